@@ -1,0 +1,1 @@
+//! busbar-agent: one node.

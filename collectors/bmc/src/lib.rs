@@ -1,0 +1,1 @@
+//! The wire to baseboard management controllers: Redfish and IPMI.

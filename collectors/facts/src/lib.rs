@@ -1,0 +1,1 @@
+//! What is: the pure nouns of a server and its parts.

@@ -1,0 +1,1 @@
+//! Reads a server: one folder a source.

@@ -1,0 +1,1 @@
+//! What shall be: isolations and caps under one generation.

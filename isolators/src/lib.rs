@@ -1,0 +1,1 @@
+//! Intents into steps, steps into a host: one hand that writes.

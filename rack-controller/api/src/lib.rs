@@ -1,0 +1,1 @@
+//! The rack controller's HTTP API: types and client.

@@ -1,0 +1,1 @@
+//! busbar-rack: one rack.

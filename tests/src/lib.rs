@@ -1,0 +1,1 @@
+//! Whole-house tests: real daemons against the simulated rack.

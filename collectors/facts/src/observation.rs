@@ -1,0 +1,86 @@
+//! An observation: what one source said at a moment. Never a decision.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::drive::Drive;
+use crate::gpu::Gpu;
+use crate::inventory::{Machine, Memory};
+use crate::moment::Moment;
+use crate::nic::Nic;
+use crate::power::{CpuTimes, PowerZone, Pressure, Sensor};
+use crate::reading::NoData;
+use crate::topology::Topology;
+
+/// What one source said. Each source fills what it knows; `None` means that it does not speak of that.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Observation {
+    /// The machine as a whole.
+    pub machine: Option<Machine>,
+    /// Packages, NUMA nodes, caches, cores, CPUs.
+    pub topology: Option<Topology>,
+    /// Memory of the machine.
+    pub memory: Option<Memory>,
+    /// GPUs.
+    pub gpus: Option<Vec<Gpu>>,
+    /// Drives.
+    pub drives: Option<Vec<Drive>>,
+    /// Network interfaces.
+    pub nics: Option<Vec<Nic>>,
+    /// Power zones.
+    pub power_zones: Option<Vec<PowerZone>>,
+    /// Sensors.
+    pub sensors: Option<Vec<Sensor>>,
+    /// Pressure.
+    pub pressure: Option<Vec<Pressure>>,
+    /// CPU times.
+    pub cpu_times: Option<Vec<CpuTimes>>,
+}
+
+/// Whether a source speaks, and why not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum SourceStatus {
+    /// It spoke.
+    Ok,
+    /// It has been asked and has not answered yet.
+    Pending,
+    /// It has nothing to say; the reason in one word and in one sentence.
+    Down {
+        /// The reason in one word.
+        reason: NoData,
+        /// The reason in a sentence, with the path or the call.
+        message: String,
+    },
+}
+
+/// One source of facts and how it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// The collector's name.
+    pub name: String,
+    /// How it is.
+    #[serde(flatten)]
+    pub status: SourceStatus,
+    /// When it last spoke.
+    pub last_success: Option<Moment>,
+    /// How long its last turn took, in seconds.
+    pub duration_seconds: Option<f64>,
+    /// How often it is asked, in seconds.
+    pub interval_seconds: Option<f64>,
+}
+
+impl Source {
+    /// A source that has not been asked yet.
+    pub fn pending(name: &str, beat: Duration) -> Source {
+        Source {
+            name: name.to_owned(),
+            status: SourceStatus::Pending,
+            last_success: None,
+            duration_seconds: None,
+            interval_seconds: Some(beat.as_secs_f64()),
+        }
+    }
+}

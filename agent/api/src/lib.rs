@@ -1,1 +1,3 @@
-//! The agent's HTTP API: types and client.
+//! The agent's HTTP API: types (`v1`), the client, and the credential that guards it.
+
+pub mod v1;

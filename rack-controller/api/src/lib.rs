@@ -1,1 +1,3 @@
-//! The rack controller's HTTP API: types and client.
+//! The rack controller's HTTP API: types (`v1`) and the client.
+
+pub mod v1;

@@ -1,0 +1,163 @@
+//! Version 1 of the agent's API: what goes over the wire.
+
+use facts::{Bytes, CpuSet, Moment, NumaSet};
+use intent::{Actuators, Generation, WorkloadId};
+use serde::{Deserialize, Serialize};
+
+/// An ask for a place on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// How many CPUs.
+    pub cpus: u32,
+    /// Whether nobody else shall run on them.
+    #[serde(default)]
+    pub exclusive: bool,
+    /// The most memory; `None` for no limit.
+    #[serde(default)]
+    pub memory_bytes: Option<Bytes>,
+    /// A name; the agent makes one where none is given.
+    #[serde(default)]
+    pub name: Option<WorkloadId>,
+}
+
+/// What the agent offers for an ask. An offer holds nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The CPUs.
+    pub cpus: CpuSet,
+    /// The NUMA nodes of the memory.
+    pub numa_nodes: NumaSet,
+    /// Why these: a line a reason.
+    pub because: Vec<String>,
+    /// The intent's generation that the offer was made against.
+    pub generation: Generation,
+}
+
+/// A request to run: the ask, and what will run (for people to read; the agent runs nothing by itself).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// The ask.
+    pub ask: Ask,
+    /// The command's first word, shown to people; never its arguments, which may hold secrets.
+    #[serde(default)]
+    pub command: String,
+}
+
+/// One workload on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Its name, which is also its cgroup's.
+    pub id: WorkloadId,
+    /// The command's first word.
+    pub command: String,
+    /// The user who asked.
+    pub uid: u32,
+    /// The process that asked and was placed first.
+    pub pid: u32,
+    /// Where it may run.
+    pub cpus: CpuSet,
+    /// Where its memory comes from.
+    pub numa_nodes: NumaSet,
+    /// Whether the CPUs are its alone.
+    pub exclusive: bool,
+    /// The most memory.
+    pub memory_bytes: Option<Bytes>,
+    /// When it was placed.
+    pub since: Moment,
+    /// Its cgroup directories.
+    pub cgroups: Vec<String>,
+    /// What exclusivity means on this kernel, read back: `partition`, `among_busbar` or `none`.
+    pub exclusivity: Exclusivity,
+    /// What the agent did to bring it about, a line a step.
+    pub steps: Vec<String>,
+}
+
+/// How exclusive an exclusive CPU is on this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exclusivity {
+    /// A cgroup v2 cpuset partition, read back as valid: the scheduler keeps every other task off.
+    Partition,
+    /// No other workload of Busbar runs there; host processes may (cgroup v1, or a partition that the kernel refused).
+    AmongBusbar,
+    /// CPUs are shared.
+    None,
+}
+
+/// Which cgroups the host offers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupStatus {
+    /// `unified` (v2), `hybrid` (v2 without the needed controllers, beside v1), `legacy` (v1) or `none`.
+    pub mode: String,
+    /// Controllers that can be used: name and mount point.
+    pub controllers: Vec<(String, String)>,
+    /// What an exclusive CPU means here.
+    pub exclusivity: Exclusivity,
+    /// Why it is no better than that; empty where it is a partition.
+    pub why: String,
+}
+
+/// How the agent is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The node's name.
+    pub node: String,
+    /// The agent's version.
+    pub version: String,
+    /// This run of the agent.
+    pub agent_run_id: String,
+    /// This boot of the node (`/proc/sys/kernel/random/boot_id`).
+    pub boot_id: String,
+    /// The modes in force.
+    pub actuators: Actuators,
+    /// The intent in force.
+    pub generation: Generation,
+    /// Whether the host is as the intent says: no step is outstanding.
+    pub converged: bool,
+    /// The cgroups.
+    pub cgroup: CgroupStatus,
+    /// CPUs kept for the host and never lent.
+    pub reserved_cpus: CpuSet,
+    /// CPUs that every workload without exclusive ones shares.
+    pub shared_cpus: CpuSet,
+    /// When this run began.
+    pub started_at: Moment,
+}
+
+/// Something that happened on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentEvent {
+    /// When.
+    pub at: Moment,
+    /// The kind in one word: `workload_started`, `workload_ended`, `part_appeared`, `part_vanished`, `source_down`, `source_up` …
+    pub kind: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// What came of ending a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Which.
+    pub id: WorkloadId,
+    /// What was undone, a line a step.
+    pub undone: Vec<String>,
+}
+
+/// An error as it goes over the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    /// `bad_request`, `unauthorized`, `refused`, `not_found`, `conflict`, `shortfall`, `busy` or `internal`.
+    pub code: String,
+    /// A sentence that says what went wrong and what was expected.
+    pub message: String,
+}

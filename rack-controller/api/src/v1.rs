@@ -1,0 +1,416 @@
+//! Version 1 of the rack's API: what goes over the wire.
+
+use facts::supply::{Doubt, RedundancyClaim};
+use facts::{Bytes, Identity, Moment, Power};
+use serde::{Deserialize, Serialize};
+
+/// The rack as one machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RackView {
+    /// The rack's name.
+    pub rack: String,
+    /// `observe`, `advise` or `enforce`.
+    pub mode: String,
+    /// Whether its hardware is simulated (`[rack] simulated = true`).
+    pub simulated: bool,
+    /// When this view was made.
+    pub at: Moment,
+    /// The journal's head: how many events it holds.
+    pub journal_sequence: u64,
+    /// Power domains.
+    pub domains: Vec<DomainView>,
+    /// Nodes.
+    pub nodes: Vec<NodeView>,
+    /// Claims in force.
+    pub claims: Vec<ClaimView>,
+    /// What BMCs say and cannot be believed.
+    pub doubts: Vec<Doubt>,
+    /// BMCs and how they answer.
+    pub bmcs: Vec<BmcView>,
+}
+
+/// One power domain and its sums (power.md: words).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DomainView {
+    /// Its name.
+    pub name: String,
+    /// `shelf`, `chassis`, `feed` or `budget`.
+    pub source: String,
+    /// The policy: `n`, `n+1`, `n+n` …
+    pub redundancy: String,
+    /// What its BMC claims.
+    pub claimed: Vec<RedundancyClaim>,
+    /// Σ rated of supplies in service.
+    pub installed_watts: Power,
+    /// Installed after the worst loss that the policy still covers.
+    pub surviving_watts: Power,
+    /// Kept back of surviving, in parts per million.
+    pub margin_ppm: u32,
+    /// Fans, switches, losses.
+    pub fixed_load_watts: Power,
+    /// What can be sold firm: surviving × (1 − margin) − fixed load.
+    pub firm_watts: Power,
+    /// What is promised firm.
+    pub held_watts: Power,
+    /// Firm watts that are still free.
+    pub headroom_watts: Power,
+    /// Watts by which the promises exceed what is kept; zero unless the state is deficit.
+    pub deficit_watts: Power,
+    /// What the domain draws now, where its BMC tells.
+    pub drawn_watts: Option<Power>,
+    /// How it is.
+    pub state: DomainState,
+    /// Since when.
+    pub since: Moment,
+    /// Its bays.
+    pub bays: Vec<BayView>,
+}
+
+/// How a domain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DomainState {
+    /// Promises survive the losses that the policy covers.
+    Redundant,
+    /// Promises stand, but the next loss is not covered.
+    Exposed,
+    /// Promises exceed what is there.
+    Deficit,
+    /// The supplies cannot be seen; nothing new is offered, firm promises stand.
+    Blind,
+}
+
+impl DomainState {
+    /// The word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            DomainState::Redundant => "redundant",
+            DomainState::Exposed => "exposed",
+            DomainState::Deficit => "deficit",
+            DomainState::Blind => "blind",
+        }
+    }
+}
+
+/// Where a bay is in its life (house.md: the bay machine).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BayLife {
+    /// Nothing has been seen of it yet, or its BMC cannot be reached since the start.
+    Unseen,
+    /// Nothing in it.
+    Empty,
+    /// Something was put in; contacts bounce.
+    Settling,
+    /// On trial.
+    Probation,
+    /// Counted.
+    InService,
+    /// Being emptied.
+    Draining,
+    /// May be pulled.
+    ReadyToPull,
+    /// Present and not usable; tried again later.
+    Faulted,
+    /// Given up until it is pulled.
+    Condemned,
+}
+
+impl BayLife {
+    /// The word, as people read it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            BayLife::Unseen => "unseen",
+            BayLife::Empty => "empty",
+            BayLife::Settling => "settling",
+            BayLife::Probation => "probation",
+            BayLife::InService => "in service",
+            BayLife::Draining => "draining",
+            BayLife::ReadyToPull => "ready to pull",
+            BayLife::Faulted => "faulted",
+            BayLife::Condemned => "condemned",
+        }
+    }
+}
+
+/// One bay and what is in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BayView {
+    /// Its place: `shelf/psu-3`.
+    pub place: String,
+    /// Its printed label: `PSU 4`.
+    pub label: String,
+    /// The feed it hangs from.
+    pub feed: Option<String>,
+    /// Where it is in its life.
+    pub life: BayLife,
+    /// Since when.
+    pub since: Moment,
+    /// Until when, where the state ends by itself.
+    pub until: Option<Moment>,
+    /// Why, where there is a reason to tell.
+    pub reason: Option<String>,
+    /// What is in it.
+    pub part: Option<Identity>,
+    /// What it can deliver.
+    pub rated_watts: Option<Power>,
+    /// What it delivers now.
+    pub output_watts: Option<Power>,
+    /// Whether its locate LED is lit; `None` where there is none.
+    pub led: Option<bool>,
+    /// Whether its BMC can be seen now.
+    pub seen: bool,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Its name.
+    pub name: String,
+    /// Height unit.
+    pub unit: Option<u32>,
+    /// The domain it draws from.
+    pub domain: String,
+    /// `ready`, `unreachable`, `powered_off` or `discovered` (seen by its BMC only).
+    pub state: String,
+    /// Where the facts come from: `agent`, `bmc` or `none`.
+    pub facts_from: String,
+    /// The agent's address, where it has one.
+    pub agent: Option<String>,
+    /// When the agent or the BMC last answered.
+    pub last_seen: Option<Moment>,
+    /// Why it is not ready.
+    pub reason: Option<String>,
+    /// Packages.
+    pub packages: Option<u32>,
+    /// NUMA nodes.
+    pub numa_nodes: Option<u32>,
+    /// Cores.
+    pub cores: Option<u32>,
+    /// CPUs (hardware threads).
+    pub cpus: Option<u32>,
+    /// Memory.
+    pub memory_bytes: Option<Bytes>,
+    /// Drives.
+    pub drives: Option<u32>,
+    /// Their sizes summed.
+    pub drive_bytes: Option<Bytes>,
+    /// GPUs.
+    pub gpus: Option<u32>,
+    /// The most it can draw uncapped, as configured.
+    pub max_draw_watts: Power,
+    /// What it draws now, where its BMC tells.
+    pub drawn_watts: Option<Power>,
+    /// Firm watts that its claims hold.
+    pub held_watts: Power,
+    /// The limit in force at its BMC, read back.
+    pub cap_watts: Option<Power>,
+    /// CPUs that workloads hold exclusively.
+    pub exclusive_cpus: u32,
+    /// Workloads: name, command, CPUs.
+    pub workloads: Vec<NodeWorkload>,
+}
+
+/// One workload of a node, as the rack shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeWorkload {
+    /// Its name.
+    pub id: String,
+    /// The command's first word.
+    pub command: String,
+    /// Its CPUs in the kernel's list format.
+    pub cpus: String,
+    /// Whether they are its alone.
+    pub exclusive: bool,
+}
+
+/// How one BMC answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BmcView {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+    /// Whether it answers.
+    pub up: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// When it last answered.
+    pub last_success: Option<Moment>,
+    /// Requests that wrote something, since the start (log-in and log-out apart).
+    pub writes: u64,
+}
+
+/// An ask for watts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerAsk {
+    /// How many, firm. More than 0.
+    pub watts: Power,
+    /// What for; also the claim's name.
+    #[serde(rename = "for")]
+    pub purpose: String,
+    /// The node that may draw them. Without a node it is a reservation that grants no cap.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// The domain; may be left out where the rack has one, or where the node says it.
+    #[serde(default)]
+    pub domain: Option<String>,
+    /// 1 (kept longest) to 9 (shed first).
+    #[serde(default)]
+    pub priority: Option<u8>,
+}
+
+/// One claim in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimView {
+    /// Its id.
+    pub id: String,
+    /// What for.
+    #[serde(rename = "for")]
+    pub purpose: String,
+    /// Firm watts.
+    pub watts: Power,
+    /// The domain.
+    pub domain: String,
+    /// The node; `None` for a reservation.
+    pub node: Option<String>,
+    /// 1 (kept longest) to 9 (shed first).
+    pub priority: u8,
+    /// When it was admitted.
+    pub since: Moment,
+}
+
+/// Why an ask for watts was not admitted, and what would make it fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortfall {
+    /// The domain.
+    pub domain: String,
+    /// What was asked.
+    pub asked_watts: Power,
+    /// What is free.
+    pub headroom_watts: Power,
+    /// What is missing.
+    pub short_watts: Power,
+    /// What would make it fit, a line a way.
+    pub would_fit: Vec<String>,
+}
+
+/// A request to empty a bay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrainRequest {
+    /// The bay.
+    pub place: String,
+    /// Only say what the answer would be.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Go on although redundancy is not kept meanwhile.
+    #[serde(default)]
+    pub exposed: bool,
+    /// Go on although promises are broken (for smoke); needs a reason.
+    #[serde(default)]
+    pub force: bool,
+    /// Why; journaled.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Give the bay back to service instead of emptying it.
+    #[serde(default)]
+    pub cancel: bool,
+}
+
+/// The interlock's three answers (power.md: Interlock).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interlock {
+    /// Redundancy is kept, or the supply is not in service.
+    Yes,
+    /// Promises fit what remains, but nothing is left to cover a loss.
+    YesExposed,
+    /// Promises exceed what remains.
+    No,
+}
+
+impl Interlock {
+    /// The words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Interlock::Yes => "yes",
+            Interlock::YesExposed => "yes, exposed",
+            Interlock::No => "no",
+        }
+    }
+}
+
+/// What the interlock says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainAnswer {
+    /// The bay.
+    pub place: String,
+    /// Its printed label.
+    pub label: String,
+    /// Its feed.
+    pub feed: Option<String>,
+    /// The answer.
+    pub answer: Interlock,
+    /// The whole sentence, with the numbers.
+    pub sentence: String,
+    /// Whether draining began (not in a dry run, not without the confirmation that was needed).
+    pub begun: bool,
+    /// Claims whose release would turn a no into a yes, smallest sufficient first.
+    pub would_help: Vec<String>,
+    /// Whether the locate LED was lit and read back; `None` where it was not tried, with the reason in the sentence.
+    pub led: Option<bool>,
+}
+
+/// A request to light a bay's LED.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocateRequest {
+    /// The bay.
+    pub place: String,
+    /// On or off.
+    pub on: bool,
+    /// For how many seconds; it goes out by itself. At most 1800.
+    #[serde(default)]
+    pub for_seconds: Option<u32>,
+}
+
+/// One event of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventView {
+    /// Its number; the first is 1.
+    pub sequence: u64,
+    /// When.
+    pub at: Moment,
+    /// The kind in one word: `supply_lost`, `claim_admitted` …
+    pub kind: String,
+    /// What it is about: a bay, a claim, a node, a domain.
+    pub subject: String,
+    /// A sentence for people.
+    pub message: String,
+    /// The event itself, as journaled.
+    pub event: serde_json::Value,
+}
+
+/// An error as it goes over the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The error.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    /// `bad_request`, `unauthorized`, `refused`, `not_found`, `conflict`, `shortfall`, `busy` or `internal`.
+    pub code: String,
+    /// A sentence that says what went wrong and what was expected.
+    pub message: String,
+    /// The numbers, for `shortfall`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<Shortfall>,
+    /// The answer, for a drain that was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<DrainAnswer>,
+}

@@ -1,0 +1,8 @@
+//! The outside world that the daemons are tested against: one simulated rack behind real interfaces.
+//!
+//! `world` is the physics and knows no program; `face` shows it through sockets. No crate of the house is
+//! imported here: the two sides meet over HTTPS only, as they would in a machine room.
+
+pub mod plan;
+pub mod quantity;
+pub mod world;

@@ -1,0 +1,181 @@
+//! A node: what its workload wants, the limit its BMC was told, and what it therefore draws.
+
+use serde::{Deserialize, Serialize};
+
+use super::meter;
+use crate::plan::NodePlan;
+
+/// A value on its way from one level to another in a straight line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Ramp {
+    from: u64,
+    to: u64,
+    since_ms: u64,
+    takes_ms: u64,
+}
+
+impl Ramp {
+    fn still(at: u64) -> Self {
+        Self { from: at, to: at, since_ms: 0, takes_ms: 0 }
+    }
+
+    fn value(&self, now_ms: u64) -> u64 {
+        let gone = now_ms.saturating_sub(self.since_ms);
+        if gone >= self.takes_ms {
+            return self.to;
+        }
+        let way = self.from.abs_diff(self.to).saturating_mul(gone) / self.takes_ms;
+        if self.to >= self.from { self.from.saturating_add(way) } else { self.from.saturating_sub(way) }
+    }
+
+    fn turn(&mut self, from: u64, to: u64, now_ms: u64, takes_ms: u64) {
+        *self = Self { from, to, since_ms: now_ms, takes_ms };
+    }
+}
+
+/// A node of the rack.
+#[derive(Debug, Clone)]
+pub struct Node {
+    name: String,
+    uuid: String,
+    idle: u64,
+    max_draw: u64,
+    limit_lag_ms: u64,
+    demand_lag_ms: u64,
+    pub(super) demand: u64,
+    pub(super) limit: Option<u64>,
+    /// Whether the node shall run when there is power.
+    pub(super) on: bool,
+    /// Whether there is power for it.
+    pub(super) fed: bool,
+    pub(super) locate: bool,
+    work: Ramp,
+    ceiling: Ramp,
+}
+
+impl Node {
+    pub(super) fn new(plan: &NodePlan, seed: u64) -> Self {
+        let name = plan.name.get_ref().clone();
+        let digest = meter::bytes(seed, &name, b"uuid");
+        let mut sixteen = [0_u8; 16];
+        sixteen.copy_from_slice(&digest[..16]);
+        let derived = uuid::Builder::from_random_bytes(sixteen).into_uuid().to_string();
+        let (idle, max_draw) = (plan.idle.0, plan.max_draw.0);
+        let demand = plan.demand.map_or(idle, |wanted| wanted.0);
+        Self {
+            uuid: plan.uuid.clone().unwrap_or(derived),
+            name,
+            idle,
+            max_draw,
+            limit_lag_ms: plan.limit_lag.0,
+            demand_lag_ms: plan.demand_lag.0,
+            demand,
+            limit: None,
+            on: true,
+            fed: true,
+            locate: false,
+            work: Ramp::still(demand.clamp(idle, max_draw)),
+            ceiling: Ramp::still(max_draw),
+        }
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its SMBIOS UUID.
+    #[must_use]
+    pub fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    /// What it draws with nothing to do, in milliwatts; no limit goes below.
+    #[must_use]
+    pub fn idle(&self) -> u64 {
+        self.idle
+    }
+
+    /// What it can draw with no limit, in milliwatts.
+    #[must_use]
+    pub fn max_draw(&self) -> u64 {
+        self.max_draw
+    }
+
+    /// What its workload wants, in milliwatts.
+    #[must_use]
+    pub fn demand(&self) -> u64 {
+        self.demand
+    }
+
+    /// The limit its BMC was told, in milliwatts.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    /// Whether it runs.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.on && self.fed
+    }
+
+    /// Whether there is power for it and for its BMC.
+    #[must_use]
+    pub fn is_fed(&self) -> bool {
+        self.fed
+    }
+
+    /// Whether its locate light is on.
+    #[must_use]
+    pub fn locate(&self) -> bool {
+        self.locate
+    }
+
+    /// What it draws at a moment, in milliwatts.
+    #[must_use]
+    pub fn draw(&self, now_ms: u64) -> u64 {
+        if !self.is_on() {
+            return 0;
+        }
+        self.work.value(now_ms).min(self.ceiling.value(now_ms).max(self.idle))
+    }
+
+    pub(super) fn set_demand(&mut self, demand: u64, now_ms: u64) {
+        self.demand = demand;
+        let from = self.work.value(now_ms);
+        self.work.turn(from, demand.clamp(self.idle, self.max_draw), now_ms, self.demand_lag_ms);
+    }
+
+    pub(super) fn set_limit(&mut self, limit: Option<u64>, now_ms: u64) {
+        self.limit = limit;
+        let to = limit.unwrap_or(self.max_draw).clamp(self.idle, self.max_draw);
+        let ceiling = self.ceiling.value(now_ms);
+        // A limiter starts from what the node draws: the way down from an unused ceiling takes no time.
+        let from = if to < ceiling { ceiling.min(self.draw(now_ms).max(to)) } else { ceiling };
+        self.ceiling.turn(from, to, now_ms, self.limit_lag_ms);
+    }
+
+    /// Puts the limit in force without lag; a restored world has had its time.
+    pub(super) fn restore_limit(&mut self, limit: Option<u64>) {
+        self.limit = limit;
+        self.ceiling = Ramp::still(limit.unwrap_or(self.max_draw).clamp(self.idle, self.max_draw));
+    }
+
+    pub(super) fn restore_demand(&mut self, demand: u64) {
+        self.demand = demand;
+        self.work = Ramp::still(demand.clamp(self.idle, self.max_draw));
+    }
+
+    /// Begins to run: the draw rises from nothing.
+    pub(super) fn boot(&mut self, now_ms: u64) {
+        self.work.turn(0, self.demand.clamp(self.idle, self.max_draw), now_ms, self.demand_lag_ms);
+    }
+
+    /// The busbar died: node and BMC lost their power, and with it the limit.
+    pub(super) fn lose_power(&mut self) {
+        self.fed = false;
+        self.restore_limit(None);
+    }
+}

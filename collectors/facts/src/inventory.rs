@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cpuset::CpuSet;
 use crate::drive::Drive;
 use crate::gpu::Gpu;
+use crate::identity::PciAddress;
 use crate::moment::Moment;
 use crate::nic::Nic;
 use crate::observation::{Observation, Source};
 use crate::power::{CpuTimes, PowerZone, Pressure, Sensor};
-use crate::topology::{Cache, Core, Cpu, NumaNode, Package, PciPlace, Topology};
+use crate::topology::{Cache, Core, CoreKind, Cpu, NumaNode, Package, PciPlace, Topology};
 use crate::unit::Bytes;
 
 /// The machine as a whole: DMI where there is one, and the kernel.
@@ -64,6 +66,12 @@ pub struct Inventory {
     pub cores: Vec<Core>,
     /// CPUs (hardware threads).
     pub cpus: Vec<Cpu>,
+    /// Kinds of cores, the most efficient first; empty where all are alike or the kinds are unknown.
+    pub core_kinds: Vec<CoreKind>,
+    /// CPUs that are switched off; not in `cpus`.
+    pub offline_cpus: CpuSet,
+    /// CPUs that are on and that this process may not use; not in `cpus`.
+    pub disallowed_cpus: CpuSet,
     /// PCI functions and what is near them.
     pub pci: Vec<PciPlace>,
     /// GPUs.
@@ -100,6 +108,7 @@ impl Inventory {
         for observation in observations {
             whole.take(observation);
         }
+        whole.place_by_pci();
         whole
     }
 
@@ -120,6 +129,9 @@ impl Inventory {
             cores,
             cpus,
             pci,
+            core_kinds,
+            offline_cpus,
+            disallowed_cpus,
         }) = &seen.topology
         {
             self.packages.clone_from(packages);
@@ -128,6 +140,9 @@ impl Inventory {
             self.cores.clone_from(cores);
             self.cpus.clone_from(cpus);
             self.pci.clone_from(pci);
+            self.core_kinds.clone_from(core_kinds);
+            self.offline_cpus.clone_from(offline_cpus);
+            self.disallowed_cpus.clone_from(disallowed_cpus);
         }
         set(&mut self.gpus, &seen.gpus);
         set(&mut self.drives, &seen.drives);
@@ -136,6 +151,26 @@ impl Inventory {
         set(&mut self.sensors, &seen.sensors);
         set(&mut self.pressure, &seen.pressure);
         set(&mut self.cpu_times, &seen.cpu_times);
+        self.sources.extend(seen.missing.iter().map(Source::from));
+    }
+
+    /// A part whose own source names no NUMA node takes the one that the topology names for its PCI function, where it is one.
+    fn place_by_pci(&mut self) {
+        let near = |address: Option<PciAddress>| {
+            let place = self.pci.iter().find(|place| Some(place.address) == address)?;
+            (place.numa_nodes.len() == 1)
+                .then(|| place.numa_nodes.first())
+                .flatten()
+        };
+        for drive in &mut self.drives {
+            drive.numa_node = drive.numa_node.or_else(|| near(drive.pci));
+        }
+        for nic in &mut self.nics {
+            nic.numa_node = nic.numa_node.or_else(|| near(nic.pci));
+        }
+        for gpu in &mut self.gpus {
+            gpu.numa_node = gpu.numa_node.or_else(|| near(gpu.pci));
+        }
     }
 }
 

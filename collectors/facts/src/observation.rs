@@ -37,6 +37,20 @@ pub struct Observation {
     pub pressure: Option<Vec<Pressure>>,
     /// CPU times.
     pub cpu_times: Option<Vec<CpuTimes>>,
+    /// Parts of this source that said nothing although the rest spoke: each becomes an entry of `Inventory::sources`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+}
+
+/// A part of a source that said nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The source and its part: `machine/dmi`.
+    pub name: String,
+    /// The reason in one word.
+    pub reason: NoData,
+    /// The reason in a sentence, with the path or the call.
+    pub message: String,
 }
 
 /// Whether a source speaks, and why not.
@@ -70,6 +84,21 @@ pub struct Source {
     pub duration_seconds: Option<f64>,
     /// How often it is asked, in seconds.
     pub interval_seconds: Option<f64>,
+}
+
+impl From<&Missing> for Source {
+    fn from(missing: &Missing) -> Source {
+        Source {
+            name: missing.name.clone(),
+            status: SourceStatus::Down {
+                reason: missing.reason,
+                message: missing.message.clone(),
+            },
+            last_success: None,
+            duration_seconds: None,
+            interval_seconds: None,
+        }
+    }
 }
 
 impl Source {

@@ -93,7 +93,8 @@ pub struct Cpu {
     pub package: Option<PackageId>,
     /// Its NUMA node: the nearest one with the smallest number.
     pub numa_node: Option<NumaNodeId>,
-    /// Whether this process may use it (cpuset, offline CPUs excluded).
+    /// Whether this process may use it (cpuset, offline CPUs excluded). What is offline or disallowed from the start
+    /// is not listed at all, as in lstopo, but in `Topology::offline_cpus` and `Topology::disallowed_cpus`.
     pub usable: bool,
 }
 
@@ -113,6 +114,28 @@ pub struct Topology {
     /// Where PCI functions are near: address and NUMA nodes and CPUs.
     #[serde(default)]
     pub pci: Vec<PciPlace>,
+    /// Kinds of cores, the most efficient first; empty where all are alike or the kinds are unknown.
+    #[serde(default)]
+    pub core_kinds: Vec<CoreKind>,
+    /// CPUs that the kernel knows and that are switched off; not in `cpus`.
+    #[serde(default)]
+    pub offline_cpus: CpuSet,
+    /// CPUs that are on and that this process may not use (a cpuset cgroup keeps them away); not in `cpus`.
+    #[serde(default)]
+    pub disallowed_cpus: CpuSet,
+}
+
+/// One kind of core of a machine that has several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreKind {
+    /// Its rank, 0 = the most efficient kind; `Core::kind` refers to it.
+    pub id: u32,
+    /// hwloc's name for it (`CoreType`), as in `IntelAtom`, where it has one.
+    pub name: Option<String>,
+    /// The highest frequency in megahertz (`FrequencyMaxMHz`), where it is known.
+    pub max_megahertz: Option<u32>,
+    /// The CPUs of this kind.
+    pub cpus: CpuSet,
 }
 
 /// One PCI function and the CPUs near it.

@@ -4,6 +4,10 @@ use facts::supply::{Doubt, RedundancyClaim};
 use facts::{Bytes, Identity, Moment, Power};
 use serde::{Deserialize, Serialize};
 
+mod ask;
+
+pub use ask::*;
+
 /// The rack as one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RackView {
@@ -241,26 +245,6 @@ pub struct BmcView {
     pub writes: u64,
 }
 
-/// An ask for watts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PowerAsk {
-    /// How many, firm. More than 0.
-    pub watts: Power,
-    /// What for; also the claim's name.
-    #[serde(rename = "for")]
-    pub purpose: String,
-    /// The node that may draw them. Without a node it is a reservation that grants no cap.
-    #[serde(default)]
-    pub node: Option<String>,
-    /// The domain; may be left out where the rack has one, or where the node says it.
-    #[serde(default)]
-    pub domain: Option<String>,
-    /// 1 (kept longest) to 9 (shed first).
-    #[serde(default)]
-    pub priority: Option<u8>,
-}
-
 /// One claim in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimView {
@@ -281,101 +265,6 @@ pub struct ClaimView {
     pub since: Moment,
 }
 
-/// Why an ask for watts was not admitted, and what would make it fit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shortfall {
-    /// The domain.
-    pub domain: String,
-    /// What was asked.
-    pub asked_watts: Power,
-    /// What is free.
-    pub headroom_watts: Power,
-    /// What is missing.
-    pub short_watts: Power,
-    /// What would make it fit, a line a way.
-    pub would_fit: Vec<String>,
-}
-
-/// A request to empty a bay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DrainRequest {
-    /// The bay.
-    pub place: String,
-    /// Only say what the answer would be.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// Go on although redundancy is not kept meanwhile.
-    #[serde(default)]
-    pub exposed: bool,
-    /// Go on although promises are broken (for smoke); needs a reason.
-    #[serde(default)]
-    pub force: bool,
-    /// Why; journaled.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// Give the bay back to service instead of emptying it.
-    #[serde(default)]
-    pub cancel: bool,
-}
-
-/// The interlock's three answers (power.md: Interlock).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Interlock {
-    /// Redundancy is kept, or the supply is not in service.
-    Yes,
-    /// Promises fit what remains, but nothing is left to cover a loss.
-    YesExposed,
-    /// Promises exceed what remains.
-    No,
-}
-
-impl Interlock {
-    /// The words.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Interlock::Yes => "yes",
-            Interlock::YesExposed => "yes, exposed",
-            Interlock::No => "no",
-        }
-    }
-}
-
-/// What the interlock says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainAnswer {
-    /// The bay.
-    pub place: String,
-    /// Its printed label.
-    pub label: String,
-    /// Its feed.
-    pub feed: Option<String>,
-    /// The answer.
-    pub answer: Interlock,
-    /// The whole sentence, with the numbers.
-    pub sentence: String,
-    /// Whether draining began (not in a dry run, not without the confirmation that was needed).
-    pub begun: bool,
-    /// Claims whose release would turn a no into a yes, smallest sufficient first.
-    pub would_help: Vec<String>,
-    /// Whether the locate LED was lit and read back; `None` where it was not tried, with the reason in the sentence.
-    pub led: Option<bool>,
-}
-
-/// A request to light a bay's LED.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LocateRequest {
-    /// The bay.
-    pub place: String,
-    /// On or off.
-    pub on: bool,
-    /// For how many seconds; it goes out by itself. At most 1800.
-    #[serde(default)]
-    pub for_seconds: Option<u32>,
-}
-
 /// One event of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventView {
@@ -391,26 +280,4 @@ pub struct EventView {
     pub message: String,
     /// The event itself, as journaled.
     pub event: serde_json::Value,
-}
-
-/// An error as it goes over the wire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorBody {
-    /// The error.
-    pub error: ErrorDetail,
-}
-
-/// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorDetail {
-    /// `bad_request`, `unauthorized`, `refused`, `not_found`, `conflict`, `shortfall`, `busy` or `internal`.
-    pub code: String,
-    /// A sentence that says what went wrong and what was expected.
-    pub message: String,
-    /// The numbers, for `shortfall`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shortfall: Option<Shortfall>,
-    /// The answer, for a drain that was refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drain: Option<DrainAnswer>,
 }

@@ -1,0 +1,444 @@
+//! The client of a rack controller: one method a route, each error with the URL and what came instead.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header, redirect};
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::stream::EventStream;
+use crate::v1::{
+    ClaimView, DrainAnswer, DrainRequest, ErrorBody, ErrorDetail, EventView, LocateAnswer, LocateRequest,
+    PowerAsk, RackView,
+};
+
+/// Where a rack controller listens by default.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:9712";
+/// The header by which a claim that is sent again is the same claim.
+pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// To a finished handshake. The controller is on the same network; one that needs longer is not there.
+const CONNECT: Duration = Duration::from_secs(5);
+/// For a whole request: longer than the controller waits for a BMC's LED, which is the slowest thing it does.
+const REQUEST: Duration = Duration::from_secs(30);
+/// Silence on a stream of events: the controller sends a comment each 15 s, so three of them were lost.
+const SILENCE: Duration = Duration::from_secs(45);
+/// The longest answer that is taken: the view of a rack of 64 nodes with 1,000 claims has less than 1 MiB.
+const MAX_ANSWER_BYTES: usize = 32 << 20;
+/// A token or a certificate file is short; a longer file is not one.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Permission bits of group and others: none may be set on a file with a secret.
+const GROUP_AND_OTHERS: u32 = 0o077;
+/// How much of an answer that is not ours an error quotes.
+const QUOTE_CHARS: usize = 200;
+
+/// Why the rack could not be asked, or what it refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address cannot be used.
+    #[error(
+        "{url:?} is no address of a rack controller: {why}; expected http://HOST:PORT or https://HOST:PORT"
+    )]
+    Address {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file that is needed to connect cannot be used.
+    #[error("cannot use {path}: {why}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what was expected.
+        why: String,
+    },
+    /// The HTTP client could not be made.
+    #[error("cannot make a client for {url}")]
+    Setup {
+        /// The rack controller.
+        url: String,
+        /// The cause.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// No connection, no answer in time, or the connection broke.
+    #[error("{method} {url}: no rack controller answers there; is `busbar-rack serve` running?")]
+    Unreachable {
+        /// What was sent.
+        method: Method,
+        /// Where.
+        url: String,
+        /// The cause.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The rack answered with an error of its own.
+    #[error("{}", error.message)]
+    Refused {
+        /// Where it was sent.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        error: Box<ErrorDetail>,
+    },
+    /// Something answered that is no rack controller, or a stream that cannot be read.
+    #[error("{method} {url}: {what}; expected the answer of a rack controller")]
+    Garbled {
+        /// What was sent.
+        method: Method,
+        /// Where.
+        url: String,
+        /// What came.
+        what: String,
+    },
+}
+
+impl ClientError {
+    /// Whether nobody answered: the command line's exit code 4.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, ClientError::Unreachable { .. })
+    }
+
+    /// What the rack said, where it refused.
+    pub fn detail(&self) -> Option<&ErrorDetail> {
+        match self {
+            ClientError::Refused { error, .. } => Some(error),
+            ClientError::Address { .. }
+            | ClientError::File { .. }
+            | ClientError::Setup { .. }
+            | ClientError::Unreachable { .. }
+            | ClientError::Garbled { .. } => None,
+        }
+    }
+}
+
+/// A bearer token. Never shown by `Debug` or by an error.
+#[derive(Clone)]
+pub struct Token(Zeroizing<String>);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl Token {
+    /// From a file whose first line it is and that nobody else may read (mode 0600).
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is open to group or others, or holds no token.
+    pub fn load(path: &Path) -> Result<Token, ClientError> {
+        let bad = |why: String| ClientError::File {
+            path: path.to_owned(),
+            why,
+        };
+        let file = File::open(path).map_err(|error| bad(format!("{error}; expected the token's file")))?;
+        let meta = file.metadata().map_err(|error| bad(error.to_string()))?;
+        let mode = meta.mode() & 0o7777;
+        if mode & GROUP_AND_OTHERS != 0 {
+            return Err(bad(format!(
+                "its mode is {mode:04o}; expected 0600 (nobody else may read it)"
+            )));
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.take(MAX_FILE_BYTES)
+            .read_to_string(&mut text)
+            .map_err(|error| bad(error.to_string()))?;
+        let line = text.lines().next().unwrap_or_default().trim();
+        let usable = !line.is_empty() && line.chars().all(|c| c.is_ascii_graphic());
+        if !usable {
+            return Err(bad(
+                "its first line is no token; expected one line of visible ASCII characters".to_owned(),
+            ));
+        }
+        Ok(Token(Zeroizing::new(line.to_owned())))
+    }
+
+    /// The token itself, for the one header that carries it and the one comparison that checks it.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A client of one rack controller.
+#[derive(Clone, Debug)]
+pub struct RackClient {
+    url: Url,
+    http: reqwest::Client,
+    token: Option<Token>,
+}
+
+impl RackClient {
+    /// A client for the controller at `url`; `ca` is the PEM file of the authority that signed its certificate (the
+    /// system's authorities without one); `token` is the bearer token, sent over TLS or to this machine only.
+    ///
+    /// # Errors
+    /// An address or a file that cannot be used. Nothing is sent yet.
+    pub fn new(url: &str, ca: Option<&Path>, token: Option<Token>) -> Result<RackClient, ClientError> {
+        let parsed = address(url)?;
+        if token.is_some() && parsed.scheme() == "http" && !is_loopback(&parsed) {
+            return Err(ClientError::Address {
+                url: url.to_owned(),
+                why: "a token is never sent over plain HTTP to another machine".to_owned(),
+            });
+        }
+        // The first caller in the process decides; that all of ours decide for ring makes a second call harmless.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .redirect(redirect::Policy::none())
+            .no_proxy();
+        if let Some(path) = ca {
+            builder = builder.tls_certs_only(authorities(path)?);
+        } else if parsed.scheme() == "http" {
+            // No certificate is looked at, so a system without any authority will do as well.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|source| ClientError::Setup {
+            url: url.to_owned(),
+            source,
+        })?;
+        Ok(RackClient {
+            url: parsed,
+            http,
+            token,
+        })
+    }
+
+    /// The address.
+    pub fn url(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
+    }
+
+    /// `GET /v1/rack`: the rack as one machine.
+    ///
+    /// # Errors
+    /// As `ClientError`; so for every method below.
+    pub async fn rack(&self) -> Result<RackView, ClientError> {
+        self.ask(Method::GET, &["v1", "rack"], |request| request).await
+    }
+
+    /// `GET /v1/claims`: the claims in force.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn claims(&self) -> Result<Vec<ClaimView>, ClientError> {
+        self.ask(Method::GET, &["v1", "claims"], |request| request).await
+    }
+
+    /// `POST /v1/claims`: asks for watts. The same `key` again gives the same answer. With `dry_run` nothing is claimed:
+    /// the claim that comes back has an empty id.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn claim(
+        &self,
+        ask: &PowerAsk,
+        key: Option<&str>,
+        dry_run: bool,
+    ) -> Result<ClaimView, ClientError> {
+        self.ask(Method::POST, &["v1", "claims"], |request| {
+            let request = request.json(ask);
+            let request = match key {
+                Some(key) => request.header(IDEMPOTENCY_KEY, key),
+                None => request,
+            };
+            if dry_run {
+                request.query(&[("dry_run", "true")])
+            } else {
+                request
+            }
+        })
+        .await
+    }
+
+    /// `DELETE /v1/claims/{id or name}`: gives a claim back; the claim as it was comes back.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn release(&self, id_or_name: &str) -> Result<ClaimView, ClientError> {
+        self.ask(Method::DELETE, &["v1", "claims", id_or_name], |request| request)
+            .await
+    }
+
+    /// `POST /v1/drain`: the interlock's answer, and draining begun where it may.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn drain(&self, request: &DrainRequest) -> Result<DrainAnswer, ClientError> {
+        self.ask(Method::POST, &["v1", "drain"], |sent| sent.json(request))
+            .await
+    }
+
+    /// `POST /v1/locate`: lights or darkens a bay's LED.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn locate(&self, request: &LocateRequest) -> Result<LocateAnswer, ClientError> {
+        self.ask(Method::POST, &["v1", "locate"], |sent| sent.json(request))
+            .await
+    }
+
+    /// `GET /v1/events?after=N`: the journal's events after a sequence, oldest first, as many as one answer holds (ask again
+    /// after the last one until nothing comes).
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn events(&self, after: u64) -> Result<Vec<EventView>, ClientError> {
+        self.ask(Method::GET, &["v1", "events"], |request| {
+            request.query(&[("after", after)])
+        })
+        .await
+    }
+
+    /// `GET /v1/events?after=N` as a stream: what stands in the journal after a sequence, then what happens, until the
+    /// connection ends. Ask again after the last one to go on.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn event_stream(&self, after: u64) -> Result<EventStream, ClientError> {
+        let (request, url) = self.request(&Method::GET, &["v1", "events"])?;
+        let request = request
+            .query(&[("after", after)])
+            .header(header::ACCEPT, "text/event-stream");
+        let response = self.send(request, &Method::GET, &url).await?;
+        Ok(EventStream::new(url, response, SILENCE))
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        finish: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<T, ClientError> {
+        let (request, url) = self.request(&method, path)?;
+        let request = finish(request.timeout(REQUEST));
+        let response = self.send(request, &method, &url).await?;
+        let bytes = body(response, &method, &url).await?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::Garbled {
+            what: format!(
+                "{} bytes came that are not the expected JSON ({error})",
+                bytes.len()
+            ),
+            method,
+            url,
+        })
+    }
+
+    fn request(&self, method: &Method, path: &[&str]) -> Result<(RequestBuilder, String), ClientError> {
+        let mut url = self.url.clone();
+        url.path_segments_mut()
+            .map_err(|()| ClientError::Address {
+                url: self.url.to_string(),
+                why: "it has no path".to_owned(),
+            })?
+            .pop_if_empty()
+            .extend(path);
+        let shown = url.to_string();
+        let request = self.http.request(method.clone(), url);
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.secret()),
+            None => request,
+        };
+        Ok((request, shown))
+    }
+
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        method: &Method,
+        url: &str,
+    ) -> Result<Response, ClientError> {
+        let response = request.send().await.map_err(|source| ClientError::Unreachable {
+            method: method.clone(),
+            url: url.to_owned(),
+            source: source.without_url(),
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let bytes = body(response, method, url).await?;
+        Err(refusal(status, &bytes, method, url))
+    }
+}
+
+fn refusal(status: StatusCode, bytes: &[u8], method: &Method, url: &str) -> ClientError {
+    match serde_json::from_slice::<ErrorBody>(bytes) {
+        Ok(body) => ClientError::Refused {
+            url: url.to_owned(),
+            status: status.as_u16(),
+            error: Box::new(body.error),
+        },
+        Err(_) => {
+            let quote: String = String::from_utf8_lossy(bytes).chars().take(QUOTE_CHARS).collect();
+            ClientError::Garbled {
+                method: method.clone(),
+                url: url.to_owned(),
+                what: format!("answered {status} with {quote:?}"),
+            }
+        }
+    }
+}
+
+async fn body(mut response: Response, method: &Method, url: &str) -> Result<Vec<u8>, ClientError> {
+    let mut bytes = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if bytes.len().saturating_add(chunk.len()) > MAX_ANSWER_BYTES => {
+                return Err(ClientError::Garbled {
+                    method: method.clone(),
+                    url: url.to_owned(),
+                    what: format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"),
+                });
+            }
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => return Ok(bytes),
+            Err(source) => {
+                return Err(ClientError::Unreachable {
+                    method: method.clone(),
+                    url: url.to_owned(),
+                    source: source.without_url(),
+                });
+            }
+        }
+    }
+}
+
+fn address(url: &str) -> Result<Url, ClientError> {
+    let bad = |why: String| ClientError::Address {
+        url: url.to_owned(),
+        why,
+    };
+    let parsed = Url::parse(url).map_err(|error| bad(error.to_string()))?;
+    match parsed.scheme() {
+        "http" | "https" => {}
+        other => return Err(bad(format!("its scheme is {other:?}"))),
+    }
+    if !parsed.has_host() {
+        return Err(bad("it names no host".to_owned()));
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(bad(
+            "it holds a user name or a password, which belong in a token file".to_owned(),
+        ));
+    }
+    Ok(parsed)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let bad = |why: String| ClientError::File {
+        path: path.to_owned(),
+        why,
+    };
+    let expected = "expected a PEM file with the certificate of an authority";
+    let file = File::open(path).map_err(|error| bad(format!("{error}; {expected}")))?;
+    let mut text = Vec::new();
+    file.take(MAX_FILE_BYTES)
+        .read_to_end(&mut text)
+        .map_err(|error| bad(format!("{error}; {expected}")))?;
+    let found =
+        reqwest::Certificate::from_pem_bundle(&text).map_err(|error| bad(format!("{error}; {expected}")))?;
+    if found.is_empty() {
+        return Err(bad(format!("it holds no certificate; {expected}")));
+    }
+    Ok(found)
+}

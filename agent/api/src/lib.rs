@@ -1,3 +1,8 @@
 //! The agent's HTTP API: types (`v1`), the client, and the credential that guards it.
 
+pub mod client;
+pub mod credential;
 pub mod v1;
+
+pub use client::{AgentClient, ClientError, EventStream};
+pub use credential::{CredentialError, Token};

@@ -126,6 +126,24 @@ pub struct Status {
     pub started_at: Moment,
 }
 
+/// What would change on the host now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The intent that the steps lead to.
+    pub generation: Generation,
+    /// The steps, in the order in which they would be done; none left means converged.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// One outstanding step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// `release`, `shape` or `grant`: shrink first, build, then grow.
+    pub phase: String,
+    /// The step as a person reads it.
+    pub text: String,
+}
+
 /// Something that happened on this node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentEvent {

@@ -1,0 +1,278 @@
+//! The client of an agent: over its Unix socket on the same node, or over TCP or TLS from elsewhere.
+
+mod connect;
+mod error;
+mod events;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use facts::Inventory;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
+use intent::WorkloadId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::credential::Token;
+use crate::v1::{Ask, Ended, ErrorBody, Offer, Plan, RunRequest, Status, Workload};
+use connect::{Lane, Target};
+pub use error::ClientError;
+pub use events::EventStream;
+
+/// How long a whole request may take, unless [`AgentClient::with_deadline`] says otherwise. Placing a workload writes a dozen kernel files.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read: the facts of the largest machine known are below 2 MiB.
+const LARGEST_ANSWER: usize = 32 << 20;
+
+/// How much of an answer that is no JSON an error shows.
+const SHOWN_CHARACTERS: usize = 200;
+
+/// One agent, and how to reach it. Cheap to clone; clones share the connection.
+#[derive(Clone, Debug)]
+pub struct AgentClient {
+    target: Arc<Target>,
+    deadline: Duration,
+}
+
+impl AgentClient {
+    /// The agent behind a Unix socket. Nothing is opened yet.
+    pub fn unix(socket: &Path) -> AgentClient {
+        AgentClient::to(Target::unix(socket))
+    }
+
+    /// The agent at `http://HOST:PORT` or `https://HOST:PORT`; the latter needs the file of the authority that signed its certificate.
+    /// Over TCP an agent only answers questions: `offer`, `start` and `end` are refused there. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// When the URL is no such URL, the CA file cannot be read, or a token would travel in the clear.
+    pub fn http(url: &str, ca_file: Option<&Path>, token: Option<Token>) -> Result<AgentClient, ClientError> {
+        Ok(AgentClient::to(Target::http(url, ca_file, token)?))
+    }
+
+    fn to(target: Target) -> AgentClient {
+        AgentClient {
+            target: Arc::new(target),
+            deadline: DEFAULT_DEADLINE,
+        }
+    }
+
+    /// The same client with another deadline for a whole request.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> AgentClient {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How the agent is.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get("/v1/status").await
+    }
+
+    /// Everything that the agent knows of its node.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn facts(&self) -> Result<Inventory, ClientError> {
+        self.get("/v1/facts").await
+    }
+
+    /// The workloads that it has placed, by name.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn workloads(&self) -> Result<Vec<Workload>, ClientError> {
+        self.get("/v1/workloads").await
+    }
+
+    /// What would change on the host now: the steps that are outstanding.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn plan(&self) -> Result<Plan, ClientError> {
+        self.get("/v1/plan").await
+    }
+
+    /// What the agent would give for an ask. Holds nothing and changes nothing. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn offer(&self, ask: &Ask) -> Result<Offer, ClientError> {
+        self.send(Method::POST, "/v1/offers", Some(ask)).await
+    }
+
+    /// Places *this process* as a new workload; its children are born there. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn start(&self, request: &RunRequest) -> Result<Workload, ClientError> {
+        self.send(Method::POST, "/v1/workloads", Some(request)).await
+    }
+
+    /// Ends a workload: what still runs in it goes back to where it came from. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn end(&self, workload: &WorkloadId) -> Result<Ended, ClientError> {
+        self.send::<(), _>(Method::DELETE, &format!("/v1/workloads/{workload}"), None)
+            .await
+    }
+
+    /// The stream of what happens on the node from now on. The deadline holds for its beginning, not for the stream.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn events(&self) -> Result<EventStream, ClientError> {
+        let path = "/v1/events";
+        let sent = self.sent(&Method::GET, path);
+        let request = self.request(&Method::GET, path, Bytes::new(), "text/event-stream")?;
+        let answer = self
+            .in_time(&sent, self.target.ask(&sent, request, Lane::Own))
+            .await?;
+        if answer.status() == StatusCode::OK {
+            return Ok(EventStream::new(sent, answer.into_body()));
+        }
+        self.in_time(&sent, async { Err(refusal(&sent, answer).await) })
+            .await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.send::<(), T>(Method::GET, path, None).await
+    }
+
+    async fn send<B: Serialize, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<T, ClientError> {
+        let sent = self.sent(&method, path);
+        let body = match body {
+            Some(body) => serde_json::to_vec(body).map_err(|source| ClientError::Garbled {
+                sent: sent.clone(),
+                came: "our own request".to_owned(),
+                source,
+            })?,
+            None => Vec::new(),
+        };
+        let request = self.request(&method, path, Bytes::from(body), "application/json")?;
+        self.in_time(&sent, async {
+            let answer = self.target.ask(&sent, request, Lane::Shared).await?;
+            if !answer.status().is_success() {
+                return Err(refusal(&sent, answer).await);
+            }
+            let bytes = whole(&sent, answer).await?;
+            serde_json::from_slice(&bytes).map_err(|source| ClientError::Garbled {
+                sent: sent.clone(),
+                came: shown(&bytes),
+                source,
+            })
+        })
+        .await
+    }
+
+    /// What was sent, as errors show it: `GET http://n01:9711/v1/facts`, `GET /v1/facts to /run/busbar/agent.sock`.
+    fn sent(&self, method: &Method, path: &str) -> String {
+        self.target.shown(method, path)
+    }
+
+    async fn in_time<T>(
+        &self,
+        sent: &str,
+        work: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        match tokio::time::timeout(self.deadline, work).await {
+            Ok(done) => done,
+            Err(_) => Err(ClientError::Deadline {
+                sent: sent.to_owned(),
+                deadline: self.deadline,
+            }),
+        }
+    }
+
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Bytes,
+        accept: &'static str,
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = self.target.uri(path)?;
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        if *method == Method::POST {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(token) = self.target.token() {
+            let mut value = HeaderValue::from_str(&token.header()).map_err(|_| ClientError::BadUrl {
+                url: path.to_owned(),
+                why: "the token cannot stand in a header".to_owned(),
+            })?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        if self.target.is_unix() {
+            *request.version_mut() = Version::HTTP_11;
+            request
+                .headers_mut()
+                .insert(HOST, HeaderValue::from_static("localhost"));
+        } else {
+            *request.version_mut() = Version::HTTP_2;
+        }
+        Ok(request)
+    }
+}
+
+/// The error in an answer that is no success.
+async fn refusal(sent: &str, answer: Response<Incoming>) -> ClientError {
+    let status = answer.status().as_u16();
+    let sent = sent.to_owned();
+    let bytes = match whole(&sent, answer).await {
+        Ok(bytes) => bytes,
+        Err(error) => return error,
+    };
+    match serde_json::from_slice::<ErrorBody>(&bytes) {
+        Ok(ErrorBody { error }) => ClientError::Refused {
+            sent,
+            status,
+            code: error.code,
+            message: error.message,
+        },
+        Err(_) => ClientError::Unexpected {
+            sent,
+            status,
+            came: shown(&bytes),
+        },
+    }
+}
+
+async fn whole(sent: &str, answer: Response<Incoming>) -> Result<Bytes, ClientError> {
+    match Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(source) if source.is::<LengthLimitError>() => Err(ClientError::TooLong {
+            sent: sent.to_owned(),
+            limit: LARGEST_ANSWER,
+        }),
+        Err(source) => Err(ClientError::Broken {
+            sent: sent.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .take(SHOWN_CHARACTERS)
+        .collect()
+}

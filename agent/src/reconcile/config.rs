@@ -1,0 +1,42 @@
+//! What the keeper must be told before it opens.
+
+use std::path::PathBuf;
+
+use collectors::Root;
+use facts::CpuSet;
+use intent::Actuators;
+
+/// The name of Busbar's own cgroup below each controller's mount point.
+pub const OWN_CGROUP: &str = "busbar";
+
+/// What the keeper must be told.
+#[derive(Clone, Debug)]
+pub struct KeeperConfig {
+    /// The directory under which /sys and /proc stand.
+    pub root: Root,
+    /// Where the ledger is kept; made with mode 0700 where it is missing. Nothing is written there while the actuator
+    /// `cpu` may not act.
+    pub state_dir: PathBuf,
+    /// The modes in force.
+    pub actuators: Actuators,
+    /// CPUs that are kept for the host; `None` for the first core.
+    pub reserved_cpus: Option<CpuSet>,
+    /// This boot (`/proc/sys/kernel/random/boot_id`): after another boot no cgroup of the ledger is left.
+    pub boot_id: String,
+    /// The name of our own cgroup, `busbar` by default.
+    pub cgroup_name: String,
+}
+
+impl KeeperConfig {
+    /// The defaults: observe, the first core reserved, our cgroup named `busbar`.
+    pub fn new(root: Root, state_dir: PathBuf, boot_id: String) -> KeeperConfig {
+        KeeperConfig {
+            root,
+            state_dir,
+            actuators: Actuators::default(),
+            reserved_cpus: None,
+            boot_id,
+            cgroup_name: OWN_CGROUP.to_owned(),
+        }
+    }
+}

@@ -1,1 +1,26 @@
 //! Reads a server: one folder a source.
+//!
+//! A [`Root`] says where /sys, /proc and /dev stand, the [`roster()`] names every source, and [`facts_now`] asks each of them once.
+
+mod attribute;
+mod classes;
+
+pub mod block;
+pub mod collector;
+pub mod cpu;
+pub mod gpu;
+pub mod hwmon;
+pub mod local_bmc;
+pub mod machine;
+pub mod nic;
+pub mod nvml;
+pub mod powercap;
+pub mod pressure;
+pub mod root;
+pub mod roster;
+pub mod topology;
+
+pub use collector::{CollectError, Collector};
+pub use root::{ReadError, Root, RootError};
+pub use roster::{facts_now, roster};
+pub use topology::TopologySource;

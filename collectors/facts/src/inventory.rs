@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::cpuset::CpuSet;
 use crate::drive::Drive;
 use crate::gpu::Gpu;
-use crate::identity::PciAddress;
+use crate::identity::{NumaNodeId, PciAddress};
 use crate::moment::Moment;
 use crate::nic::Nic;
 use crate::observation::{Observation, Source};
@@ -46,6 +46,17 @@ pub struct Memory {
     pub free_bytes: Bytes,
 }
 
+/// Memory of one NUMA node as it is now (`nodeN/meminfo`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumaMemory {
+    /// The NUMA node.
+    pub numa_node: NumaNodeId,
+    /// `MemTotal`.
+    pub total_bytes: Bytes,
+    /// `MemFree`.
+    pub free_bytes: Bytes,
+}
+
 /// All facts of one node. The JSON of `busbar-agent facts --output json`; described in docs/facts.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -56,6 +67,8 @@ pub struct Inventory {
     pub machine: Machine,
     /// Memory of the whole machine; `None` where no source told.
     pub memory: Option<Memory>,
+    /// Memory of each NUMA node as it is now; empty where the kernel shows none.
+    pub numa_memory: Vec<NumaMemory>,
     /// Packages (sockets).
     pub packages: Vec<Package>,
     /// NUMA nodes.
@@ -144,6 +157,7 @@ impl Inventory {
             self.offline_cpus.clone_from(offline_cpus);
             self.disallowed_cpus.clone_from(disallowed_cpus);
         }
+        set(&mut self.numa_memory, &seen.numa_memory);
         set(&mut self.gpus, &seen.gpus);
         set(&mut self.drives, &seen.drives);
         set(&mut self.nics, &seen.nics);

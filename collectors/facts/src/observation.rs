@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::drive::Drive;
 use crate::gpu::Gpu;
-use crate::inventory::{Machine, Memory};
+use crate::inventory::{Machine, Memory, NumaMemory};
 use crate::moment::Moment;
 use crate::nic::Nic;
 use crate::power::{CpuTimes, PowerZone, Pressure, Sensor};
@@ -23,6 +23,8 @@ pub struct Observation {
     pub topology: Option<Topology>,
     /// Memory of the machine.
     pub memory: Option<Memory>,
+    /// Memory of each NUMA node.
+    pub numa_memory: Option<Vec<NumaMemory>>,
     /// GPUs.
     pub gpus: Option<Vec<Gpu>>,
     /// Drives.

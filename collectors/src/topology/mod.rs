@@ -1,0 +1,68 @@
+//! Topology: packages, NUMA nodes, caches, cores and CPUs, as hwloc sees them.
+
+mod child;
+mod hwloc;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use facts::observation::Observation;
+
+use crate::collector::{CollectError, Collector};
+use crate::root::Root;
+
+pub use child::read_in_child;
+pub use hwloc::{read_here, read_xml};
+
+/// Where the topology comes from.
+#[derive(Clone, Debug)]
+pub enum TopologySource {
+    /// This machine.
+    Live,
+    /// A recorded machine. hwloc takes its root from the environment, which a process has but once, so a child reads it.
+    Root {
+        /// The directory that holds `sys` and `proc`.
+        directory: PathBuf,
+        /// The program that prints the topology when it is called with `topology-of DIRECTORY`: `busbar-agent` itself.
+        reader: PathBuf,
+    },
+    /// The text of a topology that `lstopo` exported as XML.
+    Xml(String),
+}
+
+/// Asks hwloc. Building a topology takes tens of milliseconds: never once per scrape.
+pub struct TopologyCollector {
+    root: Root,
+    source: TopologySource,
+}
+
+impl TopologyCollector {
+    /// From this source; `root` is the tree that it belongs to.
+    pub fn new(root: Root, source: TopologySource) -> TopologyCollector {
+        TopologyCollector { root, source }
+    }
+}
+
+impl Collector for TopologyCollector {
+    fn name(&self) -> &'static str {
+        "topology"
+    }
+
+    fn beat(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    fn collect(&mut self) -> Result<Observation, CollectError> {
+        match &self.source {
+            TopologySource::Live => Ok(Observation {
+                topology: Some(read_here(&self.root)?),
+                ..Observation::default()
+            }),
+            TopologySource::Root { directory, reader } => Ok(Observation {
+                topology: Some(read_in_child(reader, directory)?),
+                ..Observation::default()
+            }),
+            TopologySource::Xml(text) => read_xml(text),
+        }
+    }
+}

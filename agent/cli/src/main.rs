@@ -1,3 +1,107 @@
-//! Entry point.
+//! `busbar`: the command line for people.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use rack_api::client::{RackClient, Token};
+use rack_api::v1::{DrainRequest, LocateRequest};
+
+use crate::args::{Change, Cli, Verb};
+
+mod args;
+mod draw;
+mod failure;
+mod paint;
+mod power;
+mod run;
+mod show;
+mod tables;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One thread: `busbar run` is moved into the workload's own cgroup and shall not crowd it.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("busbar: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(obey(&cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("busbar: {error:#}");
+            ExitCode::from(failure::code(&error))
+        }
+    }
+}
+
+async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
+    match &cli.verb {
+        Verb::Run(args) => run::run(cli, args).await,
+        Verb::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "busbar", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Show { side } => show::show(cli, &rack(cli)?, *side).await,
+        Verb::Claim { resource } => power::claim(cli, &rack(cli)?, resource).await,
+        Verb::Release { claim, dry_run } => power::release(cli, &rack(cli)?, claim, *dry_run).await,
+        Verb::Why { what } => show::why(cli, &rack(cli)?, what).await,
+        Verb::Drain {
+            place,
+            exposed,
+            force,
+            change,
+        } => {
+            let request = DrainRequest {
+                exposed: *exposed,
+                force: *force,
+                ..drain(place, change)
+            };
+            power::drain(cli, &rack(cli)?, request).await
+        }
+        Verb::Undrain { place, change } => {
+            let request = DrainRequest {
+                cancel: true,
+                ..drain(place, change)
+            };
+            power::drain(cli, &rack(cli)?, request).await
+        }
+        Verb::Locate {
+            place,
+            for_seconds,
+            off,
+        } => {
+            let for_seconds = (!off).then_some(*for_seconds);
+            let request = LocateRequest {
+                place: place.clone(),
+                on: !off,
+                for_seconds,
+            };
+            power::locate(cli, &rack(cli)?, &request).await
+        }
+        Verb::Parts { serial } => show::parts(cli, &rack(cli)?, serial.as_deref()).await,
+        Verb::Events { follow, after } => show::events(cli, &rack(cli)?, *after, *follow).await,
+    }
+}
+
+/// The rack that was selected; nothing is sent yet.
+fn rack(cli: &Cli) -> anyhow::Result<RackClient> {
+    let token = cli.rack_token_file.as_deref().map(Token::load).transpose()?;
+    Ok(RackClient::new(&cli.rack, cli.rack_ca.as_deref(), token)?)
+}
+
+fn drain(place: &str, change: &Change) -> DrainRequest {
+    DrainRequest {
+        place: place.to_owned(),
+        dry_run: change.dry_run,
+        exposed: false,
+        force: false,
+        reason: change.reason.clone(),
+        cancel: false,
+    }
+}

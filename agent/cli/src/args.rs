@@ -1,0 +1,291 @@
+//! The grammar of `busbar`: `busbar VERB PLACE`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use facts::{Bytes, Power};
+use intent::WorkloadId;
+
+/// The rack's address where none is given.
+pub const DEFAULT_RACK: &str = "http://127.0.0.1:9712";
+/// The agent's socket where none is given.
+pub const DEFAULT_AGENT: &str = "/run/busbar/agent.sock";
+
+const AFTER_HELP: &str = "\
+First steps:
+  busbar show                                  the rack as one machine
+  busbar show power                            supplies, sums, headroom
+  busbar claim power --watts 800 --for web     hold firm watts; they survive the loss of a supply
+  busbar drain shelf/psu-3 --dry-run           may this supply be pulled?
+  busbar run --cpus 1 --exclusive -- CMD       run CMD on a core of its own, on this machine
+  busbar events -f                             follow the journal
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or a bad ask, 3 refused (the sentence says what would help), 4 unreachable.
+`busbar run` passes the command's own exit status on.";
+
+/// A rack is one computer: show it, claim its watts, swap its parts, run on its cores.
+#[derive(Debug, Parser)]
+#[command(name = "busbar", version, about, after_help = AFTER_HELP, max_term_width = 110)]
+pub struct Cli {
+    /// The rack controller's address.
+    #[arg(long, global = true, env = "BUSBAR_RACK", default_value = DEFAULT_RACK, value_name = "URL")]
+    pub rack: String,
+    /// CA certificate (PEM) that the rack controller's certificate must come from.
+    #[arg(long, global = true, env = "BUSBAR_RACK_CA", value_name = "FILE")]
+    pub rack_ca: Option<PathBuf>,
+    /// File with the bearer token for the rack controller (mode 0600).
+    #[arg(long, global = true, env = "BUSBAR_RACK_TOKEN_FILE", value_name = "FILE")]
+    pub rack_token_file: Option<PathBuf>,
+    /// The local agent's socket.
+    #[arg(long, global = true, env = "BUSBAR_AGENT", default_value = DEFAULT_AGENT, value_name = "SOCKET")]
+    pub agent: PathBuf,
+    /// How to print.
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show the rack as one machine, or one side of it.
+    Show {
+        /// Which side.
+        #[arg(value_enum)]
+        side: Option<Side>,
+    },
+    /// Claim a resource.
+    Claim {
+        /// Which resource.
+        #[command(subcommand)]
+        resource: Resource,
+    },
+    /// Give a claim back.
+    Release {
+        /// The claim's name or id.
+        claim: String,
+        /// Only say what would happen.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Say why a claim or a node is as it is.
+    Why {
+        /// A claim's name or id, or a node's name.
+        what: String,
+    },
+    /// Empty a bay so that its part can be pulled: answers yes, `yes, exposed`, or no, with the numbers.
+    Drain {
+        /// The bay, as in shelf/psu-3 (its printed label does too, as in "PSU 4").
+        place: String,
+        /// Go on although no further loss is covered meanwhile.
+        #[arg(long)]
+        exposed: bool,
+        /// Go on although promises are broken (smoke does not wait); needs --reason.
+        #[arg(long, requires = "reason")]
+        force: bool,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Take a drain back: the bay returns to service.
+    Undrain {
+        /// The bay.
+        place: String,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Light a bay's locate LED.
+    Locate {
+        /// The bay.
+        place: String,
+        /// For how long; it goes out by itself (at most 30m).
+        #[arg(long = "for", default_value = "10m", value_parser = parse_duration)]
+        for_seconds: u32,
+        /// Put it out instead.
+        #[arg(long)]
+        off: bool,
+    },
+    /// List parts, or find one by its serial number.
+    Parts {
+        /// The serial number.
+        serial: Option<String>,
+    },
+    /// Show the journal of the rack.
+    Events {
+        /// Stay and show what comes.
+        #[arg(long, short)]
+        follow: bool,
+        /// Only events after this number.
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        after: u64,
+    },
+    /// Run a command on this machine, on CPUs and memory of its own.
+    Run(RunArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    #[command(hide = true)]
+    Man,
+}
+
+/// One side of the rack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    /// Supplies, sums and headroom of each power domain.
+    Power,
+    /// Nodes: cores, memory, drives, watts, who runs there.
+    Nodes,
+    /// Claims in force.
+    Claims,
+    /// Drives of the rack's nodes.
+    Drives,
+}
+
+/// What can be claimed.
+#[derive(Debug, Subcommand)]
+pub enum Resource {
+    /// Firm watts: kept through the losses that the domain's policy covers.
+    Power {
+        /// How many watts, as in 800 or 0.5.
+        #[arg(long, value_parser = parse_watts)]
+        watts: Power,
+        /// What for; also the claim's name.
+        #[arg(long = "for", value_name = "NAME")]
+        purpose: String,
+        /// The node that may draw them; without it the claim is a reservation and grants no cap.
+        #[arg(long)]
+        node: Option<String>,
+        /// The power domain; needed only where the rack has several.
+        #[arg(long)]
+        domain: Option<String>,
+        /// 1 is kept longest, 9 is shed first.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
+        priority: Option<u8>,
+        /// Repeat-safe: the same key gives the same answer, never a second claim.
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+        /// Only say whether it would be admitted.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What every change of a bay has.
+#[derive(Debug, Args)]
+pub struct Change {
+    /// Only say what would happen.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why; goes into the journal.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `busbar run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// How many CPUs.
+    #[arg(long, default_value_t = 1)]
+    pub cpus: u32,
+    /// Nobody else of Busbar's runs on them; on cgroup v2 the kernel keeps everybody off.
+    #[arg(long)]
+    pub exclusive: bool,
+    /// The most memory, as in 256M or 4G.
+    #[arg(long)]
+    pub memory: Option<Bytes>,
+    /// A name for the workload.
+    #[arg(long)]
+    pub name: Option<WorkloadId>,
+    /// Only say which CPUs it would get, and why.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Say nothing about the placement.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// The command and its arguments.
+    #[arg(required = true, last = true, value_name = "CMD")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+fn parse_watts(text: &str) -> Result<Power, String> {
+    let expected = || {
+        format!("{text:?} is no number of watts; expected one as in 800 or 0.5, at most 18446744073709551")
+    };
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    if decimals.is_empty() || decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(expected());
+    }
+    let watts: u64 = whole.parse().map_err(|_| expected())?;
+    let milliwatts: u64 = format!("{decimals:0<3}").parse().map_err(|_| expected())?;
+    let power =
+        Power::from_watts(watts).and_then(|power| power.checked_add(Power::from_milliwatts(milliwatts)));
+    power.ok_or_else(expected)
+}
+
+fn parse_duration(text: &str) -> Result<u32, String> {
+    let expected = || format!("{text:?} is no duration; expected one as in 30s, 10m or 1h");
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(digits_end);
+    let number: u32 = digits.parse().map_err(|_| expected())?;
+    let each = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err(expected()),
+    };
+    number.checked_mul(each).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn watts_are_exact() {
+        assert_eq!(parse_watts("800").unwrap(), Power::from_milliwatts(800_000));
+        assert_eq!(parse_watts("0.5").unwrap(), Power::from_milliwatts(500));
+        assert_eq!(parse_watts("0").unwrap(), Power::ZERO);
+        for bad in [
+            "",
+            "-1",
+            "1e3",
+            "1.",
+            "1.2345",
+            "0x10",
+            "99999999999999999999",
+            "18446744073709552",
+            "NaN",
+        ] {
+            assert!(parse_watts(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(parse_duration("10m").unwrap(), 600);
+        for bad in ["", "10", "m", "10d", "-1s", "99999999h"] {
+            assert!(parse_duration(bad).is_err(), "{bad} was taken");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Verbs that change what is promised: claim, release, drain, undrain, locate.
+
+use std::process::ExitCode;
+
+use rack_api::client::RackClient;
+use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, Interlock, LocateRequest, PowerAsk};
+
+use crate::args::{Cli, Output, Resource};
+use crate::failure::REFUSED;
+use crate::paint::{Paint, Tone};
+
+/// Claims a resource.
+pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow::Result<ExitCode> {
+    let Resource::Power {
+        watts,
+        purpose,
+        node,
+        domain,
+        priority,
+        idempotency_key,
+        dry_run,
+    } = resource;
+    let ask = PowerAsk {
+        watts: *watts,
+        purpose: purpose.clone(),
+        node: node.clone(),
+        domain: domain.clone(),
+        priority: *priority,
+    };
+    let claim: ClaimView = rack.claim(&ask, idempotency_key.as_deref(), *dry_run).await?;
+    match cli.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&claim)?),
+        Output::Text => {
+            let whose = match &claim.node {
+                Some(node) => format!("on {node}"),
+                None => "reserved, for no node yet".to_owned(),
+            };
+            let held = if *dry_run { "would be held" } else { "held" };
+            println!(
+                "{held}: {} firm for {} {whose} (domain {})",
+                claim.watts, claim.purpose, claim.domain
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives a claim back.
+pub async fn release(cli: &Cli, rack: &RackClient, name: &str, dry_run: bool) -> anyhow::Result<ExitCode> {
+    let claim = if dry_run {
+        let claims = rack.claims().await?;
+        let found = claims
+            .into_iter()
+            .find(|claim| claim.purpose == name || claim.id == name);
+        found.ok_or_else(|| anyhow::anyhow!("no claim is called {name:?}; see: busbar show claims"))?
+    } else {
+        rack.release(name).await?
+    };
+    match cli.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&claim)?),
+        Output::Text => {
+            let released = if dry_run { "would be released" } else { "released" };
+            println!(
+                "{released}: {} of {} (domain {})",
+                claim.watts, claim.purpose, claim.domain
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Empties a bay, or says why not.
+pub async fn drain(cli: &Cli, rack: &RackClient, request: DrainRequest) -> anyhow::Result<ExitCode> {
+    let answer: DrainAnswer = rack.drain(&request).await?;
+    match cli.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&answer)?),
+        Output::Text => {
+            let tone = match answer.answer {
+                Interlock::Yes => Tone::Good,
+                Interlock::YesExposed => Tone::Warn,
+                Interlock::No => Tone::Bad,
+            };
+            println!("{}", Paint::stdout().tone(tone, &answer.sentence));
+            if answer.begun && !request.cancel {
+                println!("pull it when its bay says `pull me`: busbar show power");
+            }
+        }
+    }
+    // A dry run refuses nothing: it was asked for the answer, and here it is.
+    let refused = !request.dry_run && !answer.begun;
+    Ok(if refused {
+        ExitCode::from(REFUSED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Lights a bay's LED, or puts it out.
+pub async fn locate(cli: &Cli, rack: &RackClient, request: &LocateRequest) -> anyhow::Result<ExitCode> {
+    let answer = rack.locate(request).await?;
+    match cli.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&answer)?),
+        Output::Text => println!("{}", answer.sentence),
+    }
+    // Done is what was read back, not what was sent.
+    let done = answer.led == Some(request.on);
+    Ok(if done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(REFUSED)
+    })
+}

@@ -1,0 +1,145 @@
+//! `busbar run`: a command on CPUs and memory of its own, on this machine.
+//!
+//! The agent places the process that asks, so this process asks for itself and is moved into the new cgroup;
+//! the command is then born there as its child. No process ever names another one to be placed.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+
+use agent_api::client::AgentClient;
+use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, Workload};
+use anyhow::Context;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{Cli, Output, RunArgs};
+
+/// What a shell answers for a command that is not there.
+const NOT_FOUND: u8 = 127;
+/// What a shell answers for a command that may not be executed.
+const NOT_EXECUTABLE: u8 = 126;
+/// A shell answers 128 + the signal's number for a command that a signal ended.
+const SIGNALLED: i32 = 128;
+
+/// Asks the agent, runs the command, ends the workload, passes the exit status on.
+pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let agent = AgentClient::unix(&cli.agent);
+    let ask = Ask {
+        cpus: args.cpus,
+        exclusive: args.exclusive,
+        memory_bytes: args.memory,
+        name: args.name.clone(),
+    };
+    if args.dry_run {
+        return offer(cli, &agent, &ask).await;
+    }
+    let (program, arguments) = args.command.split_first().context("no command was given")?;
+    let request = RunRequest {
+        ask,
+        command: program.to_string_lossy().into_owned(),
+    };
+    let workload = agent.start(&request).await?;
+    if !args.quiet {
+        announce(cli, &workload);
+    }
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments);
+    let ended = match command.spawn() {
+        Ok(child) => Ok(watch(child).await),
+        Err(error) => Err(error),
+    };
+    // The command's own answer counts, whatever becomes of the clean-up: the agent ends an empty workload by itself.
+    match agent.end(&workload.id).await {
+        Ok(_) => {}
+        Err(error) => eprintln!(
+            "busbar: {} is over, but its agent did not undo it yet: {error}",
+            workload.id
+        ),
+    }
+    match ended {
+        Ok(status) => Ok(code(status?)),
+        Err(error) => {
+            eprintln!("busbar: cannot start {}: {error}", program.to_string_lossy());
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            Ok(ExitCode::from(if missing { NOT_FOUND } else { NOT_EXECUTABLE }))
+        }
+    }
+}
+
+async fn offer(cli: &Cli, agent: &AgentClient, ask: &Ask) -> anyhow::Result<ExitCode> {
+    let offer: Offer = agent.offer(ask).await?;
+    match cli.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&offer)?),
+        Output::Text => {
+            println!(
+                "would run on CPUs {}, memory of NUMA nodes {}",
+                offer.cpus, offer.numa_nodes
+            );
+            for reason in &offer.because {
+                println!("  {reason}");
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line on standard error, so that the command's own output stays clean.
+fn announce(cli: &Cli, workload: &Workload) {
+    if cli.output == Output::Json {
+        match serde_json::to_string(workload) {
+            Ok(line) => eprintln!("{line}"),
+            Err(error) => eprintln!("busbar: {error}"),
+        }
+        return;
+    }
+    let alone = match (workload.exclusive, workload.exclusivity) {
+        (false, _) | (true, Exclusivity::None) => "",
+        (true, Exclusivity::Partition) => " alone (a kernel partition)",
+        (true, Exclusivity::AmongBusbar) => {
+            " alone among Busbar's workloads (host processes may still run there)"
+        }
+    };
+    let memory = workload
+        .memory_bytes
+        .map_or_else(String::new, |bytes| format!(", at most {bytes}"));
+    eprintln!(
+        "busbar: {} runs on CPU {}{alone}{memory}",
+        workload.id, workload.cpus
+    );
+}
+
+/// Waits for the command and passes signals on to it meanwhile.
+async fn watch(mut child: tokio::process::Child) -> anyhow::Result<ExitStatus> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    loop {
+        let received = tokio::select! {
+            status = child.wait() => return status.context("cannot wait for the command"),
+            _ = terminate.recv() => Signal::SIGTERM,
+            _ = hang_up.recv() => Signal::SIGHUP,
+            _ = interrupt.recv() => Signal::SIGINT,
+            _ = quit.recv() => Signal::SIGQUIT,
+        };
+        let from_the_keyboard = matches!(received, Signal::SIGINT | Signal::SIGQUIT) && in_foreground();
+        if !from_the_keyboard && let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            // A command that has just ended needs no signal any more.
+            let _ = kill(Pid::from_raw(pid), received);
+        }
+    }
+}
+
+/// Whether the terminal's own Ctrl-C has reached the command already: it goes to the whole foreground group.
+fn in_foreground() -> bool {
+    tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp())
+}
+
+fn code(status: ExitStatus) -> ExitCode {
+    let number = status
+        .code()
+        .or_else(|| status.signal().map(|signal| SIGNALLED + signal))
+        .unwrap_or(1);
+    ExitCode::from(u8::try_from(number).unwrap_or(1))
+}

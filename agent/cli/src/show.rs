@@ -1,0 +1,233 @@
+//! Verbs that only look: show, why, parts, events.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use rack_api::client::RackClient;
+use rack_api::v1::{ClaimView, DomainView, EventView, NodeView, RackView};
+
+use crate::args::{Cli, Output, Side};
+use crate::draw;
+use crate::paint::{Paint, Tone};
+use crate::tables;
+
+/// Between two tries to follow the journal again: soon enough for a person, no burden for a controller that starts.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+
+/// `busbar show`.
+pub async fn show(cli: &Cli, rack: &RackClient, side: Option<Side>) -> anyhow::Result<ExitCode> {
+    let view = rack.rack().await?;
+    if cli.output == Output::Json {
+        let json = match side {
+            None => serde_json::to_string_pretty(&view)?,
+            Some(Side::Power) => serde_json::to_string_pretty(&view.domains)?,
+            Some(Side::Nodes | Side::Drives) => serde_json::to_string_pretty(&view.nodes)?,
+            Some(Side::Claims) => serde_json::to_string_pretty(&view.claims)?,
+        };
+        println!("{json}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let paint = Paint::stdout();
+    let text = match side {
+        None => whole(&view, paint),
+        Some(Side::Power) => draw::power(&view, paint),
+        Some(Side::Nodes) => draw::header(&view, paint) + &tables::nodes(&view),
+        Some(Side::Claims) => draw::header(&view, paint) + &tables::claims(&view.claims),
+        Some(Side::Drives) => draw::header(&view, paint) + &tables::drive_table(&view),
+    };
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn whole(view: &RackView, paint: Paint) -> String {
+    let mut text = draw::power(view, paint);
+    for (heading, part) in [
+        ("nodes", tables::nodes(view)),
+        ("claims", tables::claims(&view.claims)),
+    ] {
+        text.push_str(&format!("\n{}\n{part}", paint.tone(Tone::Strong, heading)));
+    }
+    for bmc in view.bmcs.iter().filter(|bmc| !bmc.up) {
+        let reason = bmc.reason.as_deref().unwrap_or("it has not answered yet");
+        text.push_str(&format!(
+            "{} {}: {reason}\n",
+            paint.tone(Tone::Warn, "BMC"),
+            bmc.name
+        ));
+    }
+    text
+}
+
+/// `busbar why CLAIM|NODE`.
+pub async fn why(cli: &Cli, rack: &RackClient, what: &str) -> anyhow::Result<ExitCode> {
+    let view = rack.rack().await?;
+    if let Some(claim) = view
+        .claims
+        .iter()
+        .find(|claim| claim.purpose == what || claim.id == what)
+    {
+        return explain(cli, claim, &claim_lines(&view, claim));
+    }
+    if let Some(node) = view.nodes.iter().find(|node| node.name == what) {
+        return explain(cli, node, &node_lines(&view, node));
+    }
+    bail!("no claim and no node is called {what:?}; see: busbar show")
+}
+
+fn explain<T: serde::Serialize>(cli: &Cli, what: &T, lines: &[String]) -> anyhow::Result<ExitCode> {
+    match cli.output {
+        Output::Json => println!(
+            "{}",
+            serde_json::to_string_pretty(&serde_json::json!({"of": what, "why": lines}))?
+        ),
+        Output::Text => lines.iter().for_each(|line| println!("{line}")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn domain_of<'a>(view: &'a RackView, name: &str) -> Option<&'a DomainView> {
+    view.domains.iter().find(|domain| domain.name == name)
+}
+
+fn claim_lines(view: &RackView, claim: &ClaimView) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} holds {} firm since {}, priority {} (1 is kept longest)",
+        claim.purpose, claim.watts, claim.since, claim.priority
+    )];
+    lines.push(match &claim.node {
+        Some(node) => format!("node {node} may draw them"),
+        None => "no node may draw them yet: it is a reservation and grants no cap".to_owned(),
+    });
+    if let Some(domain) = domain_of(view, &claim.domain) {
+        lines.push(format!(
+            "domain {} is {}: {} installed, {} survive the worst loss that {} covers, {} of {} firm are held",
+            domain.name,
+            domain.state.word(),
+            domain.installed_watts.to_kilowatt_text(),
+            domain.surviving_watts.to_kilowatt_text(),
+            domain.redundancy,
+            domain.held_watts.to_kilowatt_text(),
+            domain.firm_watts.to_kilowatt_text(),
+        ));
+    }
+    lines
+}
+
+fn node_lines(view: &RackView, node: &NodeView) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} is {}; facts from: {}",
+        node.name, node.state, node.facts_from
+    )];
+    lines.extend(node.reason.clone());
+    lines.push(format!(
+        "it may draw {} uncapped; claims on it hold {}",
+        node.max_draw_watts.to_kilowatt_text(),
+        node.held_watts.to_kilowatt_text()
+    ));
+    lines.push(match node.cap_watts {
+        Some(cap) => format!("its BMC limits it to {cap} (read back)"),
+        None => "no limit of ours is in force at its BMC".to_owned(),
+    });
+    for claim in view
+        .claims
+        .iter()
+        .filter(|claim| claim.node.as_deref() == Some(&node.name))
+    {
+        lines.push(format!("claim {}: {} firm", claim.purpose, claim.watts));
+    }
+    for workload in &node.workloads {
+        let alone = if workload.exclusive { " alone" } else { "" };
+        lines.push(format!(
+            "workload {} ({}) on CPU {}{alone}",
+            workload.id, workload.command, workload.cpus
+        ));
+    }
+    lines
+}
+
+/// `busbar parts [SERIAL]`.
+pub async fn parts(cli: &Cli, rack: &RackClient, serial: Option<&str>) -> anyhow::Result<ExitCode> {
+    let view = rack.rack().await?;
+    let bays = view.domains.iter().flat_map(|domain| &domain.bays);
+    let found: Vec<_> = bays
+        .filter(|bay| {
+            let own = bay.part.as_ref().and_then(|part| part.serial.as_deref());
+            bay.part.is_some() && serial.is_none_or(|serial| own == Some(serial))
+        })
+        .collect();
+    if let Some(serial) = serial
+        && found.is_empty()
+    {
+        bail!("no part in this rack has the serial number {serial:?}; see: busbar parts");
+    }
+    if cli.output == Output::Json {
+        println!("{}", serde_json::to_string_pretty(&found)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = tables::table(&["serial", "maker", "model", "where", "label", "life"]);
+    for bay in found {
+        let part = bay.part.clone().unwrap_or_default();
+        let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        table.add_row([
+            known(part.serial),
+            known(part.maker),
+            known(part.model),
+            bay.place.clone(),
+            bay.label.clone(),
+            bay.life.word().to_owned(),
+        ]);
+    }
+    println!("{table}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `busbar events [-f]`.
+pub async fn events(cli: &Cli, rack: &RackClient, after: u64, follow: bool) -> anyhow::Result<ExitCode> {
+    if !follow {
+        let mut last = after;
+        loop {
+            let page = rack.events(last).await?;
+            let Some(end) = page.last() else {
+                return Ok(ExitCode::SUCCESS);
+            };
+            last = end.sequence;
+            for event in &page {
+                print_event(cli, event)?;
+            }
+        }
+    }
+    follow_events(cli, rack, after).await
+}
+
+/// Follows the journal, also over a restart of the controller: a stream that ends is asked for again.
+async fn follow_events(cli: &Cli, rack: &RackClient, after: u64) -> anyhow::Result<ExitCode> {
+    let mut last = after;
+    // The first connection may fail for good: a wrong address shall be told, not tried for ever.
+    let mut stream = rack.event_stream(last).await?;
+    loop {
+        match stream.next().await {
+            Ok(Some(event)) => {
+                last = event.sequence;
+                print_event(cli, &event)?;
+                continue;
+            }
+            Ok(None) => eprintln!("busbar: the controller ended the stream; asking again"),
+            Err(error) => eprintln!("busbar: {error}; asking again"),
+        }
+        stream = loop {
+            tokio::time::sleep(RECONNECT_AFTER).await;
+            if let Ok(again) = rack.event_stream(last).await {
+                break again;
+            }
+        };
+    }
+}
+
+fn print_event(cli: &Cli, event: &EventView) -> anyhow::Result<()> {
+    match cli.output {
+        Output::Json => println!("{}", serde_json::to_string(event)?),
+        Output::Text => println!("{:>6}  {}  {}", event.sequence, event.at, event.message),
+    }
+    Ok(())
+}

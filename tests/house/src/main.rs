@@ -1,3 +1,56 @@
-//! Entry point.
+//! `cargo up`, `cargo verify`, `cargo prove`: the three commands of the house, on the standard library alone.
 
-fn main() {}
+mod packages;
+mod place;
+mod progress;
+mod steps;
+mod totals;
+mod up;
+mod verify;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Busbar's three commands. Each says what it does and asks nothing.
+
+  cargo up          this machine and a simulated rack, raised whole      (cargo up --help)
+  cargo verify      every check and every test                           (cargo verify --help)
+  cargo prove NAME  measurements against their targets                   (cargo prove --help)
+";
+
+/// Exit code of a command line that cannot be understood.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let rest = words.get(1..).unwrap_or_default();
+    let came_of = match words.first().map(String::as_str) {
+        Some("up") => up::up(rest),
+        Some("verify") => verify::verify(rest),
+        None | Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(other) => Err(Wrong::Usage(format!("unknown command {other:?}\n\n{HELP}"))),
+    };
+    match came_of {
+        Ok(code) => code,
+        Err(Wrong::Usage(text)) => {
+            eprintln!("{text}");
+            ExitCode::from(USAGE)
+        }
+        Err(Wrong::Failed(text)) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command came to nothing.
+#[derive(Debug)]
+pub enum Wrong {
+    /// The command line says something that the command does not know.
+    Usage(String),
+    /// Something failed; the sentence says what and what to do.
+    Failed(String),
+}

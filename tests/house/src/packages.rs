@@ -1,0 +1,348 @@
+//! System packages: what is missing, why it is wanted, and how it gets here. Nothing that would start a service is installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Wrong;
+use crate::place::{Place, on_path};
+use crate::progress::{Screen, Verdict};
+use crate::steps::{self, Ran};
+
+/// How to find out whether something is there.
+enum Probe {
+    /// A program on the path.
+    Program(&'static str),
+    /// A file.
+    File(&'static str),
+    /// A library that pkg-config knows, at least of this version.
+    Library(&'static str, &'static str),
+    /// A command that ends well.
+    Runs(&'static [&'static str]),
+}
+
+/// One package of Debian and Ubuntu, and what it is for.
+struct Package {
+    name: &'static str,
+    why: &'static str,
+    probe: Probe,
+}
+
+/// What the build cannot do without.
+const BUILD: [Package; 5] = [
+    Package {
+        name: "gcc",
+        why: "links what Rust builds and compiles SQLite",
+        probe: Probe::Program("cc"),
+    },
+    Package {
+        name: "libc6-dev",
+        why: "the C headers that gcc needs",
+        probe: Probe::File("/usr/include/stdio.h"),
+    },
+    Package {
+        name: "pkg-config",
+        why: "tells the build where hwloc is",
+        probe: Probe::Program("pkg-config"),
+    },
+    Package {
+        name: "libhwloc-dev",
+        why: "hwloc reads the topology of the machine",
+        probe: Probe::Library("hwloc", "2.8.0"),
+    },
+    Package {
+        name: "libudev-dev",
+        why: "hwloc is linked with it",
+        probe: Probe::Library("libudev", "1"),
+    },
+];
+
+/// What `cargo verify` asks as strangers; without one of them the checks that need it are skipped.
+const STRANGERS: [Package; 4] = [
+    Package {
+        name: "hwloc-nox",
+        why: "lstopo, against which our topology is compared",
+        probe: Probe::Program("lstopo"),
+    },
+    Package {
+        name: "bzip2",
+        why: "unpacks the recorded machines",
+        probe: Probe::Program("bzip2"),
+    },
+    Package {
+        name: "python3-venv",
+        why: "the DMTF's Redfish validators run in a Python of their own",
+        probe: Probe::Runs(&["python3", "-c", "import ensurepip, venv"]),
+    },
+    Package {
+        name: "ca-certificates",
+        why: "the validators are fetched over HTTPS",
+        probe: Probe::File("/etc/ssl/certs/ca-certificates.crt"),
+    },
+];
+
+/// Prometheus is fetched and unpacked below the build outputs: installed, Debian's package would start a service.
+const PROMETHEUS: &str = "prometheus";
+
+/// Where Prometheus' own binary lies below the folder that it is unpacked to.
+const PROMETHEUS_BINARY: &str = "usr/bin/prometheus";
+
+/// Distributions whose packages are named above, as `ID` and `ID_LIKE` of /etc/os-release have them.
+const KNOWN: [&str; 2] = ["debian", "ubuntu"];
+
+/// Sees to it that everything which the build needs is there, and what `cargo verify` asks when `strangers` is set.
+pub fn see_to(place: &Place, screen: &Screen, install: bool, strangers: bool) -> Result<(), Wrong> {
+    let needed: Vec<&Package> = BUILD.iter().filter(|package| !is_there(&package.probe)).collect();
+    let wanted: Vec<&Package> = STRANGERS
+        .iter()
+        .filter(|package| strangers && !is_there(&package.probe))
+        .collect();
+    if needed.is_empty() && wanted.is_empty() {
+        screen
+            .begin("packages", None)
+            .end(Verdict::Pass, "all there, nothing to install");
+        return Ok(());
+    }
+    let names: Vec<&str> = needed.iter().chain(&wanted).map(|package| package.name).collect();
+    screen.line("packages that are missing:");
+    for package in needed.iter().chain(&wanted) {
+        screen.line(&format!("  {:<16} {}", package.name, package.why));
+    }
+    let Some(words) = install_words(&names) else {
+        let say = format!(
+            "this is neither Debian nor Ubuntu; install what these packages hold there: {}",
+            names.join(" ")
+        );
+        return missing(screen, &needed, &say);
+    };
+    let command = words.join(" ");
+    if !install {
+        return missing(
+            screen,
+            &needed,
+            &format!("--no-install: install them with\n  {command}"),
+        );
+    }
+    if !may_install() {
+        let say = format!("no right to install (neither root nor sudo); install them with\n  {command}");
+        return missing(screen, &needed, &say);
+    }
+    let ran = install_now(place, screen, &words);
+    if ran.ok && needed.iter().all(|package| is_there(&package.probe)) {
+        return Ok(());
+    }
+    missing(
+        screen,
+        &needed,
+        &format!("could not install ({}); try\n  {command}", ran.why),
+    )
+}
+
+/// Fetches Prometheus where it is neither here nor on the path. Answers why there is none.
+pub fn prometheus(place: &Place, screen: &Screen, fetch: bool) -> Result<PathBuf, String> {
+    let folder = place.tools().join(PROMETHEUS);
+    let binary = folder.join(PROMETHEUS_BINARY);
+    if binary.is_file() {
+        return Ok(binary);
+    }
+    if let Some(found) = on_path(PROMETHEUS) {
+        return Ok(found);
+    }
+    let why = if !fetch {
+        "--no-install: not fetched".to_owned()
+    } else if !is_known() || on_path("apt-get").is_none() || on_path("dpkg").is_none() {
+        "no Prometheus on the path, and it can only be fetched on Debian and Ubuntu".to_owned()
+    } else {
+        match fetch_prometheus(place, screen, &folder) {
+            Ok(()) if binary.is_file() => return Ok(binary),
+            Ok(()) => format!("the package holds no {PROMETHEUS_BINARY}"),
+            Err(why) => why,
+        }
+    };
+    screen
+        .begin(PROMETHEUS, None)
+        .end(Verdict::Skip, &format!("{why}; the rack comes up without it"));
+    Err(why)
+}
+
+fn fetch_prometheus(place: &Place, screen: &Screen, folder: &Path) -> Result<(), String> {
+    let downloads = place.tools().join("download");
+    fs::create_dir_all(&downloads).map_err(|err| format!("cannot make {}: {err}", downloads.display()))?;
+    let mut running = screen.begin(PROMETHEUS, None);
+    running.advance("apt-get download prometheus (unpacked, not installed)");
+    let log = place.log(PROMETHEUS);
+    let fetch = |running: &mut _| {
+        let mut command = place.command("apt-get");
+        command.args(["download", PROMETHEUS]).current_dir(&downloads);
+        steps::follow(command, &log, running, |_, _| {})
+    };
+    let mut ran = fetch(&mut running);
+    if !ran.ok && may_install() {
+        steps::follow(
+            as_root(place, &["apt-get", "update"]),
+            &log,
+            &mut running,
+            |_, _| {},
+        );
+        ran = fetch(&mut running);
+    }
+    if ran.ok {
+        let package = newest_package(&downloads)?;
+        let mut command = place.command("dpkg");
+        command.arg("-x").arg(&package).arg(folder);
+        ran = steps::follow(command, &log, &mut running, |_, _| {});
+    }
+    let detail = if ran.ok {
+        "fetched, not installed; no service"
+    } else {
+        ""
+    };
+    match steps::finish(screen, PROMETHEUS, running, &ran, &log, detail).verdict {
+        Verdict::Pass => Ok(()),
+        Verdict::Fail | Verdict::Skip => Err(format!("cannot fetch it ({})", ran.why)),
+    }
+}
+
+fn newest_package(folder: &Path) -> Result<PathBuf, String> {
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(|err| format!("cannot read {}: {err}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            name.is_some_and(|name| name.starts_with("prometheus_") && name.ends_with(".deb"))
+        })
+        .collect();
+    found.sort_by_key(|path| fs::metadata(path).and_then(|about| about.modified()).ok());
+    found
+        .pop()
+        .ok_or_else(|| format!("apt-get left no prometheus_*.deb in {}", folder.display()))
+}
+
+/// Goes on without what only the strangers' checks want, and stops without what the build needs.
+fn missing(screen: &Screen, needed: &[&Package], say: &str) -> Result<(), Wrong> {
+    screen.line(say);
+    let names: Vec<&str> = needed
+        .iter()
+        .filter(|package| !is_there(&package.probe))
+        .map(|package| package.name)
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Wrong::Failed(format!(
+        "cannot build without: {}",
+        names.join(" ")
+    )))
+}
+
+fn install_now(place: &Place, screen: &Screen, words: &[&str]) -> Ran {
+    let mut running = screen.begin("packages", None);
+    running.advance("apt-get install");
+    let log = place.log("packages");
+    let mut ran = steps::follow(as_root(place, words), &log, &mut running, |_, _| {});
+    if !ran.ok {
+        // The package lists may be empty or old; they are fetched only when installing did not work without.
+        running.advance("apt-get update");
+        steps::follow(
+            as_root(place, &["apt-get", "update"]),
+            &log,
+            &mut running,
+            |_, _| {},
+        );
+        running.advance("apt-get install");
+        ran = steps::follow(as_root(place, words), &log, &mut running, |_, _| {});
+    }
+    steps::finish(screen, "packages", running, &ran, &log, "");
+    ran
+}
+
+/// The command that installs; `None` on distributions whose package names are not known.
+fn install_words<'a>(names: &[&'a str]) -> Option<Vec<&'a str>> {
+    if !is_known() || on_path("apt-get").is_none() {
+        return None;
+    }
+    let mut words = vec!["apt-get", "install", "--yes", "--no-install-recommends"];
+    words.extend(names);
+    Some(words)
+}
+
+fn as_root(place: &Place, words: &[&str]) -> Command {
+    let mut command;
+    if is_root() {
+        command = place.command(words[0]);
+        command.args(&words[1..]);
+    } else {
+        command = place.command("sudo");
+        command.arg("DEBIAN_FRONTEND=noninteractive").args(words);
+    }
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn may_install() -> bool {
+    is_root() || on_path("sudo").is_some()
+}
+
+/// Whether this process is root, as the kernel says (`Uid:` in /proc/self/status, the effective one).
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    uid.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
+}
+
+fn is_known() -> bool {
+    is_known_release(&fs::read_to_string("/etc/os-release").unwrap_or_default())
+}
+
+fn is_known_release(text: &str) -> bool {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")))
+        .flat_map(|value| value.trim_matches('"').split(' '))
+        .any(|id| KNOWN.contains(&id))
+}
+
+fn is_there(probe: &Probe) -> bool {
+    let runs = |program: &str, words: &[&str]| {
+        Command::new(program)
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    match probe {
+        Probe::Program(name) => on_path(name).is_some(),
+        Probe::File(path) => Path::new(path).exists(),
+        Probe::Library(name, version) => runs("pkg-config", &["--atleast-version", version, name]),
+        Probe::Runs(words) => words
+            .split_first()
+            .is_some_and(|(program, rest)| runs(program, rest)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distributions_are_told_apart() {
+        assert!(is_known_release(
+            "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\n"
+        ));
+        assert!(is_known_release("ID=ubuntu\nID_LIKE=debian\n"));
+        assert!(is_known_release("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"));
+        assert!(!is_known_release("ID=fedora\n"));
+        assert!(!is_known_release(""));
+    }
+
+    #[test]
+    fn probes_tell_what_is_there() {
+        assert!(is_there(&Probe::Program("sh")));
+        assert!(!is_there(&Probe::Program("no-such-program")));
+        assert!(is_there(&Probe::File("/proc/self/status")));
+        assert!(!is_there(&Probe::Library("no-such-library", "1")));
+        assert!(is_there(&Probe::Runs(&["true"])));
+        assert!(!is_there(&Probe::Runs(&["false"])));
+    }
+}

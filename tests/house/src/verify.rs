@@ -1,0 +1,270 @@
+//! `cargo verify`: every check and every test, a table of what came of them, and one closing line.
+
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Wrong;
+use crate::packages;
+use crate::place::Place;
+use crate::progress::{Screen, Verdict, seconds};
+use crate::steps::{self, Done};
+use crate::totals::{Totals, closing_line};
+
+const HELP: &str = "\
+cargo verify: every check and every test of the house
+
+  cargo verify [--quick] [--no-install]
+
+  packages, cargo fmt --check, cargo clippy -D warnings, build, every test (whole-house stories with
+  real daemons and a real Prometheus included), cargo doc -D warnings, the DMTF's Redfish validators,
+  cargo deny where it is installed. Ends with a table and `N passed, N failed, N skipped`; a skip says why.
+
+  --quick        without stories, documentation and validators
+  --no-install   install nothing: checks that lack a tool are skipped
+";
+
+/// The DMTF's validators against the simulated rack.
+const VALIDATE: &str = "hw-fixtures/validate.sh";
+
+/// What a script exits with when it could not run here (its last line says why).
+const SCRIPT_SKIPPED: &str = "skipped: ";
+
+/// The configuration of cargo-deny.
+const DENY: &str = ".cargo/deny.toml";
+
+/// The last full run, for `cargo prove house`.
+const RECORD: &str = "verify.json";
+
+/// Steps that run tests: their tests are counted one by one.
+const RUNNERS: [&str; 2] = ["test", "tidy"];
+
+/// Everything that was found.
+struct Found {
+    steps: Vec<Done>,
+    totals: Totals,
+}
+
+/// Runs `cargo verify`.
+pub fn verify(words: &[String]) -> Result<ExitCode, Wrong> {
+    let (mut quick, mut install) = (false, true);
+    for word in words {
+        match word.as_str() {
+            "--quick" => quick = true,
+            "--no-install" => install = false,
+            "--help" | "-h" => {
+                print!("{HELP}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            other => {
+                return Err(Wrong::Usage(format!(
+                    "cargo verify: unknown word {other:?}\n\n{HELP}"
+                )));
+            }
+        }
+    }
+    let started = Instant::now();
+    let place = Place::find()?;
+    let screen = Screen::new();
+    packages::see_to(&place, &screen, install, true)?;
+    if !quick {
+        // Where there is none, the stories that need it say so and are counted as skipped.
+        let _ = packages::prometheus(&place, &screen, install);
+    }
+    let found = checks(&place, &screen, quick);
+    Ok(close(&place, &screen, &found, quick, started.elapsed()))
+}
+
+fn checks(place: &Place, screen: &Screen, quick: bool) -> Found {
+    let whole = steps::crates_at_most(&place.root);
+    let cargo = |name: &'static str, words: &[&str]| {
+        steps::cargo_step(screen, name, place.cargo(words), &place.log(name), whole)
+    };
+    let mut found = Found {
+        steps: vec![cargo("fmt", &["fmt", "--all", "--check"])],
+        totals: Totals::default(),
+    };
+    found.steps.push(cargo(
+        "clippy",
+        &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    ));
+    let build = cargo("build", &["build", "--workspace", "--bins"]);
+    let built = build.verdict == Verdict::Pass;
+    found.steps.push(build);
+    if built {
+        let tests = tests(place, screen, quick, &mut found.totals);
+        found.steps.extend(tests);
+    } else {
+        found.steps.push(steps::skip(screen, "test", "the build failed"));
+    }
+    if !quick {
+        let mut doc = place.cargo(&["doc", "--workspace", "--no-deps"]);
+        doc.env("RUSTDOCFLAGS", "-D warnings");
+        found
+            .steps
+            .push(steps::cargo_step(screen, "doc", doc, &place.log("doc"), whole));
+        found.steps.push(if built {
+            validators(place, screen)
+        } else {
+            steps::skip(screen, "validators", "the build failed")
+        });
+    }
+    found.steps.push(deny(place, screen));
+    found
+}
+
+/// Runs the tests and shows their lines as they come; what passing tests print stays in the log.
+fn tests(place: &Place, screen: &Screen, quick: bool, totals: &mut Totals) -> Vec<Done> {
+    let rounds: &[(&'static str, &[&str])] = if quick {
+        &[
+            ("test", &["--workspace", "--lib", "--bins"]),
+            ("tidy", &["--package", "house-tests", "--test", "tidy"]),
+        ]
+    } else {
+        &[("test", &["--workspace"])]
+    };
+    let mut steps = Vec::new();
+    for (name, which) in rounds {
+        let mut words = vec!["test", "--no-fail-fast"];
+        words.extend(*which);
+        words.extend(["--", "--show-output"]);
+        let log = place.log(name);
+        let mut running = screen.begin(name, None);
+        let (passed, failed) = (totals.passed, totals.failed);
+        let ran = steps::follow(place.cargo(&words), &log, &mut running, |line, running| {
+            steps::advance_by_cargo(line, running);
+            if totals.take(line) && !is_cargo_noise(line) {
+                screen.line(&format!("  {line}"));
+            }
+        });
+        let detail = format!(
+            "{} passed, {} failed",
+            totals.passed - passed,
+            totals.failed - failed
+        );
+        steps.push(steps::finish(screen, name, running, &ran, &log, &detail));
+    }
+    steps
+}
+
+/// Lines with which cargo says what it builds.
+fn is_cargo_noise(line: &str) -> bool {
+    [
+        "Compiling ",
+        "Finished ",
+        "Blocking ",
+        "Downloaded ",
+        "Downloading ",
+    ]
+    .iter()
+    .any(|start| line.trim_start().starts_with(start))
+}
+
+fn validators(place: &Place, screen: &Screen) -> Done {
+    const NAME: &str = "validators";
+    if !place.root.join(VALIDATE).is_file() {
+        return steps::skip(screen, NAME, &format!("there is no {VALIDATE}"));
+    }
+    let mut command = place.command("bash");
+    command
+        .arg(VALIDATE)
+        .env("CARGO_TARGET_DIR", &place.target)
+        .env("BUSBAR_TARGET", &place.target);
+    let log = place.log(NAME);
+    let mut running = screen.begin(NAME, None);
+    let (mut skipped, mut last) = (None, String::new());
+    let ran = steps::follow(command, &log, &mut running, |line, running| {
+        running.advance(line);
+        if let Some(why) = line.strip_prefix(SCRIPT_SKIPPED) {
+            skipped = Some(why.to_owned());
+        }
+        if !line.trim().is_empty() {
+            line.trim().clone_into(&mut last);
+        }
+    });
+    match skipped.filter(|_| ran.ok) {
+        Some(why) => {
+            let took = running.end(Verdict::Skip, &why);
+            Done {
+                name: NAME,
+                verdict: Verdict::Skip,
+                took,
+                detail: why,
+            }
+        }
+        None => {
+            let detail = if ran.ok { last.as_str() } else { "" };
+            steps::finish(screen, NAME, running, &ran, &log, detail)
+        }
+    }
+}
+
+/// Licences, bans and sources of every dependency; advisories need a database from outside and are left to whoever has it.
+fn deny(place: &Place, screen: &Screen) -> Done {
+    const NAME: &str = "deny";
+    let installed = Command::new("cargo-deny")
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !installed {
+        return steps::skip(screen, NAME, "cargo-deny is not installed");
+    }
+    let words = [
+        "deny",
+        "--offline",
+        "check",
+        "--config",
+        DENY,
+        "licenses",
+        "bans",
+        "sources",
+    ];
+    steps::cargo_step(screen, NAME, place.cargo(&words), &place.log(NAME), None)
+}
+
+/// Prints the table and the closing line, and keeps a record of a full run.
+fn close(place: &Place, screen: &Screen, found: &Found, quick: bool, took: Duration) -> ExitCode {
+    let (runners, checks): (Vec<&Done>, Vec<&Done>) =
+        found.steps.iter().partition(|step| RUNNERS.contains(&step.name));
+    let count = |verdict| checks.iter().filter(|step| step.verdict == verdict).count();
+    // A runner counts as a check of its own only when no single test accounts for its failure (it did not build, say).
+    let unbuilt = runners.iter().any(|step| step.verdict != Verdict::Pass) && found.totals.failed == 0;
+    let passed = found.totals.passed + count(Verdict::Pass);
+    let failed = found.totals.failed + count(Verdict::Fail) + usize::from(unbuilt);
+    let skipped = found.totals.skipped + count(Verdict::Skip);
+    screen.line("");
+    for step in &found.steps {
+        let word = screen.paint(step.verdict);
+        screen.line(&format!(
+            "{:12} {word} {:>11}  {}",
+            step.name,
+            seconds(step.took),
+            step.detail
+        ));
+    }
+    screen.line(&format!("{:12} {:>16}", "in all", seconds(took)));
+    for reason in &found.totals.reasons {
+        screen.line(&format!("skipped: {reason}"));
+    }
+    for failure in &found.totals.failures {
+        screen.line(&format!("failed: {failure}"));
+    }
+    if !quick {
+        let record = format!(
+            "{{\"seconds\": {:.1}, \"passed\": {passed}, \"failed\": {failed}, \"skipped\": {skipped}}}\n",
+            took.as_secs_f64()
+        );
+        if let Err(why) = steps::write_whole(&place.records.join(RECORD), &record) {
+            screen.line(&format!("no record kept: {why}"));
+        }
+    }
+    screen.line("");
+    screen.line(&closing_line(passed, failed, skipped));
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -65,6 +65,12 @@ pub struct RedundancyClaim {
     pub max_supported: Option<u32>,
     /// How many members the claim names.
     pub members: u32,
+    /// The fewest members that may fail by this claim, over the meanings that its smallest number needed can have.
+    #[serde(default)]
+    pub may_lose_least: Option<u32>,
+    /// The most members that may fail by this claim; the same as the fewest where the maker's meaning is known.
+    #[serde(default)]
+    pub may_lose_most: Option<u32>,
     /// `Status.State` of the claim.
     pub state: Option<String>,
     /// `Status.Health` of the claim.
@@ -91,6 +97,9 @@ pub struct SupplyDomain {
     pub supplies: Vec<Supply>,
     /// What the BMC claims of their redundancy.
     pub claimed: Vec<RedundancyClaim>,
+    /// Whether supplies of several independent domains are in here that the BMC does not tell apart: then no sum holds.
+    #[serde(default)]
+    pub mixed: bool,
     /// `CapacityWatts` as claimed.
     pub capacity_claimed_watts: Option<Power>,
     /// Total draw that the BMC reports for the domain (`EnvironmentMetrics.PowerWatts`, `PowerConsumedWatts`).

@@ -1,0 +1,10 @@
+//! What a BMC says, as facts: its supplies by independent domain, and its node.
+
+mod judge;
+mod list;
+mod node;
+mod place;
+mod supplies;
+
+pub use node::{NodeFacts, PowerLimit, node};
+pub use supplies::supplies;

@@ -1,0 +1,108 @@
+//! A recorded tree in a directory: one `index.json` a resource, read as if a BMC had answered it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::error::BmcError;
+
+/// Where every Redfish service begins.
+pub(super) const SERVICE_ROOT: &str = "/redfish/v1";
+/// The file that holds a recorded resource.
+const INDEX: &str = "index.json";
+/// The longest recorded resource that is read; as long as what is taken from a BMC.
+const MAX_FILE_BYTES: u64 = 8 << 20;
+
+/// A recorded tree, read-only.
+#[derive(Debug)]
+pub(super) struct Tree {
+    /// The folder that stands for `/redfish/v1`.
+    root: PathBuf,
+}
+
+impl Tree {
+    /// Finds the folder that stands for `/redfish/v1`: this one, or `redfish/v1` or `v1` below it.
+    pub(super) fn open(dir: &Path) -> Result<Tree, BmcError> {
+        let not = |why: &str| BmcError::NotATree {
+            path: dir.to_owned(),
+            why: why.to_owned(),
+        };
+        if !dir.is_dir() {
+            return Err(not("there is no such folder"));
+        }
+        let below = [dir.join("redfish/v1"), dir.join("v1"), dir.to_owned()];
+        let root = below.into_iter().find(|root| {
+            [
+                "Chassis",
+                "Systems",
+                "Managers",
+                "SessionService",
+                "PowerEquipment",
+            ]
+            .iter()
+            .any(|folder| root.join(folder).is_dir())
+        });
+        match root {
+            Some(root) => Ok(Tree { root }),
+            None => Err(not(
+                "expected redfish/v1 in it, or folders such as Chassis and Systems with an index.json each",
+            )),
+        }
+    }
+
+    /// The file in which a resource would stand; `None` for a path that leads out of the tree.
+    fn file(&self, path: &str) -> Option<PathBuf> {
+        let path = path.split('#').next().unwrap_or_default();
+        let rest = path.strip_prefix(SERVICE_ROOT).unwrap_or(path);
+        let mut file = self.root.clone();
+        for part in rest.split('/').filter(|part| !part.is_empty()) {
+            if part == "." || part == ".." || part.contains('\0') || part.contains('\\') {
+                return None;
+            }
+            file.push(part);
+        }
+        file.push(INDEX);
+        Some(file)
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<Value, BmcError> {
+        let Some(file) = self.file(path) else {
+            return Err(BmcError::Refused {
+                resource: path.to_owned(),
+                why: "the link leads out of the recorded tree".to_owned(),
+            });
+        };
+        let not = |why: String| BmcError::FileNotJson {
+            path: file.clone(),
+            why,
+        };
+        let failed = |source| BmcError::File {
+            path: file.clone(),
+            source,
+        };
+        let mut text = Vec::new();
+        std::fs::File::open(&file)
+            .and_then(|open| open.take(MAX_FILE_BYTES + 1).read_to_end(&mut text))
+            .map_err(failed)?;
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
+            return Err(not(format!("longer than {MAX_FILE_BYTES} bytes")));
+        }
+        let value: Value = serde_json::from_slice(&text).map_err(|error| not(error.to_string()))?;
+        if value.is_object() {
+            Ok(value)
+        } else {
+            Err(not("it is JSON, but no object".to_owned()))
+        }
+    }
+
+    /// How a resource is named in errors: its file.
+    pub(super) fn name(&self, path: &str) -> String {
+        self.file(path)
+            .map_or_else(|| path.to_owned(), |file| file.display().to_string())
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+}

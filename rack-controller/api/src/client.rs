@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use serde::de::DeserializeOwned;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::stream::EventStream;
@@ -160,8 +161,12 @@ impl Token {
         Ok(Token(Zeroizing::new(line.to_owned())))
     }
 
-    /// The token itself, for the one header that carries it and the one comparison that checks it.
-    pub fn secret(&self) -> &str {
+    /// Whether this is the token that somebody shows. The time it takes says nothing about where they differ.
+    pub fn matches(&self, shown: &[u8]) -> bool {
+        bool::from(self.0.as_bytes().ct_eq(shown))
+    }
+
+    fn secret(&self) -> &str {
         &self.0
     }
 }

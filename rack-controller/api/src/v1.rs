@@ -33,6 +33,23 @@ pub struct RackView {
     pub bmcs: Vec<BmcView>,
 }
 
+/// The head of the rack's view: which rack this is and how it is set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RackStatus {
+    /// The rack's name.
+    pub rack: String,
+    /// The controller's version.
+    pub version: String,
+    /// `observe`, `advise` or `enforce`.
+    pub mode: String,
+    /// Whether its hardware is simulated.
+    pub simulated: bool,
+    /// When this was said.
+    pub at: Moment,
+    /// The journal's head: how many events it holds.
+    pub journal_sequence: u64,
+}
+
 /// One power domain and its sums (power.md: words).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DomainView {

@@ -1,1 +1,16 @@
 //! Intents into steps, steps into a host: one hand that writes.
+//!
+//! *Steps* are data and planning is pure reading; [`apply`] alone writes, and alone asks the modes whether it may.
+
+pub mod apply;
+pub mod cgroup;
+pub mod host;
+pub mod isolator;
+pub mod roster;
+pub mod step;
+
+pub use apply::{Applied, ApplyError, Outcome, PartitionRefused, apply};
+pub use host::Host;
+pub use isolator::{IsolateError, Isolator, Phase};
+pub use roster::{plan, roster};
+pub use step::{Reads, Step};

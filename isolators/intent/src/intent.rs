@@ -79,6 +79,7 @@ mod tests {
             numa_nodes: "0".parse().unwrap(),
             exclusive: true,
             memory_max: None,
+            cpu_time_max: None,
         };
         let one = Intent::default().with(isolation.clone());
         assert_eq!((one.generation, one.isolations.len()), (Generation(1), 1));

@@ -78,4 +78,7 @@ pub struct Isolation {
     pub exclusive: bool,
     /// The most memory it may use; `None` for no limit.
     pub memory_max: Option<Bytes>,
+    /// It gets at most the CPU time of this many CPUs; `None` for no limit. For workloads that share their CPUs.
+    #[serde(default)]
+    pub cpu_time_max: Option<u32>,
 }

@@ -1,0 +1,327 @@
+//! The only hand that writes to the host, and the only place that asks the modes whether it may.
+//!
+//! Each step is done, then read back: the kernel takes writes that it does not fulfil. Planning and execution are apart,
+//! so this file decides nothing but "may I" and "did it work".
+
+mod recorded;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use intent::{Actuator, Actuators, Mode, WorkloadId};
+use nix::libc::{EBUSY, ESRCH};
+
+use crate::cgroup::started;
+use crate::host::{Host, is_gone};
+use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Step};
+
+/// How often a cgroup is tried that is still busy: processes that just ended stay in it until the kernel has buried them.
+const REMOVE_TRIES: u32 = 100;
+/// How long we wait between two tries.
+const REMOVE_PAUSE: Duration = Duration::from_millis(10);
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The mode forbids it. This would have been done.
+    Would {
+        /// The mode of the actuator.
+        mode: Mode,
+        /// The steps.
+        steps: Vec<Step>,
+    },
+    /// It was done.
+    Done(Applied),
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The steps, in order.
+    pub done: Vec<Step>,
+    /// Workloads that got no partition.
+    pub refused: Vec<PartitionRefused>,
+}
+
+/// The kernel refused a partition; everything else of the workload was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionRefused {
+    /// The workload.
+    pub workload: WorkloadId,
+    /// Why, in the kernel's words where it has some.
+    pub why: String,
+}
+
+/// A step failed; those before it stay done.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step}")]
+pub struct ApplyError {
+    /// The step.
+    pub step: Box<Step>,
+    /// Why.
+    #[source]
+    pub cause: StepError,
+    /// What was done before it.
+    pub done: Vec<Step>,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The kernel refused.
+    #[error("the kernel refused: {0}")]
+    Refused(#[source] io::Error),
+    /// The file is not there: this kernel, or this cgroup, does not have it.
+    #[error("there is no {}", .0.display())]
+    NoFile(PathBuf),
+    /// It was written and then says something else.
+    #[error("{} was written with {wrote:?} and then said {said:?}", .file.display())]
+    ReadBack {
+        /// The file.
+        file: PathBuf,
+        /// What was written.
+        wrote: String,
+        /// What it says.
+        said: String,
+    },
+    /// The process has ended, or its number belongs to another one now.
+    #[error("process {0} has ended")]
+    Gone(u32),
+    /// It was stopped before this step.
+    #[error("stopped before this step")]
+    Stopped,
+}
+
+/// Called before each step; false stops before it, as if the power went. A daemon logs with it.
+pub type Watch<'a> = &'a mut dyn FnMut(&Step) -> bool;
+
+/// Does the steps in order, if the mode of the actuator allows it, and reads each back.
+///
+/// # Errors
+/// With the first step that failed. Steps that only serve a partition do not fail: see [`Applied::refused`].
+pub fn apply(
+    gate: &Actuators,
+    actuator: Actuator,
+    host: &Host,
+    steps: &[Step],
+    watch: Watch<'_>,
+) -> Result<Outcome, ApplyError> {
+    if !gate.may_act(actuator) {
+        return Ok(Outcome::Would {
+            mode: gate.of(actuator),
+            steps: steps.to_vec(),
+        });
+    }
+    let mut applied = Applied::default();
+    for step in steps {
+        if hopeless(step, &applied.refused) {
+            continue;
+        }
+        let result = if watch(step) {
+            perform(host, step)
+        } else {
+            Err(StepError::Stopped)
+        };
+        match (result, partition_of(step)) {
+            (Ok(()), _) => applied.done.push(step.clone()),
+            (Err(cause), workloads) if workloads.is_empty() || matches!(cause, StepError::Stopped) => {
+                return Err(ApplyError {
+                    step: Box::new(step.clone()),
+                    cause,
+                    done: applied.done,
+                });
+            }
+            (Err(cause), workloads) => {
+                let why = reason(step, &cause);
+                tracing::warn!(%why, "the kernel refused a partition");
+                let news = workloads.iter().filter(|one| !is_refused(one, &applied.refused));
+                let news: Vec<PartitionRefused> = news
+                    .map(|one| PartitionRefused {
+                        workload: one.clone(),
+                        why: why.clone(),
+                    })
+                    .collect();
+                applied.refused.extend(news);
+            }
+        }
+    }
+    Ok(Outcome::Done(applied))
+}
+
+fn partition_of(step: &Step) -> &[WorkloadId] {
+    match step {
+        Step::WriteFile { partition_of, .. } => partition_of,
+        Step::MakeCgroup { .. }
+        | Step::EnableControllers { .. }
+        | Step::MoveProcess { .. }
+        | Step::RemoveCgroup { .. } => &[],
+    }
+}
+
+fn is_refused(workload: &WorkloadId, refused: &[PartitionRefused]) -> bool {
+    refused.iter().any(|one| one.workload == *workload)
+}
+
+/// A step that only serves partitions of which each was refused already.
+fn hopeless(step: &Step, refused: &[PartitionRefused]) -> bool {
+    let workloads = partition_of(step);
+    !workloads.is_empty() && workloads.iter().all(|workload| is_refused(workload, refused))
+}
+
+/// Why there is no partition: the kernel's own words in brackets, `root invalid (…)`, where it has some.
+fn reason(step: &Step, cause: &StepError) -> String {
+    let file = step.path();
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    match cause {
+        StepError::ReadBack { said, .. } => format!("the kernel answers {said:?} in {name}"),
+        StepError::Refused(error) => format!("the kernel refused {name}: {error}"),
+        StepError::NoFile(_) => format!("this kernel has no {name}"),
+        StepError::Gone(_) | StepError::Stopped => cause.to_string(),
+    }
+}
+
+fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
+    tracing::debug!(%step, "applying");
+    match step {
+        Step::MakeCgroup { dir } => make(host, dir),
+        Step::RemoveCgroup { dir } => remove(host, dir),
+        Step::EnableControllers { dir, controllers, .. } => enable(host, dir, controllers),
+        Step::WriteFile {
+            file, value, reads, ..
+        } => {
+            write(host, file, value)?;
+            let said = read(host, file)?;
+            if reads.agree(value, &said) {
+                return Ok(());
+            }
+            Err(StepError::ReadBack {
+                file: file.clone(),
+                wrote: value.clone(),
+                said,
+            })
+        }
+        Step::MoveProcess {
+            pid,
+            started,
+            from,
+            to,
+        } => move_process(host, *pid, *started, from, to),
+    }
+}
+
+fn make(host: &Host, dir: &Path) -> Result<(), StepError> {
+    match fs::create_dir(host.real(dir)) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && host.is_dir(dir) => Ok(()),
+        Err(error) => Err(StepError::Refused(error)),
+    }
+}
+
+fn remove(host: &Host, dir: &Path) -> Result<(), StepError> {
+    if !host.is_kernels(dir) {
+        recorded::clear(host, dir).map_err(StepError::Refused)?;
+    }
+    for _ in 1..REMOVE_TRIES {
+        match fs::remove_dir(host.real(dir)) {
+            Ok(()) => return Ok(()),
+            Err(error) if is_gone(&error) => return Ok(()),
+            Err(error) if error.raw_os_error() == Some(EBUSY) => thread::sleep(REMOVE_PAUSE),
+            Err(error) => return Err(StepError::Refused(error)),
+        }
+    }
+    fs::remove_dir(host.real(dir)).map_err(StepError::Refused)
+}
+
+fn enable(host: &Host, dir: &Path, controllers: &[String]) -> Result<(), StepError> {
+    let file = dir.join(CGROUP_SUBTREE_CONTROL);
+    let value: Vec<String> = controllers
+        .iter()
+        .map(|controller| format!("+{controller}"))
+        .collect();
+    let value = value.join(" ");
+    write(host, &file, &value)?;
+    let said = read(host, &file)?;
+    let on: Vec<&str> = said
+        .split_whitespace()
+        .map(|word| word.trim_start_matches('+'))
+        .collect();
+    if controllers
+        .iter()
+        .all(|controller| on.contains(&controller.as_str()))
+    {
+        return Ok(());
+    }
+    Err(StepError::ReadBack {
+        file,
+        wrote: value,
+        said,
+    })
+}
+
+fn move_process(host: &Host, pid: u32, start: u64, from: &Path, to: &Path) -> Result<(), StepError> {
+    if started(host, pid) != Some(start) {
+        return Err(StepError::Gone(pid));
+    }
+    let file = to.join(CGROUP_PROCS);
+    if !host.is_kernels(to) {
+        return recorded::move_process(host, pid, from, to).map_err(StepError::Refused);
+    }
+    match write(host, &file, &pid.to_string()) {
+        Ok(()) => {}
+        Err(StepError::Refused(error)) if error.raw_os_error() == Some(ESRCH) => {
+            return Err(StepError::Gone(pid));
+        }
+        Err(error) => return Err(error),
+    }
+    let said = read(host, &file)?;
+    let pid_text = pid.to_string();
+    if said.lines().any(|line| line == pid_text) {
+        return Ok(());
+    }
+    if started(host, pid) != Some(start) {
+        return Err(StepError::Gone(pid));
+    }
+    Err(StepError::ReadBack {
+        file,
+        wrote: pid_text,
+        said,
+    })
+}
+
+/// One write call with a line end: an empty value would otherwise never reach the kernel.
+fn write(host: &Host, file: &Path, value: &str) -> Result<(), StepError> {
+    let real = host.real(file);
+    // A kernel's file is there or not; in a recorded tree it comes into being.
+    let make = !file.parent().is_some_and(|dir| host.is_kernels(dir));
+    let opened = OpenOptions::new()
+        .write(true)
+        .create(make)
+        .truncate(true)
+        .open(real);
+    let mut opened = opened.map_err(|error| failed(file, error))?;
+    opened
+        .write_all(format!("{value}\n").as_bytes())
+        .map_err(|error| failed(file, error))
+}
+
+fn failed(file: &Path, error: io::Error) -> StepError {
+    if error.kind() == io::ErrorKind::NotFound {
+        StepError::NoFile(file.to_owned())
+    } else {
+        StepError::Refused(error)
+    }
+}
+
+fn read(host: &Host, file: &Path) -> Result<String, StepError> {
+    match host.read(file) {
+        Ok(Some(text)) => Ok(text),
+        Ok(None) => Err(StepError::NoFile(file.to_owned())),
+        Err(error) => Err(StepError::Refused(error)),
+    }
+}

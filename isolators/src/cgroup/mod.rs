@@ -1,0 +1,18 @@
+//! Cgroups: one file a kernel controller, and the tree that they hang in.
+
+mod cpu;
+mod cpuset;
+mod difference;
+mod layout;
+mod memory;
+mod mount;
+mod process;
+mod tree;
+
+pub use cpu::Cpu;
+pub use cpuset::Cpuset;
+pub use layout::{Layout, Partitions};
+pub use memory::Memory;
+pub use mount::{CgroupMode, Cgroups, Controller, Place, Version};
+pub use process::{Origin, enter, members, nearest_living, origins, started};
+pub use tree::Tree;

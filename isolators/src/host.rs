@@ -1,0 +1,120 @@
+//! The host as a directory: `/` for this machine, another one for a recorded or made-up tree. Reads only.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
+use nix::unistd::{AccessFlags, access};
+
+/// The directory below which `/sys` and `/proc` stand. All paths in steps are the host's own (`/sys/fs/cgroup/…`);
+/// only here they meet the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    root: PathBuf,
+}
+
+impl Host {
+    /// The host below this directory.
+    pub fn at(root: impl Into<PathBuf>) -> Host {
+        Host { root: root.into() }
+    }
+
+    /// Where a path of the host really is. What would lead out of the directory (`..`) is left out.
+    pub fn real(&self, path: &Path) -> PathBuf {
+        let inside = path
+            .components()
+            .filter(|part| matches!(part, Component::Normal(_)));
+        inside.fold(self.root.clone(), |real, part| real.join(part))
+    }
+
+    /// The text of a file without white space around it; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read as text.
+    pub fn read(&self, path: &Path) -> io::Result<Option<String>> {
+        match fs::read_to_string(self.real(path)) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The names of the directories in a directory, sorted; none where it does not exist.
+    ///
+    /// # Errors
+    /// When it is there and cannot be listed.
+    pub fn directories(&self, path: &Path) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.real(path)) {
+            Ok(entries) => entries,
+            Err(error) if is_gone(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether this is a directory.
+    pub fn is_dir(&self, path: &Path) -> bool {
+        self.real(path).is_dir()
+    }
+
+    /// Whether this file or directory is there.
+    pub fn has(&self, path: &Path) -> bool {
+        self.real(path).exists()
+    }
+
+    /// Whether we may make something in this directory.
+    pub fn may_write(&self, path: &Path) -> bool {
+        access(&self.real(path), AccessFlags::W_OK).is_ok()
+    }
+
+    /// Whether this directory is a real cgroup of a kernel, and no plain directory of a recorded tree.
+    pub fn is_kernels(&self, path: &Path) -> bool {
+        statfs(&self.real(path)).is_ok_and(|about| {
+            let kind = about.filesystem_type();
+            kind == CGROUP_SUPER_MAGIC || kind == CGROUP2_SUPER_MAGIC
+        })
+    }
+}
+
+/// Whether an error means that there is no such file: a cgroup that was removed while it was open answers ENODEV.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.kind() == io::ErrorKind::NotADirectory
+        || error.raw_os_error() == Some(nix::libc::ENODEV)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_path_leads_out_of_the_directory() {
+        let host = Host::at("/srv/recorded");
+        assert_eq!(
+            host.real(Path::new("/sys/../../../etc/x")),
+            Path::new("/srv/recorded/sys/etc/x")
+        );
+        assert_eq!(Host::at("/").real(Path::new("/sys/fs")), Path::new("/sys/fs"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_none_and_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::at(dir.path());
+        assert_eq!(host.read(Path::new("/proc/nothing")).unwrap(), None);
+        assert!(host.directories(Path::new("/sys")).unwrap().is_empty());
+        assert!(!host.is_kernels(Path::new("/")));
+    }
+}

@@ -1,0 +1,37 @@
+//! All isolators, and the plan that they make together.
+
+use intent::Intent;
+
+use crate::cgroup::{Cpu, Cpuset, Layout, Memory, Tree};
+use crate::host::Host;
+use crate::isolator::{IsolateError, Isolator, Phase};
+use crate::step::Step;
+
+/// The roster, in the order in which their steps of one phase are done: directories before the files in them.
+pub fn roster(layout: &Layout) -> Vec<Box<dyn Isolator>> {
+    vec![
+        Box::new(Tree::new(layout)),
+        Box::new(Cpuset::new(layout)),
+        Box::new(Memory::new(layout)),
+        Box::new(Cpu::new(layout)),
+    ]
+}
+
+/// The steps that are missing between the host as it is and the intent, in the order in which they are to be done.
+///
+/// # Errors
+/// When the host cannot be read, or lacks what the intent needs.
+pub fn plan(layout: &Layout, host: &Host, intent: &Intent) -> Result<Vec<(Phase, Step)>, IsolateError> {
+    let mut steps = Vec::new();
+    for isolator in roster(layout) {
+        let missing = isolator.steps(host, intent)?;
+        tracing::trace!(
+            isolator = isolator.name(),
+            steps = missing.len(),
+            "compared the host with the intent"
+        );
+        steps.extend(missing);
+    }
+    steps.sort_by_key(|(phase, _)| *phase);
+    Ok(steps)
+}

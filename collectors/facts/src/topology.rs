@@ -87,8 +87,8 @@ pub struct Core {
 pub struct Cpu {
     /// The number in `/sys/devices/system/cpu/cpuN`.
     pub id: CpuId,
-    /// Its core.
-    pub core: CoreId,
+    /// Its core; `None` where the source names no cores at all.
+    pub core: Option<CoreId>,
     /// Its package, where there is one.
     pub package: Option<PackageId>,
     /// Its NUMA node: the nearest one with the smallest number.

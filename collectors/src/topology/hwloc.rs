@@ -1,6 +1,7 @@
 //! hwloc's tree turned into facts: the only module that knows hwlocality.
 
 mod build;
+mod export;
 mod io;
 mod parts;
 
@@ -49,7 +50,7 @@ pub fn read_here(root: &Root) -> Result<Topology, CollectError> {
 /// # Errors
 /// When hwloc does not take the text.
 pub fn read_xml(text: &str) -> Result<Observation, CollectError> {
-    let tree = build::from_xml(text)?;
+    let tree = build::from_xml(&export::in_words_of_version_2(text))?;
     let mut topology = facts_of(&tree);
     topology.disallowed_cpus = parts::missing_cpus(&tree);
     Ok(Observation {
@@ -77,6 +78,6 @@ fn facts_of(tree: &Tree) -> Topology {
         offline_cpus: CpuSet::new(),
         disallowed_cpus: CpuSet::new(),
     };
-    topology.cpus = parts::cpus(tree, &topology.cores);
+    topology.cpus = parts::cpus(tree, &numbers, &topology.cores);
     topology
 }

@@ -15,10 +15,13 @@ const UNUSED_COMPONENTS: [&str; 6] = ["gl", "opencl", "cuda", "nvml", "rsmi", "l
 pub(super) fn from_files() -> Result<Tree, CollectError> {
     let mut builder = TopologyBuilder::new();
     for component in UNUSED_COMPONENTS {
-        let message = || format!("hwloc cannot leave out its component {component}");
-        builder = builder
-            .without_component(component)
-            .map_err(|cause| CollectError::new(NoData::Garbled, message()).because(cause))?;
+        // hwloc refuses the name of a plugin that is not installed, and hwlocality then drops the builder: so a trial goes first.
+        if TopologyBuilder::new().without_component(component).is_ok() {
+            let message = || format!("hwloc cannot leave out its component {component}");
+            builder = builder
+                .without_component(component)
+                .map_err(|cause| CollectError::new(NoData::Garbled, message()).because(cause))?;
+        }
     }
     build(builder, TypeFilter::KeepNone, "hwloc cannot read the topology")
 }

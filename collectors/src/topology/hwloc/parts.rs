@@ -181,7 +181,7 @@ pub(super) fn cores(tree: &Tree, numbers: &Numbers, kinds: &[CoreKind]) -> Vec<C
     tree.objects_with_type(ObjectType::Core).map(core).collect()
 }
 
-pub(super) fn cpus(tree: &Tree, cores: &[Core]) -> Vec<Cpu> {
+pub(super) fn cpus(tree: &Tree, numbers: &Numbers, cores: &[Core]) -> Vec<Cpu> {
     let mut core_of: BTreeMap<CpuId, &Core> = BTreeMap::new();
     for core in cores {
         core_of.extend(core.cpus.iter().map(|cpu| (cpu, core)));
@@ -189,11 +189,16 @@ pub(super) fn cpus(tree: &Tree, cores: &[Core]) -> Vec<Cpu> {
     let allowed = set_of(tree.allowed_cpuset().iter_set());
     let cpu = |object: &TopologyObject| {
         let id = CpuId(os_number(object)?);
-        let core = core_of.get(&id)?;
+        let core = core_of.get(&id);
+        let package = || {
+            object
+                .first_ancestor_with_type(ObjectType::Package)
+                .and_then(|above| numbers.get(above))
+        };
         Some(Cpu {
             id,
-            core: core.id,
-            package: core.package,
+            core: core.map(|core| core.id),
+            package: package(),
             numa_node: numa_nodes_of(object).first(),
             usable: allowed.contains(&id.0),
         })

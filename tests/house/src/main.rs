@@ -1,5 +1,7 @@
-//! `cargo up`, `cargo verify`, `cargo prove`: the three commands of the house, on the standard library alone.
+//! `cargo up`, `cargo verify`, `cargo prove`, `cargo lab`: the commands of the house, on the standard library alone.
 
+mod fetch;
+mod lab;
 mod packages;
 mod place;
 mod progress;
@@ -11,11 +13,12 @@ mod verify;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-Busbar's three commands. Each says what it does and asks nothing.
+Busbar's commands. Each says what it does and asks nothing.
 
   cargo up          this machine and a simulated rack, raised whole      (cargo up --help)
   cargo verify      every check and every test                           (cargo verify --help)
   cargo prove NAME  measurements against their targets                   (cargo prove --help)
+  cargo lab         stories on a real kernel of their own                (cargo lab --help)
 ";
 
 /// Exit code of a command line that cannot be understood.
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
     let came_of = match words.first().map(String::as_str) {
         Some("up") => up::up(rest),
         Some("verify") => verify::verify(rest),
+        Some("lab") => lab::lab(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

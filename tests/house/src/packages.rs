@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Wrong;
+use crate::fetch;
 use crate::place::{Place, on_path};
 use crate::progress::{Screen, Verdict};
 use crate::steps::{self, Ran};
@@ -81,6 +82,13 @@ const STRANGERS: [Package; 4] = [
     },
 ];
 
+/// What `cargo lab` runs its guests in.
+const EMULATOR: Package = Package {
+    name: "qemu-system-x86",
+    why: "the lab's guests run in it, emulated",
+    probe: Probe::Program("qemu-system-x86_64"),
+};
+
 /// Prometheus is fetched and unpacked below the build outputs: installed, Debian's package would start a service.
 const PROMETHEUS: &str = "prometheus";
 
@@ -150,10 +158,10 @@ pub fn prometheus(place: &Place, screen: &Screen, fetch: bool) -> Result<PathBuf
     }
     let why = if !fetch {
         "--no-install: not fetched".to_owned()
-    } else if !is_known() || on_path("apt-get").is_none() || on_path("dpkg").is_none() {
+    } else if !can_fetch() {
         "no Prometheus on the path, and it can only be fetched on Debian and Ubuntu".to_owned()
     } else {
-        match fetch_prometheus(place, screen, &folder) {
+        match fetch::unpack(place, screen, PROMETHEUS, &folder) {
             Ok(()) if binary.is_file() => return Ok(binary),
             Ok(()) => format!("the package holds no {PROMETHEUS_BINARY}"),
             Err(why) => why,
@@ -165,57 +173,22 @@ pub fn prometheus(place: &Place, screen: &Screen, fetch: bool) -> Result<PathBuf
     Err(why)
 }
 
-fn fetch_prometheus(place: &Place, screen: &Screen, folder: &Path) -> Result<(), String> {
-    let downloads = place.tools().join("download");
-    fs::create_dir_all(&downloads).map_err(|err| format!("cannot make {}: {err}", downloads.display()))?;
-    let mut running = screen.begin(PROMETHEUS, None);
-    running.advance("apt-get download prometheus (unpacked, not installed)");
-    let log = place.log(PROMETHEUS);
-    let fetch = |running: &mut _| {
-        let mut command = place.command("apt-get");
-        command.args(["download", PROMETHEUS]).current_dir(&downloads);
-        steps::follow(command, &log, running, |_, _| {})
-    };
-    let mut ran = fetch(&mut running);
-    if !ran.ok && may_install() {
-        steps::follow(
-            as_root(place, &["apt-get", "update"]),
-            &log,
-            &mut running,
-            |_, _| {},
-        );
-        ran = fetch(&mut running);
+/// Sees to it that the emulator for `cargo lab` is there.
+pub fn emulator(place: &Place, screen: &Screen, install: bool) -> Result<(), Wrong> {
+    if is_there(&EMULATOR.probe) {
+        return Ok(());
     }
-    if ran.ok {
-        let package = newest_package(&downloads)?;
-        let mut command = place.command("dpkg");
-        command.arg("-x").arg(&package).arg(folder);
-        ran = steps::follow(command, &log, &mut running, |_, _| {});
+    screen.line(&format!("  {:<16} {}", EMULATOR.name, EMULATOR.why));
+    let words = install_words(&[EMULATOR.name]).filter(|_| install && may_install());
+    if let Some(words) = words {
+        install_now(place, screen, &words);
     }
-    let detail = if ran.ok {
-        "fetched, not installed; no service"
-    } else {
-        ""
-    };
-    match steps::finish(screen, PROMETHEUS, running, &ran, &log, detail).verdict {
-        Verdict::Pass => Ok(()),
-        Verdict::Fail | Verdict::Skip => Err(format!("cannot fetch it ({})", ran.why)),
-    }
+    missing(screen, &[&EMULATOR], &format!("the lab needs {}", EMULATOR.name))
 }
 
-fn newest_package(folder: &Path) -> Result<PathBuf, String> {
-    let mut found: Vec<PathBuf> = fs::read_dir(folder)
-        .map_err(|err| format!("cannot read {}: {err}", folder.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            name.is_some_and(|name| name.starts_with("prometheus_") && name.ends_with(".deb"))
-        })
-        .collect();
-    found.sort_by_key(|path| fs::metadata(path).and_then(|about| about.modified()).ok());
-    found
-        .pop()
-        .ok_or_else(|| format!("apt-get left no prometheus_*.deb in {}", folder.display()))
+/// Whether packages can be fetched and unpacked here without installing them.
+pub fn can_fetch() -> bool {
+    is_known() && on_path("apt-get").is_some() && on_path("dpkg").is_some()
 }
 
 /// Goes on without what only the strangers' checks want, and stops without what the build needs.
@@ -266,7 +239,8 @@ fn install_words<'a>(names: &[&'a str]) -> Option<Vec<&'a str>> {
     Some(words)
 }
 
-fn as_root(place: &Place, words: &[&str]) -> Command {
+/// A command with the rights to install, through sudo where this is not root.
+pub fn as_root(place: &Place, words: &[&str]) -> Command {
     let mut command;
     if is_root() {
         command = place.command(words[0]);
@@ -279,7 +253,8 @@ fn as_root(place: &Place, words: &[&str]) -> Command {
     command
 }
 
-fn may_install() -> bool {
+/// Whether packages may be installed: as root, or with sudo.
+pub fn may_install() -> bool {
     is_root() || on_path("sudo").is_some()
 }
 

@@ -1,0 +1,159 @@
+//! `cargo lab`: stories on a real kernel of their own, in a small virtual machine.
+
+mod archive;
+mod guest;
+mod kernel;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::Wrong;
+use crate::packages;
+use crate::place::Place;
+use crate::progress::{Screen, Verdict};
+use crate::steps::{self, Done};
+
+const HELP: &str = "\
+cargo lab: stories on a real kernel of their own, in a small virtual machine.
+
+Usage: cargo lab [--no-install] [STORY...]
+
+Stories stand in tests/lab, one file each; without a name all of them run.
+The machine is emulated (TCG): no /dev/kvm, no network, nothing of the host is touched.
+It needs qemu-system-x86 (installed where it is missing), and Debian's or Ubuntu's own kernel
+and busybox, which are fetched and unpacked below the build outputs, never installed.
+";
+
+/// The binaries that go into the guest, as cargo calls their packages.
+const PACKAGES: [&str; 2] = ["agent", "busbar-cli"];
+
+/// What came of the checks of all stories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// How many held.
+    pub passed: usize,
+    /// How many did not.
+    pub failed: usize,
+}
+
+/// `cargo lab`.
+pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
+    let mut install = true;
+    let mut names = Vec::new();
+    for word in words {
+        match word.as_str() {
+            "--help" | "-h" => {
+                print!("{HELP}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            "--no-install" => install = false,
+            name if !name.starts_with('-') => names.push(name.to_owned()),
+            other => return Err(Wrong::Usage(format!("unknown option {other:?}\n\n{HELP}"))),
+        }
+    }
+    let place = Place::find()?;
+    let screen = Screen::new();
+    packages::see_to(&place, &screen, install, false)?;
+    packages::emulator(&place, &screen, install)?;
+    let kernel = kernel::fetch(&place, &screen, install)?;
+    build(&place, &screen)?;
+    let checks = run(&place, &screen, &kernel, &stories(&place, &names)?)?;
+    println!("\n{} passed, {} failed", checks.passed, checks.failed);
+    Ok(if checks.failed == 0 && checks.passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The stories as a step of `cargo verify`, which has built everything and says why where they cannot run.
+pub fn step(place: &Place, screen: &Screen, install: bool, checks: &mut Checks) -> Done {
+    const NAME: &str = "lab";
+    let ready =
+        packages::emulator(place, screen, install).and_then(|()| kernel::fetch(place, screen, install));
+    let kernel = match ready {
+        Ok(kernel) => kernel,
+        Err(Wrong::Usage(why) | Wrong::Failed(why)) => return steps::skip(screen, NAME, &why),
+    };
+    let began = Instant::now();
+    let ran = stories(place, &[]).and_then(|stories| run(place, screen, &kernel, &stories));
+    let (verdict, detail) = match ran {
+        Ok(sum) => {
+            *checks = sum;
+            let verdict = if sum.failed == 0 {
+                Verdict::Pass
+            } else {
+                Verdict::Fail
+            };
+            (
+                verdict,
+                format!("{} checks held, {} did not", sum.passed, sum.failed),
+            )
+        }
+        Err(Wrong::Usage(why) | Wrong::Failed(why)) => (Verdict::Fail, why),
+    };
+    Done {
+        name: NAME,
+        verdict,
+        took: began.elapsed(),
+        detail,
+    }
+}
+
+fn build(place: &Place, screen: &Screen) -> Result<(), Wrong> {
+    let mut command = place.cargo(&["build"]);
+    for package in PACKAGES {
+        command.args(["--package", package]);
+    }
+    let done = steps::cargo_step(screen, "build", command, &place.log("lab-build"), None);
+    match done.verdict {
+        Verdict::Pass => Ok(()),
+        Verdict::Fail | Verdict::Skip => Err(Wrong::Failed(format!("cannot build: {}", done.detail))),
+    }
+}
+
+/// The story files that were asked for; all without a name.
+fn stories(place: &Place, names: &[String]) -> Result<Vec<PathBuf>, Wrong> {
+    let folder = place.root.join("tests/lab");
+    let entries = std::fs::read_dir(&folder)
+        .map_err(|err| Wrong::Failed(format!("cannot read {}: {err}", folder.display())))?;
+    let mut all: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "sh"))
+        .collect();
+    all.sort();
+    if names.is_empty() {
+        return Ok(all);
+    }
+    let known = all
+        .iter()
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
+    let known: Vec<String> = known.collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        return Err(Wrong::Usage(format!(
+            "no story {unknown:?} in tests/lab; there are: {}",
+            known.join(" ")
+        )));
+    }
+    all.retain(|path| {
+        path.file_stem()
+            .is_some_and(|stem| names.iter().any(|name| stem == name.as_str()))
+    });
+    Ok(all)
+}
+
+fn run(
+    place: &Place,
+    screen: &Screen,
+    kernel: &kernel::Kernel,
+    stories: &[PathBuf],
+) -> Result<Checks, Wrong> {
+    let mut sum = Checks::default();
+    for story in stories {
+        let checks = guest::run(place, screen, kernel, story).map_err(Wrong::Failed)?;
+        sum.passed += checks.passed;
+        sum.failed += checks.failed;
+    }
+    Ok(sum)
+}

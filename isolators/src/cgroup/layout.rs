@@ -121,7 +121,11 @@ impl Layout {
 
     /// Our own cgroups in a hierarchy: one, or two where partitions are local. They need not be there.
     pub fn own(&self, place: &Place) -> Vec<PathBuf> {
-        vec![place.mount.join(&self.name), self.shared(place)]
+        let mut own = vec![place.mount.join(&self.name)];
+        if place.version == Version::V2 && self.partitions == Partitions::Local {
+            own.push(self.shared(place));
+        }
+        own
     }
 
     fn shared(&self, place: &Place) -> PathBuf {

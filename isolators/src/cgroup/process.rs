@@ -133,7 +133,12 @@ fn in_hierarchy(text: &str, layout: &Layout, place: &Place) -> Option<PathBuf> {
     let path = Path::new(path.strip_suffix(DELETED).unwrap_or(path));
     // What lies outside of what the mount shows can be reached at its top only.
     let inside = path.strip_prefix(&place.shows).unwrap_or(Path::new(""));
-    Some(place.mount.join(inside))
+    // Joining part by part leaves no slash behind where there is nothing to join.
+    Some(
+        inside
+            .components()
+            .fold(place.mount.clone(), |dir, part| dir.join(part)),
+    )
 }
 
 /// The cgroup, or where it was removed meanwhile the nearest one above it, not above the mount point.

@@ -3,6 +3,17 @@
 //! `world` is the physics and knows no program; `face` shows it through sockets. No crate of the house is
 //! imported here: the two sides meet over HTTPS only, as they would in a machine room.
 
+pub mod call;
+pub mod cli;
+pub mod clock;
+pub mod deeds;
+pub mod face;
+pub mod live;
+pub mod picture;
 pub mod plan;
 pub mod quantity;
+pub mod scenario;
+pub mod serve;
+pub mod state_dir;
+pub mod tls;
 pub mod world;

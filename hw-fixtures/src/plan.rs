@@ -200,8 +200,10 @@ impl Plan {
     /// # Errors
     /// [`PlanError`] naming file, line and what was expected.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PlanError::Read { path: path.to_path_buf(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| PlanError::Read {
+            path: path.to_path_buf(),
+            source,
+        })?;
         Self::parse(&text, path)
     }
 
@@ -211,8 +213,14 @@ impl Plan {
     /// [`PlanError::Wrong`] naming file, line and what was expected.
     pub fn parse(text: &str, path: &Path) -> Result<Self, PlanError> {
         let wrong = |offset: usize, what: String| {
-            let line = text.get(..offset).map_or(1, |before| before.matches('\n').count().saturating_add(1));
-            PlanError::Wrong { path: path.to_path_buf(), line, what }
+            let line = text
+                .get(..offset)
+                .map_or(1, |before| before.matches('\n').count().saturating_add(1));
+            PlanError::Wrong {
+                path: path.to_path_buf(),
+                line,
+                what,
+            }
         };
         let plan: Self = toml::from_str(text)
             .map_err(|e| wrong(e.span().map_or(0, |span| span.start), e.message().to_owned()))?;
@@ -237,7 +245,11 @@ impl Plan {
     }
 
     fn check_supplies(&self) -> Result<(), Complaint> {
-        let feeds: Vec<&str> = self.feeds.iter().map(|feed| feed.name.get_ref().as_str()).collect();
+        let feeds: Vec<&str> = self
+            .feeds
+            .iter()
+            .map(|feed| feed.name.get_ref().as_str())
+            .collect();
         for supply in &self.shelf.supplies {
             let feed = supply.feed.get_ref().as_str();
             if !feeds.contains(&feed) {
@@ -249,7 +261,10 @@ impl Plan {
                 return Err((supply.feed.span().start, what));
             }
             if supply.rated.0 == 0 {
-                let what = format!("the supply in bay \"{}\" is rated 0 W; expected more", supply.bay.get_ref());
+                let what = format!(
+                    "the supply in bay \"{}\" is rated 0 W; expected more",
+                    supply.bay.get_ref()
+                );
                 return Err((supply.bay.span().start, what));
             }
         }
@@ -272,7 +287,10 @@ fn distinct<'a>(what: &str, names: impl Iterator<Item = &'a Spanned<String>>) ->
             return Err((offset, format!("{what} name \"{text}\": {rule}")));
         }
         if !seen.insert(text) {
-            return Err((offset, format!("two {what}s are named \"{text}\"; expected each name once")));
+            return Err((
+                offset,
+                format!("two {what}s are named \"{text}\"; expected each name once"),
+            ));
         }
     }
     Ok(())
@@ -281,10 +299,14 @@ fn distinct<'a>(what: &str, names: impl Iterator<Item = &'a Spanned<String>>) ->
 fn check_node(node: &NodePlan) -> Result<(), String> {
     let name = node.name.get_ref();
     if node.max_draw < node.idle || node.max_draw.0 == 0 {
-        return Err(format!("node \"{name}\": expected 0 W < max_draw and idle <= max_draw"));
+        return Err(format!(
+            "node \"{name}\": expected 0 W < max_draw and idle <= max_draw"
+        ));
     }
     if node.packages == 0 || node.cores_per_package == 0 || node.threads_per_core == 0 {
-        return Err(format!("node \"{name}\": expected at least one package, core and thread"));
+        return Err(format!(
+            "node \"{name}\": expected at least one package, core and thread"
+        ));
     }
     if let Some(uuid) = &node.uuid {
         uuid::Uuid::try_parse(uuid).map_err(|e| {
@@ -296,7 +318,12 @@ fn check_node(node: &NodePlan) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::as_conversions)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::as_conversions
+    )]
     use super::*;
 
     const DEMO: &str = include_str!("../racks/demo.toml");
@@ -313,29 +340,50 @@ mod tests {
     #[test]
     fn the_demo_is_six_supplies_on_two_feeds_and_four_nodes() {
         let plan = Plan::parse(DEMO, Path::new("racks/demo.toml")).unwrap();
-        let feeds: Vec<&str> = plan.shelf.supplies.iter().map(|s| s.feed.get_ref().as_str()).collect();
+        let feeds: Vec<&str> = plan
+            .shelf
+            .supplies
+            .iter()
+            .map(|s| s.feed.get_ref().as_str())
+            .collect();
         assert_eq!(feeds, ["A", "A", "A", "B", "B", "B"]);
         assert!(plan.shelf.supplies.iter().all(|s| s.rated.0 == 3_000_000));
         assert_eq!(plan.nodes.len(), 4);
-        assert!(plan.nodes.iter().all(|n| n.max_draw.0 == 4_000_000 && n.idle.0 == 400_000));
+        assert!(
+            plan.nodes
+                .iter()
+                .all(|n| n.max_draw.0 == 4_000_000 && n.idle.0 == 400_000)
+        );
     }
 
     #[test]
     fn an_unknown_key_names_its_line_and_the_known_ones() {
         let text = DEMO.replacen("rated =", "ratet =", 1);
         let said = complaint(&text);
-        assert!(said.starts_with(&format!("rack.toml:{}: ", line_of(&text, "ratet ="))), "{said}");
-        assert!(said.contains("ratet") && said.contains("expected one of") && said.contains("rated"), "{said}");
+        assert!(
+            said.starts_with(&format!("rack.toml:{}: ", line_of(&text, "ratet ="))),
+            "{said}"
+        );
+        assert!(
+            said.contains("ratet") && said.contains("expected one of") && said.contains("rated"),
+            "{said}"
+        );
     }
 
     #[test]
     fn a_wrong_unit_and_a_wrong_type_say_what_was_expected() {
         let text = DEMO.replacen("rated = \"3 kW\"", "rated = \"3 kV\"", 1);
         let said = complaint(&text);
-        assert!(said.starts_with(&format!("rack.toml:{}: ", line_of(&text, "3 kV"))), "{said}");
+        assert!(
+            said.starts_with(&format!("rack.toml:{}: ", line_of(&text, "3 kV"))),
+            "{said}"
+        );
         assert!(said.contains("kV") && said.contains("3 kW"), "{said}");
         let said = complaint(&DEMO.replacen("rated = \"3 kW\"", "rated = 3000", 1));
-        assert!(said.contains("3000") && said.contains("a power such as \"3 kW\""), "{said}");
+        assert!(
+            said.contains("3000") && said.contains("a power such as \"3 kW\""),
+            "{said}"
+        );
         let said = complaint(&DEMO.replacen("seed = ", "seed = \"x\" # ", 1));
         assert!(said.contains("expected u64"), "{said}");
     }
@@ -344,17 +392,28 @@ mod tests {
     fn two_bays_with_one_name_and_an_unknown_feed_are_refused_with_their_line() {
         let text = DEMO.replacen("bay = \"psu-3\"", "bay = \"psu-2\" # twice", 1);
         let said = complaint(&text);
-        assert!(said.starts_with(&format!("rack.toml:{}: ", line_of(&text, "# twice"))), "{said}");
+        assert!(
+            said.starts_with(&format!("rack.toml:{}: ", line_of(&text, "# twice"))),
+            "{said}"
+        );
         assert!(said.contains("two bays are named \"psu-2\""), "{said}");
         let text = DEMO.replacen("feed = \"B\"", "feed = \"C\"", 1);
         let said = complaint(&text);
-        assert!(said.starts_with(&format!("rack.toml:{}: ", line_of(&text, "feed = \"C\""))), "{said}");
-        assert!(said.contains("feed \"C\"") && said.contains("expected one of: A, B"), "{said}");
+        assert!(
+            said.starts_with(&format!("rack.toml:{}: ", line_of(&text, "feed = \"C\""))),
+            "{said}"
+        );
+        assert!(
+            said.contains("feed \"C\"") && said.contains("expected one of: A, B"),
+            "{said}"
+        );
     }
 
     #[test]
     fn a_missing_file_names_its_path() {
-        let said = Plan::read(Path::new("/nowhere/rack.toml")).unwrap_err().to_string();
+        let said = Plan::read(Path::new("/nowhere/rack.toml"))
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("/nowhere/rack.toml"), "{said}");
     }
 }

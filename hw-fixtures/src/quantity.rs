@@ -25,12 +25,26 @@ struct Kind {
     units: &'static [(&'static str, u64)],
 }
 
-const POWER: Kind =
-    Kind { what: "a power", example: "3 kW", units: &[("mW", 1), ("W", 1_000), ("kW", 1_000_000)] };
-const TIME: Kind = Kind { what: "a time", example: "20 ms", units: &[("ms", 1), ("s", 1_000)] };
-const SHARE: Kind = Kind { what: "a share", example: "5 %", units: &[("%", 10)] };
-const MEMORY: Kind =
-    Kind { what: "a size of memory", example: "256 GiB", units: &[("GiB", 1), ("TiB", 1_024)] };
+const POWER: Kind = Kind {
+    what: "a power",
+    example: "3 kW",
+    units: &[("mW", 1), ("W", 1_000), ("kW", 1_000_000)],
+};
+const TIME: Kind = Kind {
+    what: "a time",
+    example: "20 ms",
+    units: &[("ms", 1), ("s", 1_000)],
+};
+const SHARE: Kind = Kind {
+    what: "a share",
+    example: "5 %",
+    units: &[("%", 10)],
+};
+const MEMORY: Kind = Kind {
+    what: "a size of memory",
+    example: "256 GiB",
+    units: &[("GiB", 1), ("TiB", 1_024)],
+};
 
 /// No quantity of a rack comes near this; it keeps every sum in the world far from overflow.
 const LARGEST: u64 = 1_000_000_000_000;
@@ -38,20 +52,40 @@ const LARGEST: u64 = 1_000_000_000_000;
 impl Kind {
     fn expected(&self) -> String {
         let units: Vec<&str> = self.units.iter().map(|(name, _)| *name).collect();
-        format!("{} such as \"{}\" (units: {})", self.what, self.example, units.join(", "))
+        format!(
+            "{} such as \"{}\" (units: {})",
+            self.what,
+            self.example,
+            units.join(", ")
+        )
     }
 
     fn parse(&self, text: &str) -> Result<u64, String> {
         let text = text.trim();
-        let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let split = text
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(text.len());
         let (number, unit) = (&text[..split], text[split..].trim());
         let Some((_, size)) = self.units.iter().find(|(name, _)| *name == unit) else {
-            let found = if unit.is_empty() { "has no unit".to_owned() } else { format!("has unit \"{unit}\"") };
+            let found = if unit.is_empty() {
+                "has no unit".to_owned()
+            } else {
+                format!("has unit \"{unit}\"")
+            };
             return Err(format!("\"{text}\" {found}; expected {}", self.expected()));
         };
-        let wrong = || format!("\"{text}\" is not a number the world can hold; expected {}", self.expected());
+        let wrong = || {
+            format!(
+                "\"{text}\" is not a number the world can hold; expected {}",
+                self.expected()
+            )
+        };
         let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-        let mut sum = whole.parse::<u64>().ok().and_then(|n| n.checked_mul(*size)).ok_or_else(wrong)?;
+        let mut sum = whole
+            .parse::<u64>()
+            .ok()
+            .and_then(|n| n.checked_mul(*size))
+            .ok_or_else(wrong)?;
         let mut weight = *size;
         for digit in part.chars() {
             let digit = digit.to_digit(10).map(u64::from).ok_or_else(wrong)?;
@@ -133,17 +167,28 @@ pub fn watts_text(milliwatts: u64) -> String {
 /// A JSON number of watts as exact milliwatts; `None` when it is negative, not a number, or absurdly large.
 #[must_use]
 pub fn milliwatts_from_json(value: &serde_json::Value) -> Option<u64> {
-    let serde_json::Value::Number(number) = value else { return None };
+    let serde_json::Value::Number(number) = value else {
+        return None;
+    };
     let text = number.to_string();
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
     let part: String = part.chars().chain("000".chars()).take(3).collect();
-    let sum = whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(part.parse().ok()?)?;
+    let sum = whole
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1_000)?
+        .checked_add(part.parse().ok()?)?;
     (sum <= LARGEST).then_some(sum)
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::as_conversions)]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::as_conversions
+    )]
     use super::*;
 
     #[test]
@@ -152,7 +197,10 @@ mod tests {
         assert_eq!("12.5 W".parse(), Ok(Milliwatts(12_500)));
         assert_eq!("0.001W".parse(), Ok(Milliwatts(1)));
         let wrong = "3 kV".parse::<Milliwatts>().unwrap_err();
-        assert!(wrong.contains("kV") && wrong.contains("a power such as \"3 kW\""), "{wrong}");
+        assert!(
+            wrong.contains("kV") && wrong.contains("a power such as \"3 kW\""),
+            "{wrong}"
+        );
         assert!("3".parse::<Milliwatts>().unwrap_err().contains("no unit"));
         assert!("".parse::<Millis>().is_err());
         assert!("1.0001 W".parse::<Milliwatts>().is_err());

@@ -48,8 +48,17 @@ impl World {
     /// A world as its plan describes it, at moment zero, everything running.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let feeds = plan.feeds.iter().map(|feed| (feed.name.get_ref().clone(), true)).collect();
-        let supplies = plan.shelf.supplies.iter().map(|bay| Supply::new(bay, &plan.shelf)).collect();
+        let feeds = plan
+            .feeds
+            .iter()
+            .map(|feed| (feed.name.get_ref().clone(), true))
+            .collect();
+        let supplies = plan
+            .shelf
+            .supplies
+            .iter()
+            .map(|bay| Supply::new(bay, &plan.shelf))
+            .collect();
         let nodes = plan.nodes.iter().map(|node| Node::new(node, plan.seed)).collect();
         let mut world = Self {
             plan,
@@ -144,6 +153,12 @@ impl World {
         self.answers.get(bmc).copied().unwrap_or(Answer::Ok)
     }
 
+    /// The UUID of the service of a BMC: stable, and another than that of the node it sits in.
+    #[must_use]
+    pub fn service_uuid(&self, bmc: &str) -> String {
+        meter::uuid(self.plan.seed, bmc, b"service")
+    }
+
     /// Takes what happened since the last call, oldest first.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.waiting)
@@ -153,31 +168,46 @@ impl World {
     /// for a PATCH that was written to it. Answers whether there is such a node.
     pub fn set_limit(&mut self, node: &str, limit: Option<u64>) -> bool {
         let now = self.now_ms;
-        let Some(found) = self.nodes.iter_mut().find(|known| known.name() == node) else { return false };
+        let Some(found) = self.nodes.iter_mut().find(|known| known.name() == node) else {
+            return false;
+        };
         found.set_limit(limit, now);
-        self.say(Happening::LimitSet { node: node.to_owned(), limit_milliwatts: limit });
+        self.say(Happening::LimitSet {
+            node: node.to_owned(),
+            limit_milliwatts: limit,
+        });
         true
     }
 
     /// Switches the locate light of a bay; answers whether there is such a bay.
     pub fn set_bay_locate(&mut self, bay: &str, on: bool) -> bool {
-        let Some(found) = self.supplies.iter_mut().find(|known| known.bay() == bay) else { return false };
+        let Some(found) = self.supplies.iter_mut().find(|known| known.bay() == bay) else {
+            return false;
+        };
         found.locate = on;
-        self.say(Happening::Locate { place: bay.to_owned(), on });
+        self.say(Happening::BayLight {
+            bay: bay.to_owned(),
+            on,
+        });
         true
     }
 
     /// Switches the locate light of the shelf.
     pub fn set_shelf_locate(&mut self, on: bool) {
         self.shelf_locate = on;
-        self.say(Happening::Locate { place: self.plan.shelf.name.get_ref().clone(), on });
+        self.say(Happening::ShelfLight { on });
     }
 
     /// Switches the locate light of a node; answers whether there is such a node.
     pub fn set_node_locate(&mut self, node: &str, on: bool) -> bool {
-        let Some(found) = self.nodes.iter_mut().find(|known| known.name() == node) else { return false };
+        let Some(found) = self.nodes.iter_mut().find(|known| known.name() == node) else {
+            return false;
+        };
         found.locate = on;
-        self.say(Happening::Locate { place: node.to_owned(), on });
+        self.say(Happening::NodeLight {
+            node: node.to_owned(),
+            on,
+        });
         true
     }
 
@@ -185,7 +215,10 @@ impl World {
         if self.waiting.len() >= MAX_WAITING_EVENTS {
             self.waiting.remove(0);
         }
-        self.waiting.push(Event { at_ms: self.now_ms, happening });
+        self.waiting.push(Event {
+            at_ms: self.now_ms,
+            happening,
+        });
     }
 }
 

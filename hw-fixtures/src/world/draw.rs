@@ -32,7 +32,11 @@ impl World {
     /// For how long some supply has carried more than its rating, in milliseconds.
     #[must_use]
     pub fn overloaded_ms(&self) -> u64 {
-        self.supplies.iter().map(|supply| supply.overloaded_ms).max().unwrap_or(0)
+        self.supplies
+            .iter()
+            .map(|supply| supply.overloaded_ms)
+            .max()
+            .unwrap_or(0)
     }
 
     pub(super) fn step(&mut self) {
@@ -41,7 +45,9 @@ impl World {
         let mut started = Vec::new();
         for supply in &mut self.supplies {
             if supply.flow(self.now_ms, STEP_MS, start) {
-                started.push(Happening::Started { bay: supply.bay().to_owned() });
+                started.push(Happening::Started {
+                    bay: supply.bay().to_owned(),
+                });
             }
         }
         for happening in started {
@@ -73,14 +79,21 @@ impl World {
     fn read_inlets(&mut self) {
         let mut said = Vec::new();
         for supply in &mut self.supplies {
-            let live = self.feeds.iter().any(|(name, live)| name == supply.feed() && *live);
+            let live = self
+                .feeds
+                .iter()
+                .any(|(name, live)| name == supply.feed() && *live);
             if live == supply.input {
                 continue;
             }
             supply.input = live;
             if supply.part.is_some() {
                 let bay = supply.bay().to_owned();
-                said.push(if live { Happening::InputRestored { bay } } else { Happening::InputLost { bay } });
+                said.push(if live {
+                    Happening::InputRestored { bay }
+                } else {
+                    Happening::InputLost { bay }
+                });
             }
         }
         for happening in said {
@@ -132,7 +145,10 @@ impl World {
                 let load_milliwatts = supply.output;
                 supply.stop();
                 supply.tripped = true;
-                said.push(Happening::Tripped { bay: supply.bay().to_owned(), load_milliwatts });
+                said.push(Happening::Tripped {
+                    bay: supply.bay().to_owned(),
+                    load_milliwatts,
+                });
             }
         }
         for happening in said {
@@ -151,7 +167,10 @@ impl World {
         for supply in &mut self.supplies {
             supply.output = 0;
         }
-        self.say(Happening::Dark { draw_milliwatts, available_milliwatts });
+        self.say(Happening::Dark {
+            draw_milliwatts,
+            available_milliwatts,
+        });
     }
 
     fn light_up(&mut self) {

@@ -83,10 +83,22 @@ pub enum Happening {
         /// Whether it is on now.
         on: bool,
     },
-    /// A locate light was switched.
-    Locate {
-        /// A bay, a node or the shelf.
-        place: String,
+    /// The locate light of a bay was switched.
+    BayLight {
+        /// The bay.
+        bay: String,
+        /// Whether it is lit now.
+        on: bool,
+    },
+    /// The locate light of the shelf was switched.
+    ShelfLight {
+        /// Whether it is lit now.
+        on: bool,
+    },
+    /// The locate light of a node was switched.
+    NodeLight {
+        /// The node.
+        node: String,
         /// Whether it is lit now.
         on: bool,
     },

@@ -49,3 +49,12 @@ pub fn bytes(seed: u64, name: &str, salt: &[u8]) -> [u8; 32] {
     hash.update(salt);
     hash.finalize().into()
 }
+
+/// A UUID that depends on nothing but seed, name and salt.
+#[must_use]
+pub fn uuid(seed: u64, name: &str, salt: &[u8]) -> String {
+    let digest = bytes(seed, name, salt);
+    let mut sixteen = [0_u8; 16];
+    sixteen.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_random_bytes(sixteen).into_uuid().to_string()
+}

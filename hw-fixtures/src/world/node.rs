@@ -16,7 +16,12 @@ struct Ramp {
 
 impl Ramp {
     fn still(at: u64) -> Self {
-        Self { from: at, to: at, since_ms: 0, takes_ms: 0 }
+        Self {
+            from: at,
+            to: at,
+            since_ms: 0,
+            takes_ms: 0,
+        }
     }
 
     fn value(&self, now_ms: u64) -> u64 {
@@ -25,11 +30,20 @@ impl Ramp {
             return self.to;
         }
         let way = self.from.abs_diff(self.to).saturating_mul(gone) / self.takes_ms;
-        if self.to >= self.from { self.from.saturating_add(way) } else { self.from.saturating_sub(way) }
+        if self.to >= self.from {
+            self.from.saturating_add(way)
+        } else {
+            self.from.saturating_sub(way)
+        }
     }
 
     fn turn(&mut self, from: u64, to: u64, now_ms: u64, takes_ms: u64) {
-        *self = Self { from, to, since_ms: now_ms, takes_ms };
+        *self = Self {
+            from,
+            to,
+            since_ms: now_ms,
+            takes_ms,
+        };
     }
 }
 
@@ -56,14 +70,13 @@ pub struct Node {
 impl Node {
     pub(super) fn new(plan: &NodePlan, seed: u64) -> Self {
         let name = plan.name.get_ref().clone();
-        let digest = meter::bytes(seed, &name, b"uuid");
-        let mut sixteen = [0_u8; 16];
-        sixteen.copy_from_slice(&digest[..16]);
-        let derived = uuid::Builder::from_random_bytes(sixteen).into_uuid().to_string();
         let (idle, max_draw) = (plan.idle.0, plan.max_draw.0);
         let demand = plan.demand.map_or(idle, |wanted| wanted.0);
         Self {
-            uuid: plan.uuid.clone().unwrap_or(derived),
+            uuid: plan
+                .uuid
+                .clone()
+                .unwrap_or_else(|| meter::uuid(seed, &name, b"node")),
             name,
             idle,
             max_draw,
@@ -139,13 +152,20 @@ impl Node {
         if !self.is_on() {
             return 0;
         }
-        self.work.value(now_ms).min(self.ceiling.value(now_ms).max(self.idle))
+        self.work
+            .value(now_ms)
+            .min(self.ceiling.value(now_ms).max(self.idle))
     }
 
     pub(super) fn set_demand(&mut self, demand: u64, now_ms: u64) {
         self.demand = demand;
         let from = self.work.value(now_ms);
-        self.work.turn(from, demand.clamp(self.idle, self.max_draw), now_ms, self.demand_lag_ms);
+        self.work.turn(
+            from,
+            demand.clamp(self.idle, self.max_draw),
+            now_ms,
+            self.demand_lag_ms,
+        );
     }
 
     pub(super) fn set_limit(&mut self, limit: Option<u64>, now_ms: u64) {
@@ -153,7 +173,11 @@ impl Node {
         let to = limit.unwrap_or(self.max_draw).clamp(self.idle, self.max_draw);
         let ceiling = self.ceiling.value(now_ms);
         // A limiter starts from what the node draws: the way down from an unused ceiling takes no time.
-        let from = if to < ceiling { ceiling.min(self.draw(now_ms).max(to)) } else { ceiling };
+        let from = if to < ceiling {
+            ceiling.min(self.draw(now_ms).max(to))
+        } else {
+            ceiling
+        };
         self.ceiling.turn(from, to, now_ms, self.limit_lag_ms);
     }
 
@@ -170,7 +194,12 @@ impl Node {
 
     /// Begins to run: the draw rises from nothing.
     pub(super) fn boot(&mut self, now_ms: u64) {
-        self.work.turn(0, self.demand.clamp(self.idle, self.max_draw), now_ms, self.demand_lag_ms);
+        self.work.turn(
+            0,
+            self.demand.clamp(self.idle, self.max_draw),
+            now_ms,
+            self.demand_lag_ms,
+        );
     }
 
     /// The busbar died: node and BMC lost their power, and with it the limit.

@@ -96,17 +96,24 @@ impl World {
     /// [`SnapshotError`] when the memory is of another version or rack.
     pub fn restore(plan: Plan, memory: &Snapshot) -> Result<Self, SnapshotError> {
         if memory.version != VERSION {
-            return Err(SnapshotError::Version { found: memory.version });
+            return Err(SnapshotError::Version {
+                found: memory.version,
+            });
         }
         if memory.world != plan.name {
-            return Err(SnapshotError::World { found: memory.world.clone(), expected: plan.name });
+            return Err(SnapshotError::World {
+                found: memory.world.clone(),
+                expected: plan.name,
+            });
         }
         let mut world = Self::new(plan);
         for (name, live) in &mut world.feeds {
             *live = memory.feeds.get(name).copied().unwrap_or(*live);
         }
         for supply in &mut world.supplies {
-            let Some(bay) = memory.bays.get(supply.bay()) else { continue };
+            let Some(bay) = memory.bays.get(supply.bay()) else {
+                continue;
+            };
             supply.locate = bay.locate;
             if bay.part.is_none() || bay.failed || bay.tripped {
                 supply.stop();
@@ -116,7 +123,9 @@ impl World {
             supply.tripped = bay.tripped;
         }
         for node in &mut world.nodes {
-            let Some(known) = memory.nodes.get(node.name()) else { continue };
+            let Some(known) = memory.nodes.get(node.name()) else {
+                continue;
+            };
             node.restore_demand(known.demand_milliwatts);
             node.restore_limit(known.limit_milliwatts);
             node.on = known.on;

@@ -1,5 +1,10 @@
 //! What must always hold in the world, with seeds, and the moments that power.md names, by hand.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::as_conversions)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::as_conversions
+)]
 #![allow(clippy::wildcard_enum_match_arm)]
 
 use std::path::Path;
@@ -24,13 +29,22 @@ fn pull(world: &mut World, bay: &str) {
 
 fn demand(world: &mut World, watts: u64) {
     for node in ["n01", "n02", "n03", "n04"] {
-        world.act(&Verb::Demand { node: node.to_owned(), milliwatts: watts * 1_000 }).unwrap();
+        world
+            .act(&Verb::Demand {
+                node: node.to_owned(),
+                milliwatts: watts * 1_000,
+            })
+            .unwrap();
     }
     world.advance_by(100);
 }
 
 fn happenings(world: &mut World) -> Vec<Happening> {
-    world.take_events().into_iter().map(|event| event.happening).collect()
+    world
+        .take_events()
+        .into_iter()
+        .map(|event| event.happening)
+        .collect()
 }
 
 #[test]
@@ -45,8 +59,22 @@ fn the_rack_rides_the_overload_time_and_then_goes_dark() {
     world.advance_by(STEP_MS);
     assert!(world.is_dark());
     let said = happenings(&mut world);
-    assert_eq!(said.iter().filter(|h| matches!(h, Happening::Tripped { .. })).count(), 5);
-    assert!(matches!(said.last(), Some(Happening::Dark { draw_milliwatts: 15_600_000, .. })), "{said:?}");
+    assert_eq!(
+        said.iter()
+            .filter(|h| matches!(h, Happening::Tripped { .. }))
+            .count(),
+        5
+    );
+    assert!(
+        matches!(
+            said.last(),
+            Some(Happening::Dark {
+                draw_milliwatts: 15_600_000,
+                ..
+            })
+        ),
+        "{said:?}"
+    );
     assert_eq!(world.draw(), 0);
 }
 
@@ -87,7 +115,11 @@ fn a_supply_holds_up_20_ms_at_full_load_and_longer_at_less() {
     let mut world = demo();
     world.act(&Verb::FeedLoss { feed: "B".to_owned() }).unwrap();
     world.advance_by(100);
-    assert_eq!(world.supply("psu-3").unwrap().phase(), Phase::HoldUp, "1.6 kW drain them slowly");
+    assert_eq!(
+        world.supply("psu-3").unwrap().phase(),
+        Phase::HoldUp,
+        "1.6 kW drain them slowly"
+    );
     world.advance_by(200);
     assert_eq!(world.supply("psu-3").unwrap().phase(), Phase::NoInput);
     assert!(!world.is_dark());
@@ -137,17 +169,41 @@ fn nonsense_is_refused_and_changes_nothing() {
     pull(&mut world, "psu-3");
     let before = world.snapshot();
     for verb in [
-        Verb::Pull { place: place("psu-3") },
-        Verb::Pull { place: place("psu-9") },
-        Verb::Pull { place: "psu-1".to_owned() },
-        Verb::Insert { place: place("psu-1"), serial: None, milliwatts: None },
-        Verb::Insert { place: place("psu-3"), serial: None, milliwatts: Some(0) },
-        Verb::Fail { place: place("psu-3") },
-        Verb::Repair { place: place("psu-1") },
+        Verb::Pull {
+            place: place("psu-3"),
+        },
+        Verb::Pull {
+            place: place("psu-9"),
+        },
+        Verb::Pull {
+            place: "psu-1".to_owned(),
+        },
+        Verb::Insert {
+            place: place("psu-1"),
+            serial: None,
+            milliwatts: None,
+        },
+        Verb::Insert {
+            place: place("psu-3"),
+            serial: None,
+            milliwatts: Some(0),
+        },
+        Verb::Fail {
+            place: place("psu-3"),
+        },
+        Verb::Repair {
+            place: place("psu-1"),
+        },
         Verb::FeedRestore { feed: "A".to_owned() },
         Verb::FeedLoss { feed: "Z".to_owned() },
-        Verb::Demand { node: "n77".to_owned(), milliwatts: 1 },
-        Verb::Power { node: "n01".to_owned(), on: true },
+        Verb::Demand {
+            node: "n77".to_owned(),
+            milliwatts: 1,
+        },
+        Verb::Power {
+            node: "n01".to_owned(),
+            on: true,
+        },
     ] {
         let refusal = world.act(&verb);
         assert!(refusal.is_err(), "{verb:?} gave {refusal:?}");
@@ -159,9 +215,18 @@ fn nonsense_is_refused_and_changes_nothing() {
 fn what_a_hand_changed_is_remembered() {
     let mut world = demo();
     pull(&mut world, "psu-3");
-    world.act(&Verb::Fail { place: place("psu-1") }).unwrap();
+    world
+        .act(&Verb::Fail {
+            place: place("psu-1"),
+        })
+        .unwrap();
     world.act(&Verb::FeedLoss { feed: "B".to_owned() }).unwrap();
-    world.act(&Verb::Bmc { bmc: "n02".to_owned(), answer: Answer::Half }).unwrap();
+    world
+        .act(&Verb::Bmc {
+            bmc: "n02".to_owned(),
+            answer: Answer::Half,
+        })
+        .unwrap();
     assert!(world.set_limit("n04", Some(900_000)) && world.set_bay_locate("psu-3", true));
     let text = serde_json::to_string(&world.snapshot()).unwrap();
     let memory: Snapshot = serde_json::from_str(&text).unwrap();
@@ -173,7 +238,10 @@ fn what_a_hand_changed_is_remembered() {
     assert_eq!(again.answer("n02"), Answer::Half);
     let other = DEMO.replacen("\"demo\"", "\"other\"", 1);
     let other = Plan::parse(&other, Path::new("other.toml")).unwrap();
-    assert!(matches!(World::restore(other, &memory), Err(SnapshotError::World { .. })));
+    assert!(matches!(
+        World::restore(other, &memory),
+        Err(SnapshotError::World { .. })
+    ));
 }
 
 /// A deed picked by three numbers, as property tests need it.
@@ -183,14 +251,24 @@ fn deed(kind: u8, which: u8, much: u64) -> Verb {
     let node = format!("n0{}", which % 4 + 1);
     match kind % 9 {
         0 => Verb::Pull { place: bay },
-        1 => Verb::Insert { place: bay, serial: None, milliwatts: Some(much % 4_000_000 + 1) },
+        1 => Verb::Insert {
+            place: bay,
+            serial: None,
+            milliwatts: Some(much % 4_000_000 + 1),
+        },
         2 => Verb::Fail { place: bay },
         3 => Verb::Repair { place: bay },
         4 => Verb::FeedLoss { feed },
         5 => Verb::FeedRestore { feed },
-        6 => Verb::Power { node, on: much % 2 == 0 },
+        6 => Verb::Power {
+            node,
+            on: much.is_multiple_of(2),
+        },
         7 => Verb::Restart,
-        _ => Verb::Demand { node, milliwatts: much % 5_000_000 },
+        _ => Verb::Demand {
+            node,
+            milliwatts: much % 5_000_000,
+        },
     }
 }
 
@@ -201,7 +279,10 @@ fn run(deeds: &[(u8, u8, u64, u64)], mut look: impl FnMut(&World)) -> (World, Ve
         let _ = world.act(&deed(*kind, *which, *much));
         look(&world);
         if kind % 3 == 0 {
-            world.set_limit(&format!("n0{}", which % 4 + 1), (much % 3 != 0).then_some(much % 4_000_000));
+            world.set_limit(
+                &format!("n0{}", which % 4 + 1),
+                (much % 3 != 0).then_some(much % 4_000_000),
+            );
         }
         for _ in 0..wait % 40 {
             world.advance_by(STEP_MS);
@@ -222,7 +303,6 @@ proptest! {
         run(&deeds, |world| {
             let carried: u64 = world.supplies().iter().map(Supply::output).sum();
             let drawn: u64 = world.nodes().iter().map(|n| n.draw(world.now_ms())).sum();
-            // A step shares the load of its own moment; a limit or demand that ramps is shared one step later.
             assert!(world.is_dark() || carried == drawn, "carried {carried}, drawn {drawn}");
             assert_eq!(world.is_dark(), world.available() == 0);
             for supply in world.supplies() {

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Happening, Part, Phase, World, meter};
+use super::{Happening, Part, Phase, World};
 use crate::quantity::watts_text;
 
 /// How a BMC answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
     /// Properly.
@@ -127,7 +129,11 @@ impl World {
     pub fn act(&mut self, verb: &Verb) -> Result<String, Refusal> {
         let said = match verb {
             Verb::Pull { place } => self.pull(place),
-            Verb::Insert { place, serial, milliwatts } => self.insert(place, serial.as_deref(), *milliwatts),
+            Verb::Insert {
+                place,
+                serial,
+                milliwatts,
+            } => self.insert(place, serial.as_deref(), *milliwatts),
             Verb::Fail { place } => self.fail(place),
             Verb::Repair { place } => self.repair(place),
             Verb::Restart => self.restart(),
@@ -146,27 +152,47 @@ impl World {
         let bay = place.strip_prefix(shelf).and_then(|rest| rest.strip_prefix('/'));
         let found = bay.and_then(|bay| self.supplies.iter().position(|supply| supply.bay() == bay));
         found.ok_or_else(|| {
-            let bays: Vec<String> = self.supplies.iter().map(|s| format!("{shelf}/{}", s.bay())).collect();
-            Refusal::Unknown { what: "bay", name: place.to_owned(), known: bays.join(", ") }
+            let bays: Vec<String> = self
+                .supplies
+                .iter()
+                .map(|s| format!("{shelf}/{}", s.bay()))
+                .collect();
+            Refusal::Unknown {
+                what: "bay",
+                name: place.to_owned(),
+                known: bays.join(", "),
+            }
         })
     }
 
     fn node_index(&self, name: &str) -> Result<usize, Refusal> {
-        self.nodes.iter().position(|node| node.name() == name).ok_or_else(|| {
-            let nodes: Vec<&str> = self.nodes.iter().map(super::Node::name).collect();
-            Refusal::Unknown { what: "node", name: name.to_owned(), known: nodes.join(", ") }
-        })
+        self.nodes
+            .iter()
+            .position(|node| node.name() == name)
+            .ok_or_else(|| {
+                let nodes: Vec<&str> = self.nodes.iter().map(super::Node::name).collect();
+                Refusal::Unknown {
+                    what: "node",
+                    name: name.to_owned(),
+                    known: nodes.join(", "),
+                }
+            })
     }
 
     fn pull(&mut self, place: &str) -> Result<String, Refusal> {
         let index = self.bay_index(place)?;
         let supply = &mut self.supplies[index];
         let Some(part) = supply.take() else {
-            return Err(Refusal::NotNow(format!("{place} is empty already; nothing was pulled")));
+            return Err(Refusal::NotNow(format!(
+                "{place} is empty already; nothing was pulled"
+            )));
         };
         let bay = supply.bay().to_owned();
         self.say(Happening::Pulled { bay });
-        Ok(format!("pulled {place}: {} {} serial {}", part.maker, part.model, part.serial))
+        Ok(format!(
+            "pulled {place}: {} {} serial {}",
+            part.maker, part.model, part.serial
+        ))
     }
 
     fn insert(&mut self, place: &str, serial: Option<&str>, rated: Option<u64>) -> Result<String, Refusal> {
@@ -176,7 +202,9 @@ impl World {
             return Err(Refusal::NotNow(what));
         }
         if rated == Some(0) {
-            return Err(Refusal::NotNow("a supply of 0 W is none; expected more".to_owned()));
+            return Err(Refusal::NotNow(
+                "a supply of 0 W is none; expected more".to_owned(),
+            ));
         }
         let first = &self.plan.shelf.supplies[index];
         let part = Part {
@@ -195,7 +223,10 @@ impl World {
             part.serial,
             watts_text(part.rated_milliwatts)
         );
-        let happening = Happening::Inserted { bay: supply.bay().to_owned(), serial: part.serial.clone() };
+        let happening = Happening::Inserted {
+            bay: supply.bay().to_owned(),
+            serial: part.serial.clone(),
+        };
         supply.put(part);
         self.say(happening);
         Ok(said)
@@ -205,7 +236,9 @@ impl World {
         let index = self.bay_index(place)?;
         let supply = &mut self.supplies[index];
         if supply.part().is_none() {
-            return Err(Refusal::NotNow(format!("{place} is empty; there is nothing to break")));
+            return Err(Refusal::NotNow(format!(
+                "{place} is empty; there is nothing to break"
+            )));
         }
         if supply.failed {
             return Err(Refusal::NotNow(format!("{place} is broken already")));
@@ -214,7 +247,9 @@ impl World {
         supply.failed = true;
         let bay = supply.bay().to_owned();
         self.say(Happening::Failed { bay });
-        Ok(format!("broke {place}: it delivers nothing until it is repaired or replaced"))
+        Ok(format!(
+            "broke {place}: it delivers nothing until it is repaired or replaced"
+        ))
     }
 
     fn repair(&mut self, place: &str) -> Result<String, Refusal> {
@@ -231,12 +266,21 @@ impl World {
     }
 
     fn restart(&mut self) -> Result<String, Refusal> {
-        let tripped = self.supplies.iter().filter(|supply| supply.phase() == Phase::Tripped);
+        let tripped = self
+            .supplies
+            .iter()
+            .filter(|supply| supply.phase() == Phase::Tripped);
         let bays: Vec<String> = tripped.map(|supply| supply.bay().to_owned()).collect();
         if bays.is_empty() {
-            return Err(Refusal::NotNow("no supply is tripped; there is nothing to restart".to_owned()));
+            return Err(Refusal::NotNow(
+                "no supply is tripped; there is nothing to restart".to_owned(),
+            ));
         }
-        for supply in self.supplies.iter_mut().filter(|supply| bays.iter().any(|bay| bay == supply.bay())) {
+        for supply in self
+            .supplies
+            .iter_mut()
+            .filter(|supply| bays.iter().any(|bay| bay == supply.bay()))
+        {
             supply.tripped = false;
         }
         let said = format!("reset {}: they start as soon as they have input", bays.join(", "));
@@ -250,14 +294,21 @@ impl World {
         let known: Vec<&str> = self.feeds.iter().map(|(feed, _)| feed.as_str()).collect();
         let known = known.join(", ");
         let Some((_, state)) = self.feeds.iter_mut().find(|(feed, _)| feed == name) else {
-            return Err(Refusal::Unknown { what: "feed", name: name.to_owned(), known });
+            return Err(Refusal::Unknown {
+                what: "feed",
+                name: name.to_owned(),
+                known,
+            });
         };
         if *state == live {
             let is = if live { "has power" } else { "is dead" };
             return Err(Refusal::NotNow(format!("feed {name} {is} already")));
         }
         *state = live;
-        let bays = self.supplies.iter().filter(|s| s.feed() == name && s.part().is_some());
+        let bays = self
+            .supplies
+            .iter()
+            .filter(|s| s.feed() == name && s.part().is_some());
         let bays: Vec<&str> = bays.map(super::Supply::bay).collect();
         let what = if live { "restored" } else { "lost" };
         Ok(format!("feed {name} {what}: {}", bays.join(", ")))
@@ -269,9 +320,15 @@ impl World {
         let node = &mut self.nodes[index];
         node.set_demand(demand, now);
         let (wants, most) = (watts_text(demand), node.max_draw());
-        self.say(Happening::Demand { node: name.to_owned(), demand_milliwatts: demand });
+        self.say(Happening::Demand {
+            node: name.to_owned(),
+            demand_milliwatts: demand,
+        });
         if demand > most {
-            return Ok(format!("{name} wants {wants} W and can draw {} W at most", watts_text(most)));
+            return Ok(format!(
+                "{name} wants {wants} W and can draw {} W at most",
+                watts_text(most)
+            ));
         }
         Ok(format!("{name} wants {wants} W"))
     }
@@ -282,7 +339,10 @@ impl World {
         } else {
             self.answers.insert(bmc.to_owned(), answer);
         }
-        self.say(Happening::Answers { bmc: bmc.to_owned(), answer });
+        self.say(Happening::Answers {
+            bmc: bmc.to_owned(),
+            answer,
+        });
         format!("the BMC of {bmc} answers {answer} from now on")
     }
 
@@ -298,13 +358,10 @@ impl World {
         if on {
             node.boot(now);
         }
-        self.say(Happening::Power { node: name.to_owned(), on });
+        self.say(Happening::Power {
+            node: name.to_owned(),
+            on,
+        });
         Ok(format!("{name} is switched {word}"))
-    }
-
-    /// A serial number nobody gave: for parts that the plan leaves unnamed.
-    #[must_use]
-    pub fn derived_serial(&self, name: &str) -> String {
-        format!("{:012X}", meter::number(self.plan.seed, name, b"serial") >> 16)
     }
 }

@@ -68,7 +68,7 @@ impl Redundancy {
                 .collect(),
             false => Vec::new(),
         };
-        let load = load(domain, &usable);
+        let load = load(domain);
         let may_lose = match (installed, load) {
             (Reading::Value(installed), Reading::Value(load)) if installed >= load => Some(number(
                 surviving
@@ -121,11 +121,16 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-fn load(domain: &SupplyDomain, usable: &[&Supply]) -> Reading<Power> {
+fn load(domain: &SupplyDomain) -> Reading<Power> {
     if domain.drawn_watts.as_ref().is_some() {
         return domain.drawn_watts;
     }
-    let delivered: Option<Vec<Power>> = usable.iter().map(|supply| supply.output_watts.value()).collect();
+    // A supply that does not say whether it works may well carry load: it is part of the sum, or there is none.
+    let carrying = domain
+        .supplies
+        .iter()
+        .filter(|supply| !supply.is_filler && matches!(supply.state, SupplyState::Ok | SupplyState::Unknown));
+    let delivered: Option<Vec<Power>> = carrying.map(|supply| supply.output_watts.value()).collect();
     match delivered {
         Some(delivered) if !delivered.is_empty() => Reading::Value(delivered.into_iter().sum()),
         Some(_) | None => domain.drawn_watts,

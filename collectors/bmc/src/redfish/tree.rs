@@ -96,10 +96,13 @@ impl Tree {
         }
     }
 
-    /// How a resource is named in errors: its file.
+    /// How a resource is named in errors: its file, and the part of it that is meant.
     pub(super) fn name(&self, path: &str) -> String {
+        let fragment = path
+            .split_once('#')
+            .map_or_else(String::new, |(_, part)| format!("#{part}"));
         self.file(path)
-            .map_or_else(|| path.to_owned(), |file| file.display().to_string())
+            .map_or_else(|| path.to_owned(), |file| format!("{}{fragment}", file.display()))
     }
 
     pub(super) fn root(&self) -> &Path {

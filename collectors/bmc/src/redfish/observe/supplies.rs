@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use facts::supply::{Supplies, SupplyDomain, SupplyState};
+use facts::supply::{Supplies, Supply, SupplyDomain, SupplyState};
 use facts::{NoData, Power, Reading};
 
 use super::judge;
@@ -107,11 +107,22 @@ fn list_doubts(domain: &SupplyDomain, name: &str, doubts: &Doubts) {
         .supplies
         .iter()
         .filter(|supply| !supply.is_filler && supply.state != SupplyState::Absent);
+    let any_rated = domain
+        .supplies
+        .iter()
+        .any(|supply| supply.rated_watts.as_ref().is_some());
     let (mut all, mut stateless, mut unrated) = (0_u32, 0_u32, 0_u32);
     for supply in there {
         all += 1;
         stateless += u32::from(supply.state == SupplyState::Unknown);
         unrated += u32::from(supply.rated_watts.as_ref().is_none());
+        if any_rated && is_usable(supply) && names_no_watts(supply) {
+            let message = format!(
+                "bay {} names no watts at all while others do: it may be a filler; it counts as 0 W",
+                supply.bay
+            );
+            doubts.add("filler", name, message);
+        }
     }
     if stateless > 0 {
         let message = format!(
@@ -123,6 +134,12 @@ fn list_doubts(domain: &SupplyDomain, name: &str, doubts: &Doubts) {
         let message = format!("{unrated} of {all} supplies name no capacity; they count as 0 W");
         doubts.add("missing", name, message);
     }
+}
+
+fn names_no_watts(supply: &Supply) -> bool {
+    [supply.rated_watts, supply.output_watts, supply.input_watts]
+        .iter()
+        .all(|watts| watts.as_ref().is_none())
 }
 
 /// *Claimed capacity ≠ Σ rated*. Without any rating there is nothing to compare.

@@ -242,8 +242,8 @@ impl<'a> Fields<'a> {
             let name = format!("{key}[{index}]");
             match member {
                 Value::Object(map) => Some(self.inner(&name, map)),
-                other => {
-                    self.garbled(&name, other, "an object");
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                    self.garbled(&name, member, "an object");
                     None
                 }
             }
@@ -253,11 +253,12 @@ impl<'a> Fields<'a> {
 
     /// A link: `{"@odata.id": "/redfish/v1/…"}`, or the bare path.
     pub fn link(&self, key: &str) -> Option<String> {
-        match self.get(key)? {
+        let value = self.get(key)?;
+        match value {
             Value::String(path) if path.starts_with('/') => Some(path.clone()),
             Value::Object(map) => self.inner(key, map).own_id(),
-            other => {
-                self.garbled(key, other, "a link");
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                self.garbled(key, value, "a link");
                 None
             }
         }

@@ -1,1 +1,9 @@
 //! busbar-rack: one rack.
+
+pub mod bay;
+pub mod claim;
+pub mod config;
+pub mod decide;
+pub mod pools;
+pub mod rack;
+pub mod view;

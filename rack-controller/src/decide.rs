@@ -1,0 +1,168 @@
+//! The rack, an input and the time become events, or a refusal for the one who asked. Pure: nothing changes here.
+
+mod acted;
+mod ask;
+mod drain;
+mod seen;
+mod settle;
+mod want;
+
+use facts::supply::Supplies;
+use facts::{Moment, NoData};
+use rack_api::v1::{DrainAnswer, DrainRequest, LocateRequest, PowerAsk, Shortfall};
+
+pub use ask::{admitted, preview};
+pub use drain::drain_answer;
+pub use want::want;
+
+use crate::rack::event::{Action, Event, Outcome, What};
+use crate::rack::sight::{AgentFacts, BmcFacts, NodeSide};
+use crate::rack::state::Rack;
+
+/// Everything that can come to a rack.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// This controller started; the first input after the journal was replayed.
+    Started {
+        /// Its version.
+        version: String,
+    },
+    /// A BMC said everything about its supplies.
+    SuppliesSeen {
+        /// Its name.
+        bmc: String,
+        /// What it said.
+        supplies: Supplies,
+        /// When it was read.
+        read_at: Moment,
+    },
+    /// A BMC could not be read.
+    BmcSilent {
+        /// Its name.
+        bmc: String,
+        /// Why.
+        reason: NoData,
+        /// The error in words.
+        detail: String,
+    },
+    /// A node's agent said what it is.
+    AgentSeen {
+        /// The node.
+        node: String,
+        /// What it said.
+        facts: Box<AgentFacts>,
+    },
+    /// A node's BMC said how it is.
+    NodeBmcSeen {
+        /// The node.
+        node: String,
+        /// What it said.
+        facts: Box<BmcFacts>,
+    },
+    /// A node's agent or BMC could not be read.
+    NodeSilent {
+        /// The node.
+        node: String,
+        /// Which of them.
+        side: NodeSide,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Somebody asks for watts.
+    ClaimPower {
+        /// The ask.
+        ask: PowerAsk,
+        /// The idempotency key: the same one gets the same answer.
+        key: Option<String>,
+    },
+    /// Somebody gives a claim back.
+    ReleaseClaim {
+        /// Its id or its name.
+        claim: String,
+    },
+    /// Somebody wants to empty a bay.
+    Drain(DrainRequest),
+    /// Somebody wants a bay's LED lit or out.
+    Locate(LocateRequest),
+    /// An action was tried.
+    ActionDone {
+        /// Which.
+        action: Action,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// Time went by.
+    Tick,
+}
+
+/// Why nothing was done for the one who asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The ask makes no sense: what was found and what was expected.
+    #[error("{0}")]
+    BadRequest(String),
+    /// It names something that is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// It contradicts what is in force.
+    #[error("{0}")]
+    Conflict(String),
+    /// There are not enough watts.
+    #[error("{message}")]
+    Shortfall {
+        /// The numbers, and what would make it fit.
+        shortfall: Box<Shortfall>,
+        /// The sentence.
+        message: String,
+    },
+    /// The interlock says no, or wants to be asked with `exposed`.
+    #[error("{}", .0.sentence)]
+    Interlock(Box<DrainAnswer>),
+    /// There are too many of them.
+    #[error("{0}")]
+    Busy(String),
+}
+
+impl Refusal {
+    /// The code of the API.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Refusal::BadRequest(_) => "bad_request",
+            Refusal::NotFound(_) => "not_found",
+            Refusal::Conflict(_) => "conflict",
+            Refusal::Shortfall { .. } => "shortfall",
+            Refusal::Interlock(_) => "refused",
+            Refusal::Busy(_) => "busy",
+        }
+    }
+}
+
+/// What happens to the rack because of one input. Apply the events in their order with [`evolve`](crate::rack::evolve()).
+///
+/// # Errors
+/// Only inputs from people are refused: claims, releases, drains, locates.
+pub fn decide(rack: &Rack, input: &Input, now: Moment) -> Result<Vec<Event>, Refusal> {
+    let mut next = settle::Course::new(rack, now);
+    match input {
+        Input::Started { version } => next.happen(What::Started {
+            version: version.clone(),
+        }),
+        Input::SuppliesSeen {
+            bmc,
+            supplies,
+            read_at,
+        } => seen::supplies(&mut next, bmc, supplies, *read_at),
+        Input::BmcSilent { bmc, reason, detail } => seen::silent(&mut next, bmc, *reason, detail),
+        Input::AgentSeen { node, facts } => seen::agent(&mut next, node, facts),
+        Input::NodeBmcSeen { node, facts } => seen::node_bmc(&mut next, node, facts),
+        Input::NodeSilent { node, side, reason } => seen::node_silent(&mut next, node, *side, reason),
+        Input::ClaimPower { ask, key } => ask::claim(&mut next, ask, key.as_deref())?,
+        Input::ReleaseClaim { claim } => ask::release(&mut next, claim)?,
+        Input::Drain(request) => drain::drain(&mut next, request)?,
+        Input::Locate(request) => drain::locate(&mut next, request)?,
+        Input::ActionDone { action, outcome } => acted::done(&mut next, action, outcome),
+        Input::Tick => {}
+    }
+    next.pass_time();
+    Ok(next.into_events())
+}

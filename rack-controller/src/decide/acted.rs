@@ -1,0 +1,31 @@
+//! What came of an action.
+
+use super::settle::Course;
+use crate::rack::event::{Action, Outcome, What};
+
+pub(super) fn done(next: &mut Course, action: &Action, outcome: &Outcome) {
+    let first = !next.rack.sight.attempts.contains_key(action);
+    next.happen(What::ActionTried {
+        action: action.clone(),
+        outcome: outcome.clone(),
+    });
+    match (outcome, action) {
+        (Outcome::Failed(reason), _) if first => next.happen(What::ActionFailed {
+            action: action.clone(),
+            reason: reason.clone(),
+        }),
+        (Outcome::Done, Action::SetLed { place, on }) => {
+            let label = next.label(place);
+            next.happen(What::LedSet {
+                place: place.clone(),
+                label,
+                on: *on,
+            });
+        }
+        (Outcome::Done, Action::SetCap { node, watts }) => next.happen(What::CapSet {
+            node: node.clone(),
+            watts: *watts,
+        }),
+        (Outcome::Done, Action::ReadSupplies { .. }) | (Outcome::Would | Outcome::Failed(_), _) => {}
+    }
+}

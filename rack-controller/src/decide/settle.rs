@@ -1,0 +1,173 @@
+//! The course of one decision: events as they are made, applied to a copy, so that each sees what the one before did.
+
+use facts::Moment;
+use rack_api::v1::DomainState;
+
+use crate::bay::{Bay, Life};
+use crate::pools::power::plan;
+use crate::rack::event::{BayChange, Cause, Effect, Event, What};
+use crate::rack::evolve::evolve;
+use crate::rack::state::Rack;
+
+/// How long a draining bay waits for its light; then it may be pulled without one.
+const LIGHT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// A decision in the making.
+pub(super) struct Course {
+    /// The rack as the events so far make it.
+    pub rack: Rack,
+    /// The moment of the decision.
+    pub now: Moment,
+    events: Vec<Event>,
+}
+
+impl Course {
+    pub fn new(rack: &Rack, now: Moment) -> Course {
+        Course {
+            rack: rack.clone(),
+            now,
+            events: Vec::new(),
+        }
+    }
+
+    pub fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+
+    /// One more event.
+    pub fn happen(&mut self, what: What) {
+        let event = Event::new(self.now, what);
+        evolve(&mut self.rack, &event);
+        self.events.push(event);
+    }
+
+    /// A bay's life goes on; what that does to the sums is said with it.
+    pub fn bay(&mut self, place: &str, bay: Bay, cause: Cause) {
+        let Some(config) = self.rack.config.bay(place).cloned() else {
+            return;
+        };
+        let before = self.sums_of(&config.domain);
+        let change = BayChange {
+            place: place.to_owned(),
+            label: config.label,
+            feed: config.feed,
+            cause,
+            bay,
+            effect: None,
+        };
+        let mut event = Event::new(self.now, What::BayChanged(Box::new(change)));
+        evolve(&mut self.rack, &event);
+        let after = self.sums_of(&config.domain);
+        if let (What::BayChanged(change), Some(before), Some(after)) = (&mut event.what, before, after)
+            && before != after
+        {
+            change.effect = Some(Effect {
+                domain: config.domain,
+                installed_before: before.0,
+                installed_after: after.0,
+                headroom_before: before.1,
+                headroom_after: after.1,
+            });
+        }
+        self.events.push(event);
+    }
+
+    fn sums_of(&self, domain: &str) -> Option<(facts::Power, facts::Power)> {
+        let installed = plan::standing(&self.rack, domain)?.installed;
+        let (_, headroom) = plan::tightest(&self.rack, domain)?;
+        Some((installed, headroom))
+    }
+
+    /// What follows from the time and from what happened so far, whatever the input was.
+    pub fn pass_time(&mut self) {
+        self.lights();
+        self.bays_on_their_way_out();
+        self.domains();
+    }
+
+    fn bays_on_their_way_out(&mut self) {
+        let leaving: Vec<(String, Bay)> = self
+            .rack
+            .kept
+            .bays
+            .iter()
+            .filter(|(_, bay)| bay.life.leaving().is_some())
+            .map(|(place, bay)| (place.clone(), bay.clone()))
+            .collect();
+        for (place, bay) in leaving {
+            let over = bay
+                .life
+                .leaving()
+                .and_then(|leaving| leaving.back_at)
+                .is_some_and(|back_at| back_at <= self.now);
+            let rules = plan::rules(&self.rack, &place);
+            if over && let Some(back) = rules.and_then(|rules| bay.given_back(self.now, &rules)) {
+                self.bay(&place, back, Cause::GivenBack { expired: true });
+            } else if matches!(bay.life, Life::Draining(_))
+                && self.is_lit_or_dark_for_good(&place, bay.since)
+                && let Some(ready) = bay.ready(self.now)
+            {
+                self.bay(&place, ready, Cause::Ready);
+            }
+        }
+    }
+
+    /// Whether the bay's light is on, or there is none, or it was waited for long enough.
+    fn is_lit_or_dark_for_good(&self, place: &str, since: Moment) -> bool {
+        match self.rack.sight.bays.get(place).map(|bay| bay.led) {
+            Some(Some(true) | None) => true,
+            Some(Some(false)) | None => self.now.since(since) >= LIGHT_PATIENCE,
+        }
+    }
+
+    fn lights(&mut self) {
+        let over: Vec<String> = self
+            .rack
+            .kept
+            .located
+            .iter()
+            .filter(|(_, until)| **until <= self.now)
+            .map(|(place, _)| place.clone())
+            .collect();
+        for place in over {
+            let label = self.label(&place);
+            self.happen(What::LocateEnded { place, label });
+        }
+    }
+
+    /// A bay's printed label; its place where it is not configured any more.
+    pub fn label(&self, place: &str) -> String {
+        self.rack
+            .config
+            .bay(place)
+            .map_or_else(|| place.to_owned(), |bay| bay.label.clone())
+    }
+
+    fn domains(&mut self) {
+        let names: Vec<String> = self
+            .rack
+            .config
+            .domains
+            .iter()
+            .map(|domain| domain.name.clone())
+            .collect();
+        for name in names {
+            let (Some(sums), Some(standing)) =
+                (plan::standing(&self.rack, &name), self.rack.kept.domains.get(&name))
+            else {
+                continue;
+            };
+            let from: DomainState = standing.state;
+            if sums.state != from {
+                self.happen(What::DomainChanged {
+                    domain: name,
+                    from,
+                    to: sums.state,
+                    installed: sums.installed,
+                    held: sums.held,
+                    deficit: sums.deficit,
+                });
+            }
+        }
+    }
+}

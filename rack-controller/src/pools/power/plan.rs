@@ -1,0 +1,51 @@
+//! The arithmetic of pooled power: sums, offers, the interlock, wanted caps and lights. Pure and exact.
+
+mod caps;
+mod interlock;
+mod offer;
+mod remedy;
+mod standing;
+mod sums;
+
+use facts::{Moment, Power};
+
+pub use caps::{wanted_cap, wanted_light};
+pub use interlock::interlock;
+pub use offer::offer;
+pub use standing::{below, filled, held, standing, tightest};
+pub use sums::{Supply, Sums, sums, surviving};
+
+use crate::bay::BayRules;
+use crate::rack::event::Action;
+use crate::rack::state::Rack;
+
+/// The rules of a bay of supplies.
+pub fn rules(rack: &Rack, place: &str) -> Option<BayRules> {
+    let bay = rack.config.bay(place)?;
+    let domain = rack.config.domain(&bay.domain)?;
+    Some(BayRules::of_supplies(domain.settle, domain.probation))
+}
+
+/// What should be in force now and is not: caps, lights, fresh looks. Level-triggered: asked again until it is so.
+pub fn want(rack: &Rack, now: Moment) -> Vec<Action> {
+    let mut actions = caps::caps(rack);
+    actions.extend(caps::lights(rack, now));
+    actions.extend(caps::looks(rack, now));
+    actions.retain(|action| {
+        rack.sight
+            .attempts
+            .get(action)
+            .is_none_or(|attempt| attempt.retry_at <= now)
+    });
+    actions
+}
+
+/// Two powers in a sentence: kilowatts with one decimal where that tells them apart, watts where it does not.
+pub fn pair_text(one: Power, other: Power) -> (String, String) {
+    let short = (one.to_kilowatt_text(), other.to_kilowatt_text());
+    if one != other && short.0 == short.1 {
+        (one.to_string(), other.to_string())
+    } else {
+        short
+    }
+}

@@ -1,0 +1,207 @@
+//! The sums of a rack's domains: who is in service, who holds what, which of the nested domains is the tightest.
+
+use std::collections::BTreeSet;
+
+use facts::Power;
+use rack_api::v1::DomainState;
+
+use super::sums::{Kept, Sums, Supply, sums};
+use crate::claim::ClaimId;
+use crate::config::{DomainConfig, DomainSource, RackConfig};
+use crate::rack::state::Rack;
+
+/// What would be otherwise: for the interlock and for offers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Otherwise<'a> {
+    /// This bay does not count.
+    pub without_bay: Option<&'a str>,
+    /// This bay counts, with this rating.
+    pub with_bay: Option<(&'a str, Power)>,
+    /// These claims are released.
+    pub without_claims: &'a [ClaimId],
+    /// Bays that cannot be seen now do not count.
+    pub seen_only: bool,
+}
+
+/// What a domain keeps back.
+pub(super) fn kept(domain: &DomainConfig) -> Kept {
+    Kept {
+        policy: domain.redundancy,
+        margin_ppm: domain.margin_ppm,
+        fixed_load: domain.fixed_load,
+    }
+}
+
+/// What can deliver in a domain: supplies in service, or the feed or budget as one.
+pub(super) fn supplies<'a>(rack: &'a Rack, domain: &'a DomainConfig, but: Otherwise<'_>) -> Vec<Supply<'a>> {
+    let whole = |rated| vec![Supply { rated, feed: None }];
+    match &domain.source {
+        DomainSource::Budget(watts) => whole(*watts),
+        DomainSource::Feed(feed) => whole(capacity_of_feed(&rack.config, feed)),
+        DomainSource::Shelf | DomainSource::Chassis => rack
+            .config
+            .bays
+            .iter()
+            .filter(|bay| bay.domain == domain.name && but.without_bay != Some(bay.place.as_str()))
+            .filter(|bay| !but.seen_only || rack.sees(&bay.place))
+            .filter_map(|bay| {
+                let kept = rack.kept.bays.get(&bay.place)?;
+                let rated = match but.with_bay {
+                    Some((place, rated)) if place == bay.place => rated,
+                    Some(_) | None if kept.life.counts() => kept.installed(),
+                    Some(_) | None => return None,
+                };
+                Some(Supply {
+                    rated,
+                    feed: bay.feed.as_deref(),
+                })
+            })
+            .collect(),
+    }
+}
+
+/// What a feed may carry continuously.
+pub(super) fn capacity_of_feed(config: &RackConfig, feed: &str) -> Power {
+    config
+        .feed(feed)
+        .map_or(Power::ZERO, crate::config::FeedConfig::capacity)
+}
+
+/// A domain and every domain that is fed from it, however far down.
+pub fn below<'a>(config: &'a RackConfig, domain: &'a str) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::from([domain]);
+    loop {
+        let more: Vec<&str> = config
+            .domains
+            .iter()
+            .filter(|other| !found.contains(other.name.as_str()))
+            .filter(|other| other.within.iter().any(|above| found.contains(above.as_str())))
+            .map(|other| other.name.as_str())
+            .collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
+/// A domain and every domain that feeds it, however far up.
+pub(super) fn above<'a>(config: &'a RackConfig, domain: &'a str) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::from([domain]);
+    loop {
+        let more: Vec<&str> = found
+            .iter()
+            .filter_map(|name| config.domain(name))
+            .flat_map(|domain| domain.within.iter().map(String::as_str))
+            .filter(|name| !found.contains(name))
+            .collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
+/// What is promised firm in a domain and below it: each node's claims or its floor, whichever is more, and reservations.
+pub fn held(rack: &Rack, domain: &str) -> Power {
+    held_but(rack, domain, &[])
+}
+
+pub(super) fn held_but(rack: &Rack, domain: &str, without: &[ClaimId]) -> Power {
+    let within = below(&rack.config, domain);
+    let claims = || {
+        rack.kept
+            .claims
+            .values()
+            .filter(|claim| within.contains(claim.domain.as_str()) && !without.contains(&claim.id))
+    };
+    let nodes = rack
+        .config
+        .nodes
+        .iter()
+        .filter(|node| within.contains(node.domain.as_str()))
+        .map(|node| {
+            let claimed: Power = claims()
+                .filter(|claim| claim.node.as_deref() == Some(node.name.as_str()))
+                .map(|claim| claim.watts)
+                .sum();
+            claimed.max(node.floor)
+        });
+    let known = |name: &str| {
+        rack.config
+            .node(name)
+            .is_some_and(|node| within.contains(node.domain.as_str()))
+    };
+    let rest = claims()
+        .filter(|claim| !claim.node.as_deref().is_some_and(known))
+        .map(|claim| claim.watts);
+    nodes.chain(rest).sum()
+}
+
+/// The sums of a domain by itself. Blind where its supplies cannot be seen: then nothing is free.
+pub fn standing(rack: &Rack, domain: &str) -> Option<Sums> {
+    standing_but(rack, domain, Otherwise::default())
+}
+
+pub(super) fn standing_but(rack: &Rack, domain: &str, but: Otherwise<'_>) -> Option<Sums> {
+    let config = rack.config.domain(domain)?;
+    let held = held_but(rack, domain, but.without_claims);
+    let mut standing = sums(kept(config), held, &supplies(rack, config, but));
+    if is_blind(rack, config) {
+        standing.state = DomainState::Blind;
+        standing.headroom = Power::ZERO;
+    } else {
+        let seen_only = Otherwise {
+            seen_only: true,
+            ..but
+        };
+        let seen = sums(kept(config), held, &supplies(rack, config, seen_only));
+        standing.headroom = standing.headroom.min(seen.headroom);
+    }
+    Some(standing)
+}
+
+/// Whether a domain's supplies cannot be seen: its BMC does not answer, or not one bay can be read.
+pub(super) fn is_blind(rack: &Rack, domain: &DomainConfig) -> bool {
+    domain.source.has_bays()
+        && !rack
+            .config
+            .bays
+            .iter()
+            .any(|bay| bay.domain == domain.name && rack.sees(&bay.place))
+}
+
+/// The least free firm watts of a domain and of all that feed it, and the domain where that is.
+pub fn tightest(rack: &Rack, domain: &str) -> Option<(String, Power)> {
+    tightest_but(rack, domain, Otherwise::default())
+}
+
+pub(super) fn tightest_but(rack: &Rack, domain: &str, but: Otherwise<'_>) -> Option<(String, Power)> {
+    rack.config.domain(domain)?;
+    above(&rack.config, domain)
+        .into_iter()
+        .filter_map(|name| Some((name, standing_but(rack, name, but)?.headroom)))
+        .min_by_key(|(name, headroom)| (*headroom, *name != domain))
+        .map(|(name, headroom)| (name.to_owned(), headroom))
+}
+
+/// The sums of a domain if every bay held a supply as rated in the configuration; `None` where a rating is not
+/// configured, or where a shelf has no bay.
+pub fn filled(rack: &Rack, domain: &str) -> Option<Sums> {
+    let config = rack.config.domain(domain)?;
+    let supplies = if config.source.has_bays() {
+        let bays = rack.config.bays.iter().filter(|bay| bay.domain == domain);
+        let rated: Option<Vec<Supply<'_>>> = bays
+            .map(|bay| {
+                Some(Supply {
+                    rated: bay.rated?,
+                    feed: bay.feed.as_deref(),
+                })
+            })
+            .collect();
+        rated.filter(|supplies| !supplies.is_empty())?
+    } else {
+        supplies(rack, config, Otherwise::default())
+    };
+    Some(sums(kept(config), held(rack, domain), &supplies))
+}

@@ -1,0 +1,314 @@
+//! What can happen to a rack, and what can be done to it: plain data.
+
+use facts::supply::{Doubt, RedundancyClaim};
+use facts::{Moment, NoData, Power};
+use rack_api::v1::{DomainState, EventView, Interlock, PowerAsk};
+use serde::{Deserialize, Serialize};
+
+use super::sight::{AgentFacts, BaySight, BmcFacts, NodeSide};
+use crate::bay::Bay;
+use crate::claim::Claim;
+
+/// Something that happened, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Moment,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum What {
+    /// This controller started: nothing is seen any more, everything that was promised stands.
+    Started {
+        /// Its version.
+        version: String,
+    },
+    /// A BMC does not answer any more.
+    BmcSilent {
+        /// Which.
+        bmc: String,
+        /// Why.
+        reason: NoData,
+        /// The error in words.
+        detail: String,
+    },
+    /// A BMC answers again, or for the first time since the start.
+    BmcAnswered {
+        /// Which.
+        bmc: String,
+    },
+    /// A bay's life went on.
+    BayChanged(Box<BayChange>),
+    /// A domain's state changed.
+    DomainChanged {
+        /// Which.
+        domain: String,
+        /// How it was.
+        from: DomainState,
+        /// How it is.
+        to: DomainState,
+        /// Σ rated of supplies in service.
+        installed: Power,
+        /// What is promised firm.
+        held: Power,
+        /// By how much the promises exceed what is there.
+        deficit: Power,
+    },
+    /// Watts were promised.
+    ClaimAdmitted {
+        /// The claim.
+        claim: Claim,
+        /// The ask.
+        ask: PowerAsk,
+        /// The ask's idempotency key.
+        key: Option<String>,
+        /// Firm watts that are free now.
+        headroom: Power,
+    },
+    /// A promise was given back.
+    ClaimReleased {
+        /// The claim.
+        claim: Claim,
+        /// Firm watts that are free now.
+        headroom: Power,
+    },
+    /// Somebody wants a bay's LED lit.
+    Located {
+        /// The bay.
+        place: String,
+        /// Its label.
+        label: String,
+        /// Until when.
+        until: Moment,
+    },
+    /// Nobody wants a bay's LED lit any more.
+    LocateEnded {
+        /// The bay.
+        place: String,
+        /// Its label.
+        label: String,
+    },
+    /// A bay's LED was lit or put out by us, and read back.
+    LedSet {
+        /// The bay.
+        place: String,
+        /// Its label.
+        label: String,
+        /// Lit or out.
+        on: bool,
+    },
+    /// A node's limit was set at its BMC by us, and read back.
+    CapSet {
+        /// The node.
+        node: String,
+        /// The limit.
+        watts: Power,
+    },
+    /// An action did not do what was wanted; journaled for the first of several tries.
+    ActionFailed {
+        /// The action.
+        action: Action,
+        /// Why.
+        reason: String,
+    },
+    /// A node's agent answers.
+    NodeReady {
+        /// The node.
+        node: String,
+    },
+    /// A node's agent does not answer any more.
+    NodeUnreachable {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String,
+    },
+    /// What a BMC says of its supplies. Not journaled.
+    #[serde(skip)]
+    SuppliesSeen(Box<SuppliesSeen>),
+    /// What a node's agent or BMC says. Not journaled.
+    #[serde(skip)]
+    NodeSeen {
+        /// The node.
+        node: String,
+        /// What.
+        seen: Box<NodeSeen>,
+    },
+    /// What came of an action. Not journaled.
+    #[serde(skip)]
+    ActionTried {
+        /// The action.
+        action: Action,
+        /// What came of it.
+        outcome: Outcome,
+    },
+}
+
+/// One bay's life went on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BayChange {
+    /// Its place.
+    pub place: String,
+    /// Its printed label.
+    pub label: String,
+    /// Its feed.
+    pub feed: Option<String>,
+    /// Why.
+    pub cause: Cause,
+    /// The bay as it is now.
+    pub bay: Bay,
+    /// What it did to the sums, where it did anything.
+    pub effect: Option<Effect>,
+}
+
+/// Why a bay's life went on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum Cause {
+    /// Seen for the first time.
+    Found,
+    /// Something was put in.
+    Inserted {
+        /// Whether another part was in it before.
+        stranger: bool,
+    },
+    /// Its contacts are quiet: on trial.
+    Settled,
+    /// The trial is passed.
+    Passed,
+    /// It is gone, and nobody had prepared that.
+    Lost,
+    /// It was pulled after draining.
+    Pulled,
+    /// It is not usable.
+    Faulted,
+    /// It is given up.
+    Condemned,
+    /// A faulted part is tried again.
+    Retried,
+    /// Somebody began to drain it.
+    Drained {
+        /// What the interlock said.
+        answer: Interlock,
+        /// Why, as the asker said.
+        reason: Option<String>,
+    },
+    /// It may be pulled.
+    Ready,
+    /// It goes back to service.
+    GivenBack {
+        /// Whether its time was over; else somebody asked.
+        expired: bool,
+    },
+    /// Its rating or its identity is known better.
+    Known,
+}
+
+/// What a change did to a domain's sums.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// The domain.
+    pub domain: String,
+    /// Installed before.
+    pub installed_before: Power,
+    /// Installed after.
+    pub installed_after: Power,
+    /// Free firm watts before.
+    pub headroom_before: Power,
+    /// Free firm watts after.
+    pub headroom_after: Power,
+}
+
+/// What a BMC says of its supplies, as the sight keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SuppliesSeen {
+    /// The BMC.
+    pub bmc: String,
+    /// When it was read.
+    pub read_at: Moment,
+    /// Bays by place.
+    pub bays: Vec<(String, BaySight)>,
+    /// Domains by name: what is claimed of redundancy, what is drawn.
+    pub domains: Vec<(String, Vec<RedundancyClaim>, Option<Power>)>,
+    /// What cannot be believed as it stands.
+    pub doubts: Vec<Doubt>,
+}
+
+/// What a node's agent or BMC says, or that it says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeSeen {
+    /// Its agent.
+    Agent(AgentFacts),
+    /// Its BMC.
+    Bmc(BmcFacts),
+    /// Nothing, and why.
+    Silent(NodeSide, String),
+}
+
+/// One change to the rack, as data. The gate and the hand stand in `pools/*/act.rs`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "act")]
+pub enum Action {
+    /// Light a bay's LED or put it out.
+    SetLed {
+        /// The bay.
+        place: String,
+        /// Lit or out.
+        on: bool,
+    },
+    /// Limit a node at its BMC.
+    SetCap {
+        /// The node.
+        node: String,
+        /// The limit.
+        watts: Power,
+    },
+    /// Read a BMC's supplies now: a deadline has passed that only a fresh look can settle. Writes nothing.
+    ReadSupplies {
+        /// The BMC.
+        bmc: String,
+    },
+}
+
+/// What came of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done and read back as wanted.
+    Done,
+    /// Not done: the actuator's mode does not let us.
+    Would,
+    /// It failed, or was read back otherwise.
+    Failed(String),
+}
+
+impl Event {
+    /// An event.
+    pub const fn new(at: Moment, what: What) -> Event {
+        Event { at, what }
+    }
+
+    /// Whether it belongs in the journal. What is only seen is observed again after a start.
+    pub const fn is_journaled(&self) -> bool {
+        !matches!(
+            self.what,
+            What::SuppliesSeen(_) | What::NodeSeen { .. } | What::ActionTried { .. }
+        )
+    }
+
+    /// As it goes over the wire, under its number in the journal.
+    pub fn view(&self, sequence: u64) -> EventView {
+        EventView {
+            sequence,
+            at: self.at,
+            kind: self.kind().to_owned(),
+            subject: self.subject().to_owned(),
+            message: self.message(),
+            event: serde_json::to_value(self).unwrap_or(serde_json::Value::Null),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The only function that changes a rack: pure, total, the same for live events and for replayed ones.
+
+use rack_api::v1::PowerAsk;
+
+use super::event::{Action, BayChange, Cause, Event, NodeSeen, Outcome, SuppliesSeen, What};
+use super::sight::{Attempt, NodeSide, Sight};
+use super::state::{DomainStanding, Rack};
+use crate::claim::{Answered, Claim};
+use facts::{Moment, NoData};
+
+/// How many answered asks are kept for their idempotency keys; whoever repeats an ask does so within minutes.
+pub const MOST_ANSWERED: usize = 1_024;
+/// How long a bay's LED stays lit for a swap.
+pub const SWAP_LIGHT: std::time::Duration = std::time::Duration::from_secs(1_800);
+/// The wait after the first try of an action that failed; doubles with each further one.
+const FIRST_RETRY_MILLIS: u64 = 1_000;
+/// The longest wait between two tries of an action, in doublings of the first: 64 s.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// Applies one event. An event about something that is no longer configured changes nothing but the count.
+pub fn evolve(rack: &mut Rack, event: &Event) {
+    if event.is_journaled() {
+        rack.kept.sequence = rack.kept.sequence.saturating_add(1);
+    }
+    let at = event.at;
+    match &event.what {
+        What::Started { .. } => rack.sight = Sight::default(),
+        What::BmcSilent { bmc, reason, detail } => silent(rack, bmc, *reason, detail),
+        What::BmcAnswered { bmc } => {
+            let sight = rack.sight.bmcs.entry(bmc.clone()).or_default();
+            sight.up = true;
+            sight.reason = None;
+            sight.last_success = Some(at);
+        }
+        What::BayChanged(change) => bay_changed(rack, change),
+        What::DomainChanged { domain, to, .. } => {
+            if let Some(standing) = rack.kept.domains.get_mut(domain) {
+                *standing = DomainStanding { state: *to, since: at };
+            }
+        }
+        What::ClaimAdmitted { claim, ask, key, .. } => admitted(rack, claim, ask, key.as_deref()),
+        What::ClaimReleased { claim, .. } => {
+            rack.kept.claims.remove(&claim.id);
+        }
+        What::Located { place, until, .. } => {
+            if rack.kept.bays.contains_key(place) {
+                rack.kept.located.insert(place.clone(), *until);
+            }
+        }
+        What::LocateEnded { place, .. } => {
+            rack.kept.located.remove(place);
+        }
+        What::LedSet { place, on, .. } => led_set(rack, place, *on),
+        What::CapSet { node, watts } => {
+            rack.kept.caps.insert(node.clone(), *watts);
+        }
+        What::NodeReady { node } => {
+            rack.kept.ready_nodes.insert(node.clone());
+        }
+        What::NodeUnreachable { node, .. } => {
+            rack.kept.ready_nodes.remove(node);
+        }
+        What::ActionFailed { .. } => {}
+        What::SuppliesSeen(seen) => supplies_seen(rack, seen, at),
+        What::NodeSeen { node, seen } => node_seen(rack, node, seen, at),
+        What::ActionTried { action, outcome } => tried(rack, action, outcome, at),
+    }
+}
+
+fn silent(rack: &mut Rack, bmc: &str, reason: NoData, detail: &str) {
+    let sight = rack.sight.bmcs.entry(bmc.to_owned()).or_default();
+    sight.up = false;
+    sight.reason = Some(if detail.is_empty() {
+        reason.word().to_owned()
+    } else {
+        detail.to_owned()
+    });
+    for bay in rack.config.bays.iter().filter(|bay| bay.bmc == bmc) {
+        if let Some(seen) = rack.sight.bays.get_mut(&bay.place) {
+            seen.seen = false;
+            seen.output = None;
+        }
+    }
+    for domain in &rack.config.domains {
+        if domain.bmc.as_deref() == Some(bmc)
+            && let Some(seen) = rack.sight.domains.get_mut(&domain.name)
+        {
+            seen.drawn = None;
+        }
+    }
+}
+
+fn bay_changed(rack: &mut Rack, change: &BayChange) {
+    let Some(bay) = rack.kept.bays.get_mut(&change.place) else {
+        return;
+    };
+    let before = std::mem::replace(bay, change.bay.clone());
+    match change.cause {
+        Cause::Pulled => {
+            // The light stays on over the empty bay, so that the new part goes where the old one was.
+            if let Some(leaving) = before.life.leaving() {
+                let until = leaving.began.after(SWAP_LIGHT);
+                rack.kept.located.insert(change.place.clone(), until);
+            }
+        }
+        Cause::Inserted { .. } => {
+            rack.kept.located.remove(&change.place);
+        }
+        Cause::Found
+        | Cause::Settled
+        | Cause::Passed
+        | Cause::Lost
+        | Cause::Faulted
+        | Cause::Condemned
+        | Cause::Retried
+        | Cause::Drained { .. }
+        | Cause::Ready
+        | Cause::GivenBack { .. }
+        | Cause::Known => {}
+    }
+}
+
+fn admitted(rack: &mut Rack, claim: &Claim, ask: &PowerAsk, key: Option<&str>) {
+    rack.kept.next_claim = rack.kept.next_claim.max(claim.id.0.saturating_add(1));
+    rack.kept.claims.insert(claim.id, claim.clone());
+    let Some(key) = key else { return };
+    let answered = Answered {
+        ask: ask.clone(),
+        claim: claim.clone(),
+    };
+    if rack.kept.answered.insert(key.to_owned(), answered).is_none() {
+        rack.kept.answered_order.push_back(key.to_owned());
+    }
+    while rack.kept.answered_order.len() > MOST_ANSWERED {
+        if let Some(oldest) = rack.kept.answered_order.pop_front() {
+            rack.kept.answered.remove(&oldest);
+        }
+    }
+}
+
+fn led_set(rack: &mut Rack, place: &str, on: bool) {
+    if on {
+        rack.kept.lit.insert(place.to_owned());
+    } else {
+        rack.kept.lit.remove(place);
+    }
+    if let Some(bay) = rack.sight.bays.get_mut(place) {
+        bay.led = Some(on);
+    }
+}
+
+fn supplies_seen(rack: &mut Rack, seen: &SuppliesSeen, at: Moment) {
+    let bmc = rack.sight.bmcs.entry(seen.bmc.clone()).or_default();
+    bmc.up = true;
+    bmc.reason = None;
+    bmc.last_success = Some(at);
+    bmc.read_at = Some(seen.read_at);
+    for (place, bay) in &seen.bays {
+        rack.sight.bays.insert(place.clone(), bay.clone());
+    }
+    for (name, claimed, drawn) in &seen.domains {
+        let domain = rack.sight.domains.entry(name.clone()).or_default();
+        domain.claimed.clone_from(claimed);
+        domain.drawn = *drawn;
+    }
+    rack.sight.doubts.insert(seen.bmc.clone(), seen.doubts.clone());
+}
+
+fn node_seen(rack: &mut Rack, node: &str, seen: &NodeSeen, at: Moment) {
+    if rack.config.node(node).is_none() {
+        return;
+    }
+    let sight = rack.sight.nodes.entry(node.to_owned()).or_default();
+    match seen {
+        NodeSeen::Agent(facts) => {
+            sight.agent = Some(facts.clone());
+            sight.agent_at = Some(at);
+            sight.agent_reason = None;
+        }
+        NodeSeen::Bmc(facts) => {
+            sight.bmc = Some(facts.clone());
+            sight.bmc_at = Some(at);
+            sight.bmc_reason = None;
+        }
+        NodeSeen::Silent(NodeSide::Agent, reason) => {
+            sight.agent = None;
+            sight.agent_reason = Some(reason.clone());
+        }
+        NodeSeen::Silent(NodeSide::Bmc, reason) => {
+            sight.bmc = None;
+            sight.bmc_reason = Some(reason.clone());
+        }
+    }
+    let bmc = rack.config.node(node).and_then(|node| node.bmc.clone());
+    if let Some(name) = bmc {
+        let bmc = rack.sight.bmcs.entry(name).or_default();
+        match seen {
+            NodeSeen::Bmc(_) => {
+                bmc.up = true;
+                bmc.reason = None;
+                bmc.last_success = Some(at);
+            }
+            NodeSeen::Silent(NodeSide::Bmc, reason) => {
+                bmc.up = false;
+                bmc.reason = Some(reason.clone());
+            }
+            NodeSeen::Agent(_) | NodeSeen::Silent(NodeSide::Agent, _) => {}
+        }
+    }
+}
+
+fn tried(rack: &mut Rack, action: &Action, outcome: &Outcome, at: Moment) {
+    let wrote_to = match action {
+        Action::SetLed { place, .. } => rack.config.bay(place).map(|bay| bay.bmc.clone()),
+        Action::SetCap { node, .. } => rack.config.node(node).and_then(|node| node.bmc.clone()),
+        Action::ReadSupplies { .. } => None,
+    };
+    if *outcome == Outcome::Done {
+        rack.sight.attempts.remove(action);
+        if let Some(bmc) = wrote_to {
+            let bmc = rack.sight.bmcs.entry(bmc).or_default();
+            bmc.writes = bmc.writes.saturating_add(1);
+        }
+        if let Action::SetCap { node, watts } = action
+            && let Some(facts) = rack.sight.nodes.get_mut(node).and_then(|node| node.bmc.as_mut())
+        {
+            facts.cap = facts::Reading::Value(*watts);
+        }
+        return;
+    }
+    let tries = rack
+        .sight
+        .attempts
+        .get(action)
+        .map_or(0, |attempt| attempt.tries)
+        .saturating_add(1);
+    let doublings = tries.saturating_sub(1).min(MOST_DOUBLINGS);
+    let wait = std::time::Duration::from_millis(FIRST_RETRY_MILLIS << doublings);
+    let attempt = Attempt {
+        tries,
+        retry_at: at.after(wait),
+        outcome: outcome.clone(),
+    };
+    rack.sight.attempts.insert(action.clone(), attempt);
+}

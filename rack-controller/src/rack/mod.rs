@@ -1,0 +1,12 @@
+//! The rack's heart: its state, the events that change it, and the one function that applies them.
+
+pub mod event;
+pub mod evolve;
+mod sentence;
+pub mod sight;
+pub mod state;
+
+pub use event::{Action, Cause, Effect, Event, Outcome, What};
+pub use evolve::evolve;
+pub use sight::{AgentFacts, BmcFacts, NodeSide, Sight};
+pub use state::{Kept, Rack};

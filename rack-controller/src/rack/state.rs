@@ -1,0 +1,120 @@
+//! The state of one rack: what is configured, what was promised and journaled, what was seen last.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use facts::{Moment, Power};
+use rack_api::v1::DomainState;
+
+use super::sight::Sight;
+use crate::bay::Bay;
+use crate::claim::{Answered, Claim, ClaimId};
+use crate::config::RackConfig;
+
+/// One rack. Only [`evolve`](super::evolve()) changes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rack {
+    /// What it is made of.
+    pub config: Arc<RackConfig>,
+    /// What the journal holds: replaying it gives exactly this again.
+    pub kept: Kept,
+    /// What was seen last.
+    pub sight: Sight,
+}
+
+/// Everything that the journal brings back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// How many journaled events made this.
+    pub sequence: u64,
+    /// Bays by place.
+    pub bays: BTreeMap<String, Bay>,
+    /// Claims in force.
+    pub claims: BTreeMap<ClaimId, Claim>,
+    /// The number of the next claim.
+    pub next_claim: u64,
+    /// Answered asks by idempotency key.
+    pub answered: BTreeMap<String, Answered>,
+    /// Their keys, the oldest first.
+    pub answered_order: VecDeque<String>,
+    /// Bays whose LED somebody wants lit, and until when.
+    pub located: BTreeMap<String, Moment>,
+    /// Bays whose LED we lit and have not put out.
+    pub lit: BTreeSet<String>,
+    /// Caps that we set at BMCs, by node.
+    pub caps: BTreeMap<String, Power>,
+    /// Domains by name.
+    pub domains: BTreeMap<String, DomainStanding>,
+    /// Nodes whose agent answered last time it was asked.
+    pub ready_nodes: BTreeSet<String>,
+}
+
+/// How a domain is, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DomainStanding {
+    /// How it is.
+    pub state: DomainState,
+    /// Since when.
+    pub since: Moment,
+}
+
+impl Rack {
+    /// A rack of which nothing was seen and in which nothing is promised. Domains with supplies are blind, not empty.
+    pub fn new(config: &RackConfig) -> Rack {
+        let standing = |blind: bool| DomainStanding {
+            state: if blind {
+                DomainState::Blind
+            } else {
+                DomainState::Redundant
+            },
+            since: Moment::EPOCH,
+        };
+        Rack {
+            kept: Kept {
+                sequence: 0,
+                bays: config
+                    .bays
+                    .iter()
+                    .map(|bay| (bay.place.clone(), Bay::unseen()))
+                    .collect(),
+                claims: BTreeMap::new(),
+                next_claim: 1,
+                answered: BTreeMap::new(),
+                answered_order: VecDeque::new(),
+                located: BTreeMap::new(),
+                lit: BTreeSet::new(),
+                caps: BTreeMap::new(),
+                domains: config
+                    .domains
+                    .iter()
+                    .map(|domain| (domain.name.clone(), standing(domain.source.has_bays())))
+                    .collect(),
+                ready_nodes: BTreeSet::new(),
+            },
+            sight: Sight::default(),
+            config: Arc::new(config.clone()),
+        }
+    }
+
+    /// The claim in force of this id or name.
+    pub fn claim(&self, id_or_name: &str) -> Option<&Claim> {
+        ClaimId::read(id_or_name)
+            .and_then(|id| self.kept.claims.get(&id))
+            .or_else(|| self.claim_named(id_or_name))
+    }
+
+    /// The claim in force of this name.
+    pub fn claim_named(&self, name: &str) -> Option<&Claim> {
+        self.kept.claims.values().find(|claim| claim.purpose == name)
+    }
+
+    /// Whether a bay can be seen now.
+    pub fn sees(&self, place: &str) -> bool {
+        self.sight.bays.get(place).is_some_and(|bay| bay.seen)
+    }
+
+    /// Whether a BMC answers now.
+    pub fn bmc_up(&self, name: &str) -> bool {
+        self.sight.bmcs.get(name).is_some_and(|bmc| bmc.up)
+    }
+}

@@ -1,1 +1,15 @@
-//! busbar-agent: one node.
+//! busbar-agent: one node. It reads the node's hardware, shows it, and places workloads where it may.
+
+pub mod clock;
+pub mod collect;
+pub mod config;
+pub mod daemon;
+pub mod events;
+pub mod facts;
+pub mod http;
+pub mod keeping;
+pub mod ledger;
+pub mod metrics;
+pub mod place;
+pub mod reconcile;
+pub mod view;

@@ -161,6 +161,11 @@ impl Energy {
     pub const fn microjoules(self) -> u64 {
         self.0
     }
+
+    /// Joules as a float, for metrics only.
+    pub fn as_joules_f64(self) -> f64 {
+        f64_of(self.0) / 1_000_000.0
+    }
 }
 
 /// An amount of memory or storage. Bytes inside and outside.

@@ -1,0 +1,226 @@
+//! Tests of the configuration: every fault with its line, and no text that panics.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse("agent.toml", text, Overrides::default())
+}
+
+/// The message of a text with faults.
+fn faults(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_said_is_observe_on_loopback() {
+    let config = parse("").unwrap();
+    assert_eq!(config, Config::default());
+    assert!(config.listen.ip().is_loopback());
+    assert!(
+        Actuator::ALL
+            .into_iter()
+            .all(|actuator| !config.actuators.may_act(actuator))
+    );
+}
+
+#[test]
+fn everything_can_be_said() {
+    let text = r#"
+        [agent]
+        name = "n01.example"
+        mode = "enforce"
+        listen_address = "192.0.2.1:9711"
+        socket = "/run/a.sock"
+        state_dir = "/var/lib/a"
+        tls_certificate_file = "cert.pem"
+        tls_key_file = "key.pem"
+        token_file = "/etc/token"
+        [actuators]
+        power_cap = "observe"
+        [reserved]
+        cpus = "0-1,8"
+    "#;
+    let config = parse(text).unwrap();
+    assert!(config.actuators.may_act(Actuator::Cpu));
+    assert!(!config.actuators.may_act(Actuator::PowerCap));
+    assert_eq!(config.reserved_cpus.unwrap().to_string(), "0-1,8");
+    assert_eq!(config.tls.unwrap().key, PathBuf::from("key.pem"));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+    let message = faults("[agent]\nmode = \"observe\"\n\n\n\n\nlissen_address = \"127.0.0.1:1\"\n");
+    assert!(
+        message.starts_with("agent.toml:7: unknown key \"lissen_address\" in [agent]; "),
+        "{message}"
+    );
+    assert!(
+        message.contains("did you mean \"listen_address\"? expected one of name, mode"),
+        "{message}"
+    );
+    assert!(faults("[agnet]\n").contains("agent.toml:1: unknown key \"agnet\"; did you mean \"agent\"?"));
+    assert!(faults("[actuators]\nfans = \"observe\"").contains("expected one of power_cap, cpu, "));
+}
+
+#[test]
+fn all_faults_are_found_at_once_in_the_order_of_the_file() {
+    let message =
+        faults("[reserved]\ncpus = \"3-1\"\n[agent]\nmode = \"enforced\"\nname = 7\nsocket = \"\"\n");
+    let lines: Vec<&str> = message.lines().collect();
+    assert_eq!(lines.len(), 4, "{message}");
+    assert!(
+        lines[0].starts_with("agent.toml:2: cpus: \"3-1\" is no list"),
+        "{message}"
+    );
+    assert!(
+        lines[1].ends_with("\"enforced\" is no mode; expected observe, advise or enforce"),
+        "{message}"
+    );
+    assert!(
+        lines[2].ends_with("name is an integer; expected a text in quotes"),
+        "{message}"
+    );
+    assert!(
+        lines[3].starts_with("agent.toml:6: socket = \"\" is no path"),
+        "{message}"
+    );
+}
+
+#[test]
+fn wrong_values_say_what_was_expected() {
+    for (text, expected) in [
+        (
+            "[agent]\nmode = [1]",
+            "agent.toml:2: mode is an array; expected a text",
+        ),
+        (
+            "agent = 3",
+            "agent.toml:1: agent is an integer; expected a section [agent]",
+        ),
+        ("[agent]\nlisten_address = \"9711\"", "expected IP:PORT"),
+        ("[agent]\nname = \"a b\"", "is no name of a node"),
+        ("[reserved]\ncpus = \"\"", "keeps no CPU for the host"),
+        (
+            "[agent]\ntls_key_file = \"k\"",
+            "agent.toml:2: tls_key_file is set and tls_certificate_file is not",
+        ),
+        (
+            "[agent]\nmode = \"observe\"\nmode = \"advise\"",
+            "agent.toml:3: no TOML: duplicate key",
+        ),
+        ("[agent\n", "agent.toml:1: no TOML"),
+    ] {
+        let message = faults(text);
+        assert!(message.contains(expected), "{text:?} gave {message:?}");
+    }
+    let long = format!("[agent]\nsocket = \"/{}\"", "x".repeat(120));
+    assert!(faults(&long).contains("longer than 107 bytes"));
+}
+
+#[test]
+fn an_actuator_laxer_than_the_mode_is_refused_with_its_line() {
+    let message = faults("[agent]\nmode = \"advise\"\n[actuators]\nled = \"observe\"\ncpu = \"enforce\"\n");
+    assert!(
+        message.starts_with("agent.toml:5: actuator cpu is set to enforce, laxer than the mode advise"),
+        "{message}"
+    );
+    assert!(faults("[actuators]\ncpu = \"enforce\"").contains("laxer than the mode observe"));
+    assert!(faults("[actuators]\ncpu = \"on\"").contains("agent.toml:2: cpu: \"on\" is no mode"));
+}
+
+#[test]
+fn nothing_listens_beyond_loopback_without_tls_and_a_token() {
+    let message = faults("[agent]\nlisten_address = \"0.0.0.0:9711\"");
+    assert!(
+        message.starts_with("agent.toml:2: 0.0.0.0:9711 is beyond loopback"),
+        "{message}"
+    );
+    assert!(
+        message.contains("tls_certificate_file and tls_key_file, token_file is not set"),
+        "{message}"
+    );
+    let half = "[agent]\nlisten_address = \"[2001:db8::1]:9711\"\ntoken_file = \"/t\"";
+    assert!(faults(half).contains("and tls_certificate_file and tls_key_file is not set"));
+    let overrides = Overrides {
+        listen: Some("0.0.0.0:1".parse().unwrap()),
+        ..Overrides::default()
+    };
+    let message = Config::parse("agent.toml", "", overrides)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.starts_with("--listen: 0.0.0.0:1 is beyond loopback"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_command_lines_words_stand_over_the_files() {
+    let overrides = Overrides {
+        listen: Some("127.0.0.1:0".parse().unwrap()),
+        socket: Some(PathBuf::from("/tmp/s")),
+        state_dir: Some(PathBuf::from("/tmp/d")),
+    };
+    let config = Config::parse("agent.toml", "[agent]\nsocket = \"/run/a\"", overrides).unwrap();
+    assert_eq!(
+        (config.listen.port(), config.socket, config.state_dir),
+        (0, "/tmp/s".into(), "/tmp/d".into())
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Some(Path::new("/nowhere/agent.toml")), Overrides::default()).unwrap_err();
+    assert!(
+        error.to_string().starts_with("/nowhere/agent.toml: cannot read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_example_that_is_shipped_is_right_and_safe() {
+    let text = include_str!("../../deploy/agent.toml");
+    let config = parse(text).unwrap();
+    assert!(
+        Actuator::ALL
+            .into_iter()
+            .all(|actuator| !config.actuators.may_act(actuator))
+    );
+    // Every line that is commented out as `#key = value` is right as well.
+    let spoken: String = text
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+                .unwrap_or(line)
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = parse(&spoken).unwrap();
+    assert!(config.tls.is_some() && config.token_file.is_some() && config.reserved_cpus.is_some());
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_configuration_or_an_error(text in ".*") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn any_text_of_our_words_is_a_configuration_or_an_error(
+        words in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "[agent]", "[actuators]", "[reserved]", "mode", "cpu", "cpus", "name", "listen_address", "socket",
+                "=", "\"observe\"", "\"enforce\"", "\"0-3\"", "\"127.0.0.1:0\"", "\n", "\n", "#", "{", "}", "[", "]", "'", "7", ".",
+            ]),
+            0..40,
+        )
+    ) {
+        if let Err(error) = parse(&words.join(" ")) {
+            prop_assert!(error.to_string().lines().all(|line| line.contains(": ")), "{}", error);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The daemon: opens its faces, starts the beats and the keeper, says that it is ready, and stops when told to.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use collectors::{Root, RootError, TopologySource, roster};
+use intent::{Actuator, Mode};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::collect::{Collect, Patience};
+use crate::config::Config;
+use crate::events::Events;
+use crate::http::{Doors, Guard, House, OpenError, Serving, SocketError};
+use crate::keeping::{self, Desk};
+use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
+use crate::view::{About, Board, Kept, Seen, View};
+
+/// Threads that serve HTTP: some scrapers and a controller, never the whole machine.
+const WORKERS: usize = 2;
+
+/// This program, even after its file was replaced by an update: it reads recorded machines in a child.
+const SELF: &str = "/proc/self/exe";
+const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
+const HOSTNAME: &str = "proc/sys/kernel/hostname";
+
+/// The exit status after a second signal: told twice, we end at once.
+const ENDED_AT_ONCE: i32 = 1;
+
+/// Why the daemon did not start or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// A face cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The keeper cannot open its ledger.
+    #[error("cannot open the ledger in {state_dir}")]
+    Keeper {
+        /// The state directory.
+        state_dir: PathBuf,
+        /// What the keeper says.
+        #[source]
+        source: KeeperError,
+    },
+    /// There is no such recorded machine.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// A recorded machine is only looked at.
+    #[error(
+        "{root} is a recorded machine and the mode is {mode}; expected mode observe: nothing is changed there"
+    )]
+    Recorded {
+        /// Its directory.
+        root: PathBuf,
+        /// The mode as configured.
+        mode: Mode,
+    },
+    /// The kernel refused something that every program needs.
+    #[error("cannot {act}")]
+    Kernel {
+        /// What was tried.
+        act: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl DaemonError {
+    /// Whether somebody else has what we need: exit code 3.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            DaemonError::Open(OpenError::Socket(SocketError::InUse { .. }))
+            | DaemonError::Recorded { .. } => true,
+            DaemonError::Keeper { source, .. } => {
+                matches!(source, KeeperError::Conflict(_) | KeeperError::Refused(_))
+            }
+            DaemonError::Open(_) | DaemonError::Root(_) | DaemonError::Kernel { .. } => false,
+        }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT. `recorded` names a recorded machine to serve in the place of this one.
+///
+/// # Errors
+/// When it cannot start.
+pub fn run(config: Config, recorded: Option<&Path>) -> Result<(), DaemonError> {
+    start_log();
+    let root = match recorded {
+        None => Root::host(),
+        Some(directory) => Root::at(directory)?,
+    };
+    if !root.is_host() && config.actuators.mode != Mode::Observe {
+        return Err(DaemonError::Recorded {
+            root: root.directory().to_owned(),
+            mode: config.actuators.mode,
+        });
+    }
+    let kernel = |act| move |source| DaemonError::Kernel { act, source };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("serve")
+        .enable_all()
+        .build()
+        .map_err(kernel("start the threads that serve"))?;
+    runtime.block_on(live(config, root))
+}
+
+/// The log goes to standard error, in colours only where a person reads it.
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colours);
+    // Fails only where there is a log already.
+    let _ = log.try_init();
+}
+
+async fn live(config: Config, root: Root) -> Result<(), DaemonError> {
+    let kernel = |act| move |source| DaemonError::Kernel { act, source };
+    // From here on a signal is heard, however early it comes.
+    let mut terminate = signal(SignalKind::terminate()).map_err(kernel("hear SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(kernel("hear SIGINT"))?;
+    let clock = Clock::start();
+    let guard = Guard::read(&config)?;
+    let doors = Doors::open(&config, guard).await?;
+    let about = about(&config, &root, clock);
+    let boot_id = about.boot_id.clone();
+    let board = Board::new(View {
+        about: Arc::new(about),
+        seen: Arc::new(Seen::default()),
+        kept: Arc::new(Kept::default()),
+    });
+    let events = Events::new(clock);
+    let topology = if root.is_host() {
+        TopologySource::Live
+    } else {
+        TopologySource::Root {
+            directory: root.directory().to_owned(),
+            reader: PathBuf::from(SELF),
+        }
+    };
+    let sources = roster(&root, topology);
+    let collect = Collect::start(
+        root.clone(),
+        sources,
+        Patience::default(),
+        clock,
+        board.clone(),
+        events.clone(),
+    )
+    .map_err(kernel("start a thread for each source"))?;
+    let keeper = open_keeper(&config, root, boot_id)?;
+    let desk = keeping::start(keeper, clock, board.clone(), events.clone())
+        .map_err(kernel("start the keeper's thread"))?;
+    let (stop, stopping) = watch::channel(false);
+    let url = doors.url();
+    let socket = config.socket.display().to_string();
+    let house = House {
+        board,
+        events,
+        desk: desk.clone(),
+        socket: socket.as_str().into(),
+        stopping,
+    };
+    let serving = doors.serve(house);
+    say_ready(&config, &url, &socket);
+    let watched = tokio::spawn(feed_watchdog(desk.clone()));
+    heard(&mut terminate, &mut interrupt).await;
+    tokio::spawn(async move {
+        heard(&mut terminate, &mut interrupt).await;
+        std::process::exit(ENDED_AT_ONCE);
+    });
+    watched.abort();
+    end(&stop, serving, &desk).await;
+    drop(collect);
+    Ok(())
+}
+
+fn about(config: &Config, root: &Root, clock: Clock) -> About {
+    let host = || root.read(HOSTNAME).ok().filter(|name| !name.is_empty());
+    About {
+        node: config
+            .name
+            .clone()
+            .or_else(host)
+            .unwrap_or_else(|| "localhost".to_owned()),
+        agent_run_id: Uuid::new_v4().to_string(),
+        boot_id: root.read(BOOT_ID).unwrap_or_default(),
+        actuators: config.actuators.clone(),
+        started_at: clock.now(),
+    }
+}
+
+fn open_keeper(config: &Config, root: Root, boot_id: String) -> Result<Keeper, DaemonError> {
+    let mut settings = KeeperConfig::new(root, config.state_dir.clone(), boot_id);
+    settings.actuators = config.actuators.clone();
+    settings.reserved_cpus = config.reserved_cpus.clone();
+    Keeper::open(settings).map_err(|source| DaemonError::Keeper {
+        state_dir: config.state_dir.clone(),
+        source,
+    })
+}
+
+/// The ready line on standard output, and the word to systemd.
+fn say_ready(config: &Config, url: &str, socket: &str) {
+    let cpu = config.actuators.of(Actuator::Cpu);
+    tracing::info!(
+        "serving {url} and {socket}; mode {}, actuator cpu {cpu}",
+        config.actuators.mode
+    );
+    let mut stdout = io::stdout().lock();
+    // Nobody may be reading; that is no reason not to serve.
+    let _ = writeln!(stdout, "ready busbar-agent {url}").and_then(|()| stdout.flush());
+    notify(&[
+        NotifyState::Ready,
+        NotifyState::Status(&format!("serving {url}, mode {}", config.actuators.mode)),
+    ]);
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("cannot tell systemd: {error}");
+    }
+}
+
+/// Tells systemd that we live, as long as the keeper sweeps.
+async fn feed_watchdog(desk: Desk) {
+    let Some(interval) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    let mut fed_at = desk.sweeps();
+    loop {
+        tokio::time::sleep((interval / 2).max(Duration::from_millis(1))).await;
+        let sweeps = desk.sweeps();
+        if sweeps != fed_at {
+            fed_at = sweeps;
+            notify(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+async fn heard(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn end(stop: &watch::Sender<bool>, serving: Serving, desk: &Desk) {
+    notify(&[NotifyState::Stopping]);
+    tracing::info!("stopping; workloads are left running");
+    // Fails only where no face is left that could hear it.
+    let _ = stop.send(true);
+    serving.end().await;
+    desk.stop().await;
+}

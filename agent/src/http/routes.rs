@@ -1,0 +1,247 @@
+//! Which path answers what: questions for everybody, orders for those whom the kernel vouches for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_api::Token;
+use agent_api::v1::{Ask, Ended, Offer, Plan, RunRequest, Status, Workload};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
+use axum::http::header::{
+    ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
+};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use facts::Inventory;
+use intent::WorkloadId;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+
+use super::answer::Failure;
+use super::connection::Peer;
+use super::{House, live};
+use crate::keeping::Asker;
+use crate::metrics;
+use crate::view::Seen;
+
+/// The largest order: an ask is some hundred bytes.
+const LARGEST_BODY: usize = 64 << 10;
+
+/// How long an order waits for the topology of an agent that has just started.
+const TOPOLOGY_WAIT: Duration = Duration::from_secs(5);
+
+/// What the handlers share.
+pub(super) struct Shared {
+    pub(super) house: House,
+    pub(super) listeners: Arc<Semaphore>,
+}
+
+type Answer<T> = Result<Json<T>, Failure>;
+type Place = State<Arc<Shared>>;
+
+/// The routes of the TCP face: questions only, with the token where there is one.
+pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Router {
+    let shared = shared(house);
+    let router = finish(questions(), shared.clone());
+    let router = router.layer(from_fn_with_state(shared, questions_only));
+    match token {
+        None => router,
+        Some(token) => router.layer(from_fn_with_state(token, with_token)),
+    }
+}
+
+/// The routes of the Unix socket: questions and orders, for root and our own user.
+pub(super) fn over_socket(house: House) -> Router {
+    let orders = Router::new()
+        .route("/v1/offers", post(offer))
+        .route("/v1/workloads", post(start))
+        .route("/v1/workloads/{id}", delete(end));
+    let router = finish(questions().merge(orders), shared(house));
+    router.layer(from_fn_with_state((), from_trusted))
+}
+
+fn shared(house: House) -> Arc<Shared> {
+    Arc::new(Shared {
+        house,
+        listeners: Arc::new(Semaphore::new(live::MOST_LISTENERS)),
+    })
+}
+
+fn questions() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(scrape))
+        .route("/v1/status", get(status))
+        .route("/v1/facts", get(facts))
+        .route("/v1/workloads", get(workloads))
+        .route("/v1/plan", get(plan))
+        .route("/v1/events", get(live::events))
+}
+
+fn finish(router: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
+    router
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(not_this_way)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(shared)
+}
+
+async fn nothing_here(request: Request) -> Failure {
+    let message = format!("there is nothing at {}", request.uri().path());
+    Failure::new(StatusCode::NOT_FOUND, "not_found", message)
+}
+
+async fn not_this_way(request: Request) -> Failure {
+    let message = format!("{} is not what {} is for", request.method(), request.uri().path());
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "refused", message)
+}
+
+/// Over TCP nothing is ordered, whoever asks.
+async fn questions_only(State(shared): Place, request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let message = format!(
+        "over TCP the agent only answers questions (GET); {} {} goes over the Unix socket {}",
+        request.method(),
+        request.uri().path(),
+        shared.house.socket,
+    );
+    let failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "refused", message);
+    ([(ALLOW, HeaderValue::from_static("GET, HEAD"))], failure).into_response()
+}
+
+async fn with_token(State(token): State<Arc<Token>>, request: Request, next: Next) -> Response {
+    let presented = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let bearer = presented.and_then(|value| {
+        let (scheme, rest) = value.split_at_checked(b"Bearer ".len())?;
+        scheme.eq_ignore_ascii_case(b"Bearer ").then_some(rest)
+    });
+    if bearer.is_some_and(|bearer| token.matches(bearer)) {
+        return next.run(request).await;
+    }
+    let failure = Failure::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "this agent answers only with its token; expected the header Authorization: Bearer TOKEN",
+    );
+    ([(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))], failure).into_response()
+}
+
+async fn from_trusted(Extension(Peer(asker)): Extension<Peer>, request: Request, next: Next) -> Response {
+    let ours = nix::unistd::geteuid();
+    match asker {
+        Some(Asker { uid, .. }) if uid == 0 || uid == ours.as_raw() => next.run(request).await,
+        Some(Asker { uid, pid }) => {
+            let message =
+                format!("user {uid} (process {pid}) may not give orders; expected user 0 or {ours}");
+            Failure::new(StatusCode::FORBIDDEN, "refused", message).into_response()
+        }
+        None => {
+            let message = "the kernel does not say who you are; expected a process of this pid namespace";
+            Failure::new(StatusCode::FORBIDDEN, "refused", message).into_response()
+        }
+    }
+}
+
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+async fn scrape(State(shared): Place, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let format = metrics::Format::wanted(accept);
+    let view = shared.house.board.latest();
+    let page = metrics::render(&view, &metrics::Own::now(), format);
+    (
+        [(CONTENT_TYPE, HeaderValue::from_static(format.content_type()))],
+        page,
+    )
+        .into_response()
+}
+
+async fn status(State(shared): Place) -> Json<Status> {
+    Json(shared.house.board.latest().status())
+}
+
+async fn facts(State(shared): Place) -> Response {
+    // Serialised from the shared view: the inventory of a large machine is not copied for each question.
+    Json(&shared.house.board.latest().seen.inventory).into_response()
+}
+
+async fn workloads(State(shared): Place) -> Json<Vec<Workload>> {
+    Json(shared.house.board.latest().kept.workloads.clone())
+}
+
+async fn plan(State(shared): Place) -> Answer<Plan> {
+    let kept = shared.house.board.latest().kept.clone();
+    let failed = |why| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why);
+    let steps = kept.plan.clone().map_err(failed)?;
+    Ok(Json(Plan {
+        generation: kept.generation,
+        steps,
+    }))
+}
+
+async fn offer(State(shared): Place, body: Bytes) -> Answer<Offer> {
+    let ask: Ask = read(&body, "an ask, as in {\"cpus\":1,\"exclusive\":true}")?;
+    until_topology(&shared.house).await?;
+    Ok(Json(shared.house.desk.offer(ask).await?))
+}
+
+async fn start(
+    State(shared): Place,
+    Extension(Peer(asker)): Extension<Peer>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Workload>), Failure> {
+    let expected = "a request, as in {\"ask\":{\"cpus\":1},\"command\":\"make\"}";
+    let request: RunRequest = read(&body, expected)?;
+    let asker = asker.ok_or_else(|| Failure::new(StatusCode::FORBIDDEN, "refused", "nobody asks"))?;
+    until_topology(&shared.house).await?;
+    let workload = shared.house.desk.start(request, asker).await?;
+    Ok((StatusCode::CREATED, Json(workload)))
+}
+
+async fn end(State(shared): Place, Path(id): Path<String>) -> Answer<Ended> {
+    let id: WorkloadId = id
+        .parse()
+        .map_err(|error: intent::isolation::NotAWorkloadId| Failure::bad_request(error.to_string()))?;
+    Ok(Json(shared.house.desk.end(id).await?))
+}
+
+fn read<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::bad_request(format!("the body cannot be read: {error}; expected {expected}"))
+    })
+}
+
+/// Nothing is placed on CPUs that are not known yet.
+async fn until_topology(house: &House) -> Result<(), Failure> {
+    let mut views = house.board.watch();
+    let known = views.wait_for(|view| knows_topology(&view.seen));
+    match tokio::time::timeout(TOPOLOGY_WAIT, known).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) => Err(Failure::busy("the agent is stopping")),
+        Err(_) => Err(Failure::busy(format!(
+            "the topology of this node is not known: {}; try again",
+            why_no_topology(&house.board.latest().seen.inventory),
+        ))),
+    }
+}
+
+fn knows_topology(seen: &Seen) -> bool {
+    !seen.inventory.cpus.is_empty()
+}
+
+fn why_no_topology(inventory: &Inventory) -> String {
+    let source = inventory.sources.iter().find(|source| source.name == "topology");
+    match source.map(|source| &source.status) {
+        Some(facts::SourceStatus::Down { message, .. }) => message.clone(),
+        Some(facts::SourceStatus::Pending) => "it is still being read".to_owned(),
+        Some(facts::SourceStatus::Ok) => "it holds no CPU".to_owned(),
+        None => "there is no such source".to_owned(),
+    }
+}

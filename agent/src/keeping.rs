@@ -1,0 +1,224 @@
+//! The one task that owns the keeper: orders come over a bounded queue, a sweep follows every second.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use agent_api::v1::{Ask, Ended, Offer, RunRequest, Workload};
+use intent::WorkloadId;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::events::Events;
+use crate::reconcile::{Keeper, KeeperError};
+use crate::view::{Board, Kept};
+
+/// How many orders may wait. Each takes some milliseconds; whoever comes when all places are taken is told to try again.
+const MOST_ORDERS: usize = 32;
+
+/// How often the keeper looks whether workloads have ended and whether the host is still as it left it.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Who asks, from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The process.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, KeeperError>>;
+
+enum Order {
+    Offer(Ask, Reply<Offer>),
+    Start(RunRequest, Asker, Reply<Workload>),
+    End(WorkloadId, Reply<Ended>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// Why an order was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// The keeper said no.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    /// Too many orders wait.
+    #[error("{MOST_ORDERS} orders wait already; try again")]
+    Busy,
+    /// The agent is stopping, or its keeper broke.
+    #[error("the agent takes no orders any more: it is stopping")]
+    Gone,
+}
+
+/// Where orders go. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    orders: SyncSender<Order>,
+    sweeps: Arc<AtomicU64>,
+}
+
+impl Desk {
+    /// What would be given for an ask.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn offer(&self, ask: Ask) -> Result<Offer, OrderError> {
+        self.order(|reply| Order::Offer(ask, reply)).await
+    }
+
+    /// Places the process that asks.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn start(&self, request: RunRequest, asker: Asker) -> Result<Workload, OrderError> {
+        self.order(|reply| Order::Start(request, asker, reply)).await
+    }
+
+    /// Ends a workload.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn end(&self, workload: WorkloadId) -> Result<Ended, OrderError> {
+        self.order(|reply| Order::End(workload, reply)).await
+    }
+
+    /// Lets the keeper finish what it does, and no more. Workloads are left running.
+    pub async fn stop(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.orders.try_send(Order::Stop(reply)).is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    /// How many sweeps were made: while the number grows, the keeper lives.
+    pub fn sweeps(&self) -> u64 {
+        self.sweeps.load(Ordering::Relaxed)
+    }
+
+    async fn order<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, OrderError> {
+        let (reply, answer) = oneshot::channel();
+        match self.orders.try_send(order(reply)) {
+            Ok(()) => Ok(answer.await.map_err(|_| OrderError::Gone)??),
+            Err(TrySendError::Full(_)) => Err(OrderError::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(OrderError::Gone),
+        }
+    }
+}
+
+/// Gives the keeper its thread. What it holds is on the board when this returns.
+///
+/// # Errors
+/// When the kernel gives no thread.
+pub fn start(keeper: Keeper, clock: Clock, board: Board, events: Events) -> io::Result<Desk> {
+    let (orders, waiting) = sync_channel(MOST_ORDERS);
+    let sweeps = Arc::new(AtomicU64::new(0));
+    let desk = Desk {
+        orders,
+        sweeps: sweeps.clone(),
+    };
+    for sentence in keeper.found() {
+        tracing::info!("{sentence}");
+    }
+    let mut task = Task {
+        keeper,
+        clock,
+        board,
+        events,
+        sweeps,
+    };
+    task.show();
+    std::thread::Builder::new()
+        .name("keep".to_owned())
+        .spawn(move || task.run(&waiting))?;
+    Ok(desk)
+}
+
+struct Task {
+    keeper: Keeper,
+    clock: Clock,
+    board: Board,
+    events: Events,
+    sweeps: Arc<AtomicU64>,
+}
+
+impl Task {
+    fn run(&mut self, waiting: &Receiver<Order>) {
+        let mut next_sweep = Instant::now();
+        loop {
+            match waiting.recv_timeout(next_sweep.saturating_duration_since(Instant::now())) {
+                Ok(Order::Stop(done)) => {
+                    // Fails only where nobody waits for it.
+                    let _ = done.send(());
+                    return;
+                }
+                Ok(order) => self.carry_out(order),
+                Err(RecvTimeoutError::Timeout) => {
+                    next_sweep = Instant::now() + SWEEP;
+                    self.sweep();
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.keeper.look(&self.board.latest().seen.inventory);
+        for event in self.keeper.sweep(self.clock.now()) {
+            self.events.pass_on(event);
+        }
+        self.show();
+        self.sweeps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Carries an order out. The view is renewed before the answer goes, so that whoever has the answer finds it there.
+    fn carry_out(&mut self, order: Order) {
+        let view = self.board.latest();
+        let (inventory, now) = (&view.seen.inventory, self.clock.now());
+        // A reply fails only where nobody waits for it any more.
+        match order {
+            Order::Offer(ask, reply) => {
+                let _ = reply.send(self.keeper.offer(&ask, inventory));
+            }
+            Order::Start(request, asker, reply) => {
+                self.keeper.look(inventory);
+                let started = self.keeper.start(request, asker.pid, asker.uid, inventory, now);
+                if let Ok(workload) = &started {
+                    let where_ = format!("on CPUs {} for process {}", workload.cpus, workload.pid);
+                    self.events.tell(
+                        "workload_started",
+                        format!("workload {} runs {where_}", workload.id),
+                    );
+                }
+                self.show();
+                let _ = reply.send(started);
+            }
+            Order::End(id, reply) => {
+                let ended = self.keeper.end(&id, now);
+                if ended.is_ok() {
+                    self.events
+                        .tell("workload_ended", format!("workload {id} was ended on request"));
+                }
+                self.show();
+                let _ = reply.send(ended);
+            }
+            Order::Stop(done) => {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn show(&self) {
+        let keeper = &self.keeper;
+        self.board.post_kept(Kept {
+            generation: keeper.generation(),
+            workloads: keeper.workloads(),
+            cgroup: keeper.cgroup_status(),
+            reserved: keeper.reserved(),
+            shared: keeper.shared(),
+            plan: keeper.plan().map_err(|error| error.to_string()),
+        });
+    }
+}

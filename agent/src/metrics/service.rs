@@ -1,0 +1,130 @@
+//! Metrics of the agent itself: its intent, its sources, its workloads, its process, and the page.
+
+use std::time::{Duration, Instant};
+
+use agent_api::v1::Exclusivity;
+use facts::{Moment, SourceStatus};
+use intent::Actuator;
+
+use super::Own;
+use super::family as f;
+use super::page::Page;
+use crate::view::{Seen, View};
+
+/// The commit that the agent was built from, where the build names it.
+const REVISION: Option<&str> = option_env!("BUSBAR_REVISION");
+
+fn seconds(moment: Moment) -> f64 {
+    Duration::from_millis(moment.millis()).as_secs_f64()
+}
+
+pub(super) fn write_agent(page: &mut Page, view: &View, own: &Own) {
+    let (about, kept) = (&view.about, &view.kept);
+    let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    let build = [env!("CARGO_PKG_VERSION"), REVISION.unwrap_or_default(), &target];
+    page.family(&f::BUILD_INFO).add(&build, Some(1_u64));
+    page.one(&f::AGENT_START, Some(seconds(about.started_at)));
+    page.one(&f::AGENT_GENERATION, Some(kept.generation.0));
+    let steps = kept.plan.as_ref().ok().map(Vec::len);
+    page.one(&f::AGENT_CONVERGED, steps.map(|steps| steps == 0));
+    let mut samples = page.family(&f::ACTUATOR_MODE_INFO);
+    for actuator in Actuator::ALL {
+        samples.add(
+            &[actuator.word(), about.actuators.of(actuator).word()],
+            Some(1_u64),
+        );
+    }
+    // The steps of a plan are all the actuator cpu's so far; the others plan nothing yet and are absent.
+    let held_back = steps.filter(|_| !about.actuators.may_act(Actuator::Cpu));
+    page.family(&f::WOULD_STEPS)
+        .add(&[Actuator::Cpu.word()], held_back);
+    page.one(&f::OUTSTANDING_STEPS, steps);
+    let exclusive: usize = kept
+        .workloads
+        .iter()
+        .filter(|workload| workload.exclusive)
+        .map(|workload| workload.cpus.len())
+        .sum();
+    let is_known = !view.seen.inventory.cpus.is_empty();
+    let mut samples = page.family(&f::CPUS);
+    for (use_, count) in [
+        ("reserved", kept.reserved.len()),
+        ("shared", kept.shared.len()),
+        ("exclusive", exclusive),
+    ] {
+        samples.add(&[use_], is_known.then_some(count));
+    }
+    page.one(&f::PROCESS_CPU, own.cpu_time.map(|time| time.as_secs_f64()));
+    page.one(&f::PROCESS_MEMORY, own.resident_bytes);
+}
+
+pub(super) fn write_sources(page: &mut Page, seen: &Seen) {
+    let sources = &seen.inventory.sources;
+    let mut samples = page.family(&f::SOURCE_UP);
+    for source in sources {
+        samples.add(&[&source.name], Some(source.status == SourceStatus::Ok));
+    }
+    let mut samples = page.family(&f::SOURCE_STATUS_INFO);
+    for source in sources {
+        let reason = match &source.status {
+            SourceStatus::Ok => "ok",
+            SourceStatus::Pending => "pending",
+            SourceStatus::Down { reason, .. } => reason.word(),
+        };
+        samples.add(&[&source.name, reason], Some(1_u64));
+    }
+    let mut samples = page.family(&f::SOURCE_LAST_SUCCESS);
+    for source in sources {
+        samples.add(&[&source.name], source.last_success.map(seconds));
+    }
+    let mut samples = page.family(&f::SOURCE_INTERVAL);
+    for source in sources {
+        samples.add(&[&source.name], source.interval_seconds);
+    }
+    let mut samples = page.family(&f::SOURCE_DURATION);
+    for source in sources {
+        samples.add(&[&source.name], source.duration_seconds);
+    }
+    let mut samples = page.family(&f::SOURCE_ERRORS);
+    for ((source, reason), count) in &seen.errors {
+        samples.add(&[source, reason.word()], Some(*count));
+    }
+}
+
+pub(super) fn write_workloads(page: &mut Page, view: &View) {
+    let workloads = &view.kept.workloads;
+    let mut samples = page.family(&f::WORKLOAD_INFO);
+    for workload in workloads {
+        let exclusivity = match workload.exclusivity {
+            Exclusivity::Partition => "partition",
+            Exclusivity::AmongBusbar => "among_busbar",
+            Exclusivity::None => "none",
+        };
+        let (cpus, numa_nodes) = (workload.cpus.to_string(), workload.numa_nodes.to_string());
+        samples.add(
+            &[workload.id.as_str(), &cpus, &numa_nodes, exclusivity],
+            Some(1_u64),
+        );
+    }
+    let mut samples = page.family(&f::WORKLOAD_CPUS);
+    for workload in workloads {
+        samples.add(&[workload.id.as_str()], Some(workload.cpus.len()));
+    }
+    let mut samples = page.family(&f::WORKLOAD_MEMORY_LIMIT);
+    for workload in workloads {
+        samples.add(
+            &[workload.id.as_str()],
+            workload.memory_bytes.map(|bytes| bytes.get()),
+        );
+    }
+    let mut samples = page.family(&f::WORKLOAD_START);
+    for workload in workloads {
+        samples.add(&[workload.id.as_str()], Some(seconds(workload.since)));
+    }
+}
+
+pub(super) fn write_page(page: &mut Page, started: Instant) {
+    page.one(&f::ENCODE, Some(started.elapsed().as_secs_f64()));
+    let series = page.series() + 1;
+    page.one(&f::SERIES, Some(series));
+}

@@ -1,0 +1,144 @@
+//! The latest view: what every face shows. Two hands write it, the collectors' and the keeper's, each its own part.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Status, Workload};
+use facts::{CpuSet, Energy, Inventory, Moment, NoData};
+use intent::{Actuators, Generation};
+use tokio::sync::watch;
+
+/// What does not change while the agent runs.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The node's name.
+    pub node: String,
+    /// This run of the agent.
+    pub agent_run_id: String,
+    /// This boot of the node.
+    pub boot_id: String,
+    /// The modes.
+    pub actuators: Actuators,
+    /// When this run began.
+    pub started_at: Moment,
+}
+
+/// What the collectors saw.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// All sources together.
+    pub inventory: Inventory,
+    /// Energy of each power zone, by its device, without the kernel counter's wraps.
+    pub energy: BTreeMap<String, Energy>,
+    /// How often each source failed, by reason, in this run.
+    pub errors: BTreeMap<(&'static str, NoData), u64>,
+}
+
+/// What the keeper holds.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The intent in force.
+    pub generation: Generation,
+    /// The workloads, by name.
+    pub workloads: Vec<Workload>,
+    /// The cgroups.
+    pub cgroup: CgroupStatus,
+    /// CPUs that stay with the host.
+    pub reserved: CpuSet,
+    /// CPUs that everybody without exclusive ones shares.
+    pub shared: CpuSet,
+    /// The outstanding steps, or why they cannot be told.
+    pub plan: Result<Vec<PlannedStep>, String>,
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept {
+            generation: Generation::default(),
+            workloads: Vec::new(),
+            cgroup: CgroupStatus {
+                mode: "none".to_owned(),
+                controllers: Vec::new(),
+                exclusivity: Exclusivity::None,
+                why: "not looked at yet".to_owned(),
+            },
+            reserved: CpuSet::new(),
+            shared: CpuSet::new(),
+            plan: Ok(Vec::new()),
+        }
+    }
+}
+
+/// The latest view.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What does not change.
+    pub about: Arc<About>,
+    /// What the collectors saw.
+    pub seen: Arc<Seen>,
+    /// What the keeper holds.
+    pub kept: Arc<Kept>,
+}
+
+impl View {
+    /// How the agent is, as the API tells it.
+    pub fn status(&self) -> Status {
+        let (about, kept) = (&self.about, &self.kept);
+        Status {
+            node: about.node.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            agent_run_id: about.agent_run_id.clone(),
+            boot_id: about.boot_id.clone(),
+            actuators: about.actuators.clone(),
+            generation: kept.generation,
+            converged: kept.plan.as_ref().is_ok_and(Vec::is_empty),
+            cgroup: kept.cgroup.clone(),
+            reserved_cpus: kept.reserved.clone(),
+            shared_cpus: kept.shared.clone(),
+            started_at: about.started_at,
+        }
+    }
+}
+
+/// Where the latest view hangs.
+#[derive(Clone, Debug)]
+pub struct Board(Arc<watch::Sender<Arc<View>>>);
+
+impl Board {
+    /// A board with a first view.
+    pub fn new(first: View) -> Board {
+        Board(Arc::new(watch::Sender::new(Arc::new(first))))
+    }
+
+    /// The latest view.
+    pub fn latest(&self) -> Arc<View> {
+        self.0.borrow().clone()
+    }
+
+    /// Tells of every new view.
+    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.0.subscribe()
+    }
+
+    /// Hangs up what the collectors saw.
+    pub fn post_seen(&self, seen: Seen) {
+        let seen = Arc::new(seen);
+        self.0.send_modify(|view| {
+            *view = Arc::new(View {
+                seen,
+                ..View::clone(view)
+            })
+        });
+    }
+
+    /// Hangs up what the keeper holds.
+    pub fn post_kept(&self, kept: Kept) {
+        let kept = Arc::new(kept);
+        self.0.send_modify(|view| {
+            *view = Arc::new(View {
+                kept,
+                ..View::clone(view)
+            })
+        });
+    }
+}

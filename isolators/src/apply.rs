@@ -90,13 +90,19 @@ pub enum StepError {
     /// The process has ended, or its number belongs to another one now.
     #[error("process {0} has ended")]
     Gone(u32),
-    /// It was stopped before this step.
-    #[error("stopped before this step")]
-    Stopped,
 }
 
-/// Called before each step; false stops before it, as if the power went. A daemon logs with it.
-pub type Watch<'a> = &'a mut dyn FnMut(&Step) -> bool;
+/// Called before each step: a daemon counts with it, a test of crash safety ends the process in it.
+pub type Watch<'a> = &'a mut dyn FnMut(&Step);
+
+/// The gate: whether the mode keeps this actuator from acting, and what it would do.
+pub fn held(gate: &Actuators, actuator: Actuator, steps: &[Step]) -> Option<Outcome> {
+    let mode = gate.of(actuator);
+    (!gate.may_act(actuator)).then(|| Outcome::Would {
+        mode,
+        steps: steps.to_vec(),
+    })
+}
 
 /// Does the steps in order, if the mode of the actuator allows it, and reads each back.
 ///
@@ -109,25 +115,18 @@ pub fn apply(
     steps: &[Step],
     watch: Watch<'_>,
 ) -> Result<Outcome, ApplyError> {
-    if !gate.may_act(actuator) {
-        return Ok(Outcome::Would {
-            mode: gate.of(actuator),
-            steps: steps.to_vec(),
-        });
+    if let Some(would) = held(gate, actuator, steps) {
+        return Ok(would);
     }
     let mut applied = Applied::default();
     for step in steps {
         if hopeless(step, &applied.refused) {
             continue;
         }
-        let result = if watch(step) {
-            perform(host, step)
-        } else {
-            Err(StepError::Stopped)
-        };
-        match (result, partition_of(step)) {
+        watch(step);
+        match (perform(host, step), partition_of(step)) {
             (Ok(()), _) => applied.done.push(step.clone()),
-            (Err(cause), workloads) if workloads.is_empty() || matches!(cause, StepError::Stopped) => {
+            (Err(cause), []) => {
                 return Err(ApplyError {
                     step: Box::new(step.clone()),
                     cause,
@@ -182,7 +181,7 @@ fn reason(step: &Step, cause: &StepError) -> String {
         StepError::ReadBack { said, .. } => format!("the kernel answers {said:?} in {name}"),
         StepError::Refused(error) => format!("the kernel refused {name}: {error}"),
         StepError::NoFile(_) => format!("this kernel has no {name}"),
-        StepError::Gone(_) | StepError::Stopped => cause.to_string(),
+        StepError::Gone(_) => cause.to_string(),
     }
 }
 

@@ -88,7 +88,7 @@ impl Tree {
                 return all;
             }
             let Outcome::Done(applied) =
-                apply(&enforce(), Actuator::Cpu, &self.host, &steps, &mut |_| true).unwrap()
+                apply(&enforce(), Actuator::Cpu, &self.host, &steps, &mut |_| ()).unwrap()
             else {
                 panic!("the gate is open")
             };
@@ -282,7 +282,7 @@ fn a_partition_that_the_kernel_refuses_stops_nothing_else() {
         .real(Path::new("/sys/fs/cgroup/busbar/web/cpuset.cpus.partition"));
     std::os::unix::fs::symlink("/dev/null", state).unwrap();
     let steps = tree.plan(&layout, &intent);
-    let Outcome::Done(applied) = apply(&enforce(), Actuator::Cpu, &tree.host, &steps, &mut |_| true).unwrap()
+    let Outcome::Done(applied) = apply(&enforce(), Actuator::Cpu, &tree.host, &steps, &mut |_| ()).unwrap()
     else {
         panic!("the gate is open")
     };
@@ -303,7 +303,7 @@ fn observe_and_advise_change_not_one_byte() {
         let intent = Intent::default().with(isolation("web", "2-3", true));
         let steps = tree.plan(&tree.layout(), &intent);
         let gate = Actuators::new(mode, BTreeMap::new()).unwrap();
-        let outcome = apply(&gate, Actuator::Cpu, &tree.host, &steps, &mut |_| true).unwrap();
+        let outcome = apply(&gate, Actuator::Cpu, &tree.host, &steps, &mut |_| ()).unwrap();
         assert_eq!(outcome, Outcome::Would { mode, steps });
         assert_eq!(tree.all(), before);
     }
@@ -314,14 +314,23 @@ fn what_fails_names_the_step_and_what_was_done_before() {
     let tree = Tree::v1();
     let intent = Intent::default().with(isolation("web", "2-3", true));
     let steps = tree.plan(&tree.layout(), &intent);
-    let mut left = 3;
-    let error = apply(&enforce(), Actuator::Cpu, &tree.host, &steps, &mut |_| {
-        left -= 1;
-        left >= 0
-    })
-    .unwrap_err();
-    assert_eq!(error.done.len(), 3);
-    assert_eq!(*error.step, steps[3]);
+    fs::create_dir_all(
+        tree.host
+            .real(Path::new("/sys/fs/cgroup/cpuset/busbar/cpuset.cpus")),
+    )
+    .unwrap();
+    let error = apply(&enforce(), Actuator::Cpu, &tree.host, &steps, &mut |_| ()).unwrap_err();
+    assert_eq!(
+        error.step.path(),
+        Path::new("/sys/fs/cgroup/cpuset/busbar/cpuset.cpus")
+    );
+    assert_eq!(error.done, steps[..error.done.len()]);
+    assert!(error.to_string().starts_with("cannot write 0-7 to"), "{error}");
+    fs::remove_dir(
+        tree.host
+            .real(Path::new("/sys/fs/cgroup/cpuset/busbar/cpuset.cpus")),
+    )
+    .unwrap();
     let beyond = Intent::default().with(isolation("web", "2-9", true));
     let error = plan(&tree.layout(), &tree.host, &beyond).unwrap_err();
     assert!(error.to_string().contains("has only 0-7"), "{error}");
@@ -370,7 +379,7 @@ fn a_process_is_moved_in_and_its_origin_is_known() {
     assert_eq!(from[0].dir, Path::new("/sys/fs/cgroup/cpuset/user/seven"));
     let start = started(&tree.host, 7).unwrap();
     let steps = enter(&layout, &web, 7, start, &from).unwrap();
-    apply(&enforce(), Actuator::Cpu, &tree.host, &steps, &mut |_| true).unwrap();
+    apply(&enforce(), Actuator::Cpu, &tree.host, &steps, &mut |_| ()).unwrap();
     assert_eq!(
         members(&tree.host, Path::new("/sys/fs/cgroup/cpuset/busbar")).unwrap(),
         [7]
@@ -383,7 +392,7 @@ fn a_process_is_moved_in_and_its_origin_is_known() {
     assert!(tree.plan(&layout, &Intent::default()).is_empty());
     // Another process with this number is left alone.
     let stranger = enter(&layout, &web, 7, start + 1, &from).unwrap();
-    let error = apply(&enforce(), Actuator::Cpu, &tree.host, &stranger, &mut |_| true).unwrap_err();
+    let error = apply(&enforce(), Actuator::Cpu, &tree.host, &stranger, &mut |_| ()).unwrap_err();
     assert!(
         matches!(error.cause, isolators::apply::StepError::Gone(7)),
         "{error}"

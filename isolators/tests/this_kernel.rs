@@ -24,7 +24,7 @@ fn run(host: &Host, steps: &[Step]) {
     for step in steps {
         println!("{step}");
     }
-    let outcome = apply(&enforce(), Actuator::Cpu, host, steps, &mut |_| true);
+    let outcome = apply(&enforce(), Actuator::Cpu, host, steps, &mut |_| ());
     let outcome = outcome.unwrap_or_else(|error| panic!("{error}: {:?}", error.cause));
     assert!(matches!(outcome, Outcome::Done(_)));
 }

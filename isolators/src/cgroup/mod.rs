@@ -6,6 +6,7 @@ mod difference;
 mod layout;
 mod memory;
 mod mount;
+mod owner;
 mod process;
 mod tree;
 
@@ -14,5 +15,6 @@ pub use cpuset::Cpuset;
 pub use layout::{Layout, Partitions};
 pub use memory::Memory;
 pub use mount::{CgroupMode, Cgroups, Controller, Place, Version};
+pub use owner::{conflicting_owner, strangers};
 pub use process::{Origin, enter, members, nearest_living, origins, started};
 pub use tree::Tree;

@@ -71,7 +71,8 @@ fn enough(inventory: &Inventory, chosen: &[usize], wanted: Bytes) -> bool {
         .iter()
         .filter_map(|at| inventory.numa_nodes.get(*at))
         .map(|node| node.memory_bytes);
-    let sum = sizes.fold(Some(Bytes::ZERO), |sum, size| Some(sum?.saturating_add(size?)));
+    let mut sizes = sizes;
+    let sum = sizes.try_fold(Bytes::ZERO, |sum, size| Some(sum.saturating_add(size?)));
     sum.is_none_or(|sum| sum >= wanted)
 }
 

@@ -1,0 +1,153 @@
+//! The ledger against crashes, cuts and strangers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm
+)]
+
+use std::os::unix::fs::MetadataExt;
+
+use intent::{Generation, Isolation};
+use proptest::prelude::*;
+
+use super::*;
+
+fn ledger(names: &[&str]) -> Ledger {
+    let mut ledger = Ledger::new("boot-1", "busbar");
+    for name in names {
+        let id: WorkloadId = name.parse().unwrap();
+        ledger.intent = ledger.intent.with(Isolation {
+            workload: id.clone(),
+            cpus: "1".parse().unwrap(),
+            numa_nodes: "0".parse().unwrap(),
+            exclusive: true,
+            memory_max: None,
+            cpu_time_max: None,
+        });
+        ledger.workloads.push(Entry {
+            id,
+            life: Life::Running,
+            command: "sleep".to_owned(),
+            uid: 0,
+            pid: 7,
+            pid_started: 4711,
+            since: Moment::from_millis(1),
+            origins: vec![Origin {
+                mount: "/sys/fs/cgroup/cpuset".into(),
+                dir: "/sys/fs/cgroup/cpuset".into(),
+            }],
+            exclusivity: Exclusivity::AmongBusbar,
+            refused: String::new(),
+            steps: vec!["make cgroup".to_owned()],
+        });
+    }
+    ledger
+}
+
+#[test]
+fn it_reads_what_it_wrote_and_keeps_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Ledger::read(dir.path()).unwrap(), None);
+    let (one, two) = (ledger(&["a"]), ledger(&["a", "b"]));
+    one.write(dir.path()).unwrap();
+    two.write(dir.path()).unwrap();
+    assert_eq!(Ledger::read(dir.path()).unwrap(), Some(two));
+    let path = dir.path().join(PREVIOUS_FILE);
+    assert_eq!(Ledger::parse(&path, &fs::read(&path).unwrap()).unwrap(), one);
+    for file in files(dir.path()) {
+        assert_eq!(
+            fs::metadata(&file).unwrap().mode() & 0o777,
+            0o600,
+            "{}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn a_cut_or_foreign_file_is_refused_with_its_place_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    ledger(&["a"]).write(dir.path()).unwrap();
+    let path = dir.path().join(LEDGER_FILE);
+    let whole = fs::read_to_string(&path).unwrap();
+    let foreign = whole.replace("\"boot_id\"", "\"shoe_size\"");
+    let later = whole.replace("\"version\": 1", "\"version\": 2, \"new\": true");
+    let twice = whole.replace("\"isolations\": [", "\"isolations\": [], \"was\": [");
+    for (bad, says) in [
+        (&whole[..whole.len() / 2], "line "),
+        (foreign.as_str(), "shoe_size"),
+        (later.as_str(), "version 2; this agent reads version 1"),
+        (twice.as_str(), "line "),
+        ("", "EOF"),
+        ("[]", "line 1"),
+    ] {
+        fs::write(&path, bad).unwrap();
+        let error = Ledger::read(dir.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("ledger.json, line ") && error.contains(says),
+            "{error}"
+        );
+        assert!(error.contains("ledger.json.prev"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), bad);
+    }
+}
+
+#[test]
+fn workloads_and_intent_must_agree() {
+    let mut lost = ledger(&["a"]);
+    lost.intent = lost.intent.without(&"a".parse().unwrap());
+    let text = serde_json::to_vec(&lost).unwrap();
+    let error = Ledger::parse(Path::new("ledger.json"), &text)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("workload a has no isolation"), "{error}");
+    lost.workloads[0].life = Life::Ending;
+    let text = serde_json::to_vec(&lost).unwrap();
+    assert_eq!(
+        Ledger::parse(Path::new("ledger.json"), &text)
+            .unwrap()
+            .intent
+            .generation,
+        Generation(2)
+    );
+}
+
+#[test]
+fn one_state_directory_has_one_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("new/state");
+    let held = Lock::take(&state).unwrap();
+    assert_eq!(fs::metadata(&state).unwrap().mode() & 0o777, 0o700);
+    let error = Lock::take(&state).unwrap_err();
+    assert!(matches!(error, LedgerError::Held { .. }), "{error}");
+    drop(held);
+    Lock::take(&state).unwrap();
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_ledger_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = Ledger::parse(Path::new("ledger.json"), &bytes);
+    }
+
+    #[test]
+    fn any_cut_and_any_changed_byte_is_a_ledger_or_an_error(
+        at in 0_usize..2_000,
+        byte in any::<u8>(),
+        cut in any::<bool>(),
+    ) {
+        let mut text = serde_json::to_vec_pretty(&ledger(&["a", "b"])).unwrap();
+        let at = at % text.len();
+        if cut {
+            text.truncate(at);
+            prop_assert!(Ledger::parse(Path::new("ledger.json"), &text).is_err());
+        } else {
+            text[at] = byte;
+            if let Ok(read) = Ledger::parse(Path::new("ledger.json"), &text) {
+                prop_assert!(read.check().is_ok());
+            }
+        }
+    }
+}

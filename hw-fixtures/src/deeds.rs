@@ -110,8 +110,7 @@ impl Hand {
             dir: self.dir.clone(),
             source,
         };
-        let (status, bytes) = call(method, &url, body).await.map_err(unreachable)?;
-        let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let (status, answer) = call(method, &url, body).await.map_err(unreachable)?;
         if status.is_success() {
             return Ok(answer);
         }

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && allowed)
         .init();
     // The only provider in the house; a second installation in one process is no error.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,27 +1,25 @@
 //! Raises a world: keys, memory, BMC faces, control face, addresses; and takes it down again.
 
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+mod faces;
+
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 
 use crate::face::control::{Control, routes};
-use crate::face::redfish::{Bmc, Kind};
-use crate::face::tree::{Tree, TreeError};
+use crate::face::tree::TreeError;
 use crate::live::{BEAT, Live};
 use crate::plan::{Plan, PlanError};
-use crate::state_dir::{Addresses, BmcAddress, StateDir, StateError};
-use crate::tls::{Authority, CA_FILE, TlsError};
+use crate::state_dir::{Addresses, StateDir, StateError};
+use crate::tls::{CA_FILE, TlsError};
 use crate::world::{SnapshotError, World};
+use faces::{Faces, port_of};
 
-/// The user that the credential files name.
-const USER: &str = "operator";
 /// After a signal, open streams get this long to end.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// The rack that is raised when none is named.
@@ -136,80 +134,6 @@ fn remembered(plan: Plan, dir: &StateDir, fresh: bool) -> Result<World, ServeErr
     }
 }
 
-/// The credential of a BMC: kept, so that a controller that knows it keeps its way in.
-fn credential(dir: &StateDir, name: &str) -> Result<(String, String), ServeError> {
-    #[derive(serde::Deserialize)]
-    struct Credential {
-        username: String,
-        password: String,
-    }
-    let file = format!("{name}.cred");
-    if let Some(text) = dir.read(&file)? {
-        let broken = |e: toml::de::Error| StateError::Broken {
-            path: dir.file(&file),
-            what: e.message().to_owned(),
-            advice: "remove it to have a new one made",
-        };
-        let kept: Credential = toml::from_str(&text).map_err(broken)?;
-        return Ok((kept.username, kept.password));
-    }
-    let password = uuid::Uuid::new_v4().simple().to_string();
-    let text = format!("username = \"{USER}\"\npassword = \"{password}\"\n");
-    dir.write_secret(&file, text.as_bytes())?;
-    Ok((USER.to_owned(), password))
-}
-
-/// Hands out ports: the following one, or the one of the last run when it is still free, or any.
-struct Ports<'a> {
-    next: u16,
-    last: Option<&'a Addresses>,
-}
-
-impl Ports<'_> {
-    fn listen(&mut self, what: &str) -> Result<TcpListener, ServeError> {
-        let bind = |port: u16| {
-            let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
-        let wrong = |port| {
-            let what = what.to_owned();
-            move |source| ServeError::Listen { what, port, source }
-        };
-        if self.next != 0 {
-            let port = self.next;
-            self.next = self.next.saturating_add(1);
-            return bind(port).map_err(wrong(port));
-        }
-        let url = self.last.and_then(|last| {
-            let bmc = last
-                .bmcs
-                .iter()
-                .find(|bmc| bmc.name == what)
-                .map(|bmc| bmc.url.as_str());
-            if what == CONTROL {
-                Some(last.control.as_str())
-            } else {
-                bmc
-            }
-        });
-        let port = url
-            .and_then(|url| url.rsplit(':').next())
-            .and_then(|port| port.parse().ok());
-        if let Some(listener) = port.and_then(|port| bind(port).ok()) {
-            return Ok(listener);
-        }
-        bind(0).map_err(wrong(0))
-    }
-}
-
-/// What the control face is called when ports are handed out; no BMC can be named so.
-const CONTROL: &str = "the control face";
-
-fn port_of(listener: &TcpListener) -> u16 {
-    listener.local_addr().map_or(0, |address| address.port())
-}
-
 /// Raises a world: everything that can fail fails here, before anything is served.
 ///
 /// # Errors
@@ -220,70 +144,24 @@ pub fn raise(order: &Order, mut dir: StateDir) -> Result<Raised, ServeError> {
     let lock = dir.lock()?;
     let world = remembered(plan, &dir, order.fresh)?;
     dir.write_memory(&world.snapshot())?;
-    let authority = Authority::load_or_make(&dir)?;
-    let shelf = world.plan().shelf.name.get_ref().clone();
-    let nodes: Vec<(String, String)> = world
-        .nodes()
-        .iter()
-        .map(|node| (node.name().to_owned(), node.uuid().to_owned()))
-        .collect();
     let live = Arc::new(Live::new(world, dir.clone()));
-    // A broken list of old addresses costs only the old ports.
-    let last = dir.addresses().ok().flatten();
-    let mut ports = Ports {
-        next: order.base_port,
-        last: last.as_ref(),
-    };
-    let control = ports.listen(CONTROL)?;
-    let mut raised = Vec::new();
-    let mut bmcs = Vec::new();
-    let mut add = |name: &str, kind: &str, make: &dyn Fn(&str, &str) -> Result<Router, ServeError>| {
-        let (user, password) = credential(&dir, name)?;
-        let leaf = authority.leaf(&dir, name)?;
-        let listener = ports.listen(name)?;
-        bmcs.push(BmcAddress {
-            name: name.to_owned(),
-            kind: kind.to_owned(),
-            url: format!("https://127.0.0.1:{}", port_of(&listener)),
-            credentials_file: dir.file(&format!("{name}.cred")),
-            fingerprint: leaf.fingerprint,
-        });
-        raised.push((
-            listener,
-            RustlsConfig::from_config(leaf.config),
-            make(&user, &password)?,
-        ));
-        Ok::<(), ServeError>(())
-    };
+    let mut faces = Faces::new(Arc::clone(&live), dir.clone(), order.base_port)?;
     if !bare {
-        let uuid = derived_uuid(&live, &shelf);
-        add(&shelf, "shelf", &|user, password| {
-            Ok(bmc(&live, &shelf, Kind::Shelf, &uuid, user, password))
-        })?;
-    }
-    for (name, _) in &nodes {
-        let uuid = derived_uuid(&live, name);
-        add(name, "node", &|user, password| {
-            Ok(bmc(&live, name, Kind::Node, &uuid, user, password))
-        })?;
+        faces.add_rack()?;
     }
     for path in &order.trees {
-        let name = tree_name(path)?;
-        add(&name, "tree", &|user, password| {
-            Ok(tree(&live, &name, path, user, password)?)
-        })?;
+        faces.add_tree(path)?;
     }
-    check_names(&bmcs)?;
-    let names = bmcs.iter().map(|bmc| bmc.name.clone()).collect();
     let addresses = Addresses {
         pid: std::process::id(),
-        control: format!("http://127.0.0.1:{}", port_of(&control)),
+        control: format!("http://127.0.0.1:{}", port_of(&faces.control)),
         ca_file: dir.file(CA_FILE),
-        bmcs,
+        bmcs: faces.addresses,
     };
     dir.write_addresses(&addresses)?;
+    let names = addresses.bmcs.iter().map(|bmc| bmc.name.clone()).collect();
     let control = (
-        control,
+        faces.control,
         routes(Arc::new(Control {
             live: Arc::clone(&live),
             bmcs: names,
@@ -293,61 +171,9 @@ pub fn raise(order: &Order, mut dir: StateDir) -> Result<Raised, ServeError> {
         live,
         addresses,
         control,
-        bmcs: raised,
+        bmcs: faces.doors,
         _lock: lock,
     })
-}
-
-fn check_names(bmcs: &[BmcAddress]) -> Result<(), ServeError> {
-    let mut seen = BTreeSet::new();
-    match bmcs.iter().find(|bmc| !seen.insert(bmc.name.as_str())) {
-        Some(bmc) => Err(ServeError::Twice {
-            name: bmc.name.clone(),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// The UUID of a BMC's service: another than that of the node it sits in.
-fn derived_uuid(live: &Live, name: &str) -> String {
-    live.world().service_uuid(name)
-}
-
-fn bmc(live: &Arc<Live>, name: &str, kind: Kind, uuid: &str, user: &str, password: &str) -> Router {
-    let bmc = Arc::new(Bmc::new(
-        name,
-        kind,
-        uuid.to_owned(),
-        Arc::clone(live),
-        user,
-        password,
-    ));
-    Router::new().fallback(move |request: Request| Arc::clone(&bmc).handle(request))
-}
-
-fn tree(live: &Arc<Live>, name: &str, path: &Path, user: &str, password: &str) -> Result<Router, TreeError> {
-    let tree = Arc::new(Tree::open(name, path, Arc::clone(live), user, password)?);
-    Ok(Router::new().fallback(move |request: Request| Arc::clone(&tree).handle(request)))
-}
-
-/// A tree is named like its folder, with what cannot stand in a file name replaced.
-fn tree_name(path: &Path) -> Result<String, TreeError> {
-    let full = path.canonicalize().map_err(|source| TreeError::Read {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let name = full
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-            c
-        } else {
-            '_'
-        }
-    };
-    Ok(name.chars().map(plain).collect())
 }
 
 impl Raised {

@@ -1,6 +1,8 @@
 //! The event desk of a BMC: turns what happened in the world into Redfish events, numbers them, and hands
 //! them to every open stream and subscriber.
 
+mod messages;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +11,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::live::Listener;
 use crate::world::{Event, Happening};
+use messages::{Message, node_messages, shelf_messages};
 
 /// Events that a slow reader may lag behind before its stream is closed; it must then read everything anew.
 const STREAM_DEPTH: usize = 256;
@@ -65,15 +68,6 @@ struct Inner {
     next_event: u64,
     next_subscription: u64,
     subscriptions: BTreeMap<String, Subscription>,
-}
-
-/// One message of an event: registry key, arguments, severity, text, path of its origin.
-struct Message {
-    id: &'static str,
-    args: Vec<String>,
-    severity: &'static str,
-    text: String,
-    origin: String,
 }
 
 impl Desk {
@@ -218,136 +212,6 @@ impl Listener for Desk {
             })
         });
         self.tell(messages.collect());
-    }
-}
-
-fn shelf_messages(shelf: &str, happening: &Happening) -> Vec<Message> {
-    let supply = |bay: &String, id: &'static str, severity, text: String| {
-        let origin = format!("/redfish/v1/Chassis/{shelf}/PowerSubsystem/PowerSupplies/{bay}");
-        vec![Message {
-            id,
-            args: vec![bay.clone()],
-            severity,
-            text,
-            origin,
-        }]
-    };
-    let whole = |id: &'static str, severity, text: String| {
-        let origin = format!("/redfish/v1/Chassis/{shelf}/PowerSubsystem");
-        vec![Message {
-            id,
-            args: vec![shelf.to_owned()],
-            severity,
-            text,
-            origin,
-        }]
-    };
-    match happening {
-        Happening::Pulled { bay } => supply(
-            bay,
-            "Power.1.0.PowerSupplyRemoved",
-            "OK",
-            format!("Power supply '{bay}' was removed."),
-        ),
-        Happening::Inserted { bay, .. } => supply(
-            bay,
-            "Power.1.0.PowerSupplyInserted",
-            "OK",
-            format!("Power supply '{bay}' was inserted."),
-        ),
-        Happening::Failed { bay } | Happening::Tripped { bay, .. } => supply(
-            bay,
-            "Power.1.0.PowerSupplyFailed",
-            "Warning",
-            format!("Power supply '{bay}' has failed."),
-        ),
-        Happening::Repaired { bay } | Happening::Started { bay } => supply(
-            bay,
-            "Power.1.0.PowerSupplyRestored",
-            "OK",
-            format!("Power supply '{bay}' was restored."),
-        ),
-        Happening::InputLost { bay } => supply(
-            bay,
-            "Power.1.0.LossOfInputPower",
-            "Warning",
-            format!("Loss of input power at '{bay}'."),
-        ),
-        Happening::InputRestored { bay } => {
-            let text = format!("Line input power at '{bay}' was restored.");
-            supply(bay, "Power.1.0.LineInputPowerRestored", "OK", text)
-        }
-        Happening::Dark { .. } => {
-            let text = format!("Power supply group '{shelf}' is in a critical state.");
-            whole("Power.1.0.PowerSupplyGroupCritical", "Critical", text)
-        }
-        Happening::Lit => {
-            let text = format!("Power supply group '{shelf}' is operating normally.");
-            whole("Power.1.0.PowerSupplyGroupNormal", "OK", text)
-        }
-        Happening::ShelfLight { .. } => vec![changed(format!("/redfish/v1/Chassis/{shelf}"))],
-        Happening::BayLight { bay, .. } => {
-            vec![changed(format!(
-                "/redfish/v1/Chassis/{shelf}/PowerSubsystem/PowerSupplies/{bay}"
-            ))]
-        }
-        Happening::LimitSet { .. }
-        | Happening::Power { .. }
-        | Happening::NodeLight { .. }
-        | Happening::Demand { .. }
-        | Happening::Answers { .. } => Vec::new(),
-    }
-}
-
-fn changed(origin: String) -> Message {
-    let text = "One or more resource properties have changed.".to_owned();
-    Message {
-        id: "ResourceEvent.1.3.ResourceChanged",
-        args: Vec::new(),
-        severity: "OK",
-        text,
-        origin,
-    }
-}
-
-fn node_messages(name: &str, happening: &Happening) -> Vec<Message> {
-    match happening {
-        Happening::LimitSet { node, .. } if node == name => {
-            vec![changed("/redfish/v1/Chassis/node/EnvironmentMetrics".to_owned())]
-        }
-        Happening::NodeLight { node, .. } if node == name => {
-            vec![changed("/redfish/v1/Chassis/node".to_owned())]
-        }
-        Happening::Power { node, on } if node == name => {
-            let origin = "/redfish/v1/Systems/node".to_owned();
-            let state = if *on { "On" } else { "Off" }.to_owned();
-            let text = format!("The state of resource `{origin}` has changed to {state}.");
-            let args = vec![origin.clone(), state];
-            vec![Message {
-                id: "ResourceEvent.1.3.ResourceStateChanged",
-                args,
-                severity: "OK",
-                text,
-                origin,
-            }]
-        }
-        Happening::LimitSet { .. }
-        | Happening::NodeLight { .. }
-        | Happening::BayLight { .. }
-        | Happening::ShelfLight { .. }
-        | Happening::Power { .. }
-        | Happening::Pulled { .. }
-        | Happening::Inserted { .. }
-        | Happening::Started { .. }
-        | Happening::Failed { .. }
-        | Happening::Repaired { .. }
-        | Happening::InputLost { .. }
-        | Happening::InputRestored { .. }
-        | Happening::Tripped { .. }
-        | Happening::Dark { .. }
-        | Happening::Lit
-        | Happening::Demand { .. }
-        | Happening::Answers { .. } => Vec::new(),
     }
 }
 

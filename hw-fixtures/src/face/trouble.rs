@@ -327,12 +327,6 @@ impl Trouble {
         self
     }
 
-    /// The property it is about, if any.
-    #[must_use]
-    pub fn property(&self) -> Option<&str> {
-        self.words.property.as_deref()
-    }
-
     /// Several troubles as one answer; `None` for an empty list.
     #[must_use]
     pub fn all(troubles: Vec<Self>) -> Option<Self> {

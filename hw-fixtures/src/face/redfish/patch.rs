@@ -64,9 +64,8 @@ impl Bmc {
         let fresh = self.page(path).ok_or_else(|| Trouble::not_found(path))?;
         let etag = fresh.etag();
         let mut body = super::tagged(&fresh.body, &etag);
-        for trouble in &troubles {
-            let name = format!("{}@Message.ExtendedInfo", trouble.property().unwrap_or_default());
-            body[name] = json!([trouble.info()]);
+        if !troubles.is_empty() {
+            body["@Message.ExtendedInfo"] = troubles.iter().map(Trouble::info).collect();
         }
         let mut response = reply::json(StatusCode::OK, &body);
         reply::set(response.headers_mut(), header::ETAG, &etag.text());

@@ -121,15 +121,13 @@ impl Bmc {
         if protocol != "Redfish" {
             return Err(Trouble::not_in_list("Protocol", &json!(protocol), "Redfish"));
         }
-        let url = destination
-            .strip_prefix("http://")
-            .filter(|rest| !rest.is_empty());
-        if url.is_none() || destination.parse::<axum::http::Uri>().is_err() {
-            let expected = "an http:// URL (this BMC calls no https:// subscribers)";
+        let schemes = ["http://", "https://"];
+        let rest = schemes.iter().find_map(|scheme| destination.strip_prefix(scheme));
+        if rest.is_none_or(str::is_empty) || destination.parse::<axum::http::Uri>().is_err() {
             return Err(Trouble::out_of_range(
                 "Destination",
                 &json!(destination),
-                expected,
+                "an http:// or https:// URL",
             ));
         }
         for (name, only) in [("SubscriptionType", "RedfishEvent"), ("EventFormatType", "Event")] {

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::sensors::{Gauge, excerpt};
-use super::service::{collection, fine, link, resource_with};
+use super::service::{collection, link, resource_with};
 use super::{Bmc, Page, ROOT, types};
 use crate::quantity::watts_json;
 use crate::world::{Phase, Supply, World};
@@ -217,6 +217,6 @@ fn environment(world: &World, path: &str, chassis: &str) -> Value {
         types::ENVIRONMENT_METRICS,
         "EnvironmentMetrics",
         "Environment Metrics",
-        json!({ "Status": fine(), "PowerWatts": excerpt(world, &Gauge::ShelfInput, chassis) }),
+        json!({ "PowerWatts": excerpt(world, &Gauge::ShelfInput, chassis) }),
     )
 }

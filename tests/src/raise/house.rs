@@ -56,6 +56,7 @@ pub struct House {
     rack_config: PathBuf,
     agent_plan: AgentPlan,
     rack_url: String,
+    left: bool,
     _turn: Turn,
 }
 
@@ -103,6 +104,7 @@ impl House {
             binaries,
             rack_config,
             agent_plan,
+            left: false,
             _turn: turn,
         })
     }
@@ -230,6 +232,20 @@ impl House {
         if let Some(agent) = self.agent.take() {
             agent.daemon.stop()?;
         }
+        self.left = true;
         Agent::leave(&self.binaries, &self.agent_plan.state_dir)
+    }
+}
+
+impl Drop for House {
+    /// A story that failed leaves no cgroup behind either.
+    fn drop(&mut self) {
+        if !self.left {
+            self.rack = None;
+            self.agent = None;
+            if let Err(error) = Agent::leave(&self.binaries, &self.agent_plan.state_dir) {
+                eprintln!("{error:#}");
+            }
+        }
     }
 }

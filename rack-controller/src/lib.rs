@@ -4,6 +4,7 @@ pub mod bay;
 pub mod claim;
 pub mod config;
 pub mod decide;
+pub mod journal;
 pub mod pools;
 pub mod rack;
 pub mod view;

@@ -1,0 +1,116 @@
+//! Why a journal cannot be used: the file, how far it is good, and the way out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a journal cannot be used. A file that is refused is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A file or directory could not be used.
+    #[error("cannot {act} {}; expected a state directory that this user can write", path.display())]
+    File {
+        /// What was tried.
+        act: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
+    /// SQLite could not do it.
+    #[error("cannot {act} the journal {}", path.display())]
+    Sqlite {
+        /// What was tried.
+        act: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: rusqlite::Error,
+    },
+    /// Another writer has it open.
+    #[error("another busbar-rack writes this journal: {} is locked; expected one controller for one state directory", path.display())]
+    Locked {
+        /// The lock's file.
+        path: PathBuf,
+    },
+    /// It is no journal of ours.
+    #[error("{} is no journal of busbar-rack: {why}; it was left as it is; expected another state_dir, or this file moved away", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        why: String,
+    },
+    /// A newer program wrote it.
+    #[error("{} was written in format {found}, and this busbar-rack reads formats up to {known}; it was left as it is; expected a newer busbar-rack", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i32,
+        /// The newest format that is known.
+        known: i32,
+    },
+    /// It is cut short or damaged.
+    #[error(
+        "the journal {} is damaged: {why}; events 1 to {last_good} are good, and it was left as it is; \
+         `busbar-rack journal salvage {} NEW_FILE` copies the good ones", path.display(), state_dir.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Its directory.
+        state_dir: PathBuf,
+        /// What is wrong.
+        why: String,
+        /// The number of the last event that is good; 0 where none is.
+        last_good: u64,
+    },
+    /// An event could not be written down.
+    #[error("cannot write an event of kind {kind} down for the journal {}", path.display())]
+    Event {
+        /// Its kind.
+        kind: &'static str,
+        /// The journal.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: serde_json::Error,
+    },
+}
+
+impl JournalError {
+    pub(super) fn file(act: &'static str, path: &Path, cause: io::Error) -> JournalError {
+        JournalError::File {
+            act,
+            path: path.to_owned(),
+            cause,
+        }
+    }
+
+    pub(super) fn sqlite(act: &'static str, path: &Path, cause: rusqlite::Error) -> JournalError {
+        JournalError::Sqlite {
+            act,
+            path: path.to_owned(),
+            cause,
+        }
+    }
+
+    pub(super) fn damaged(path: &Path, last_good: u64, why: String) -> JournalError {
+        JournalError::Damaged {
+            path: path.to_owned(),
+            state_dir: path.parent().unwrap_or_else(|| Path::new(".")).to_owned(),
+            why,
+            last_good,
+        }
+    }
+
+    pub(super) fn gone(path: &Path, expected: u64) -> JournalError {
+        JournalError::damaged(
+            path,
+            0,
+            format!("it is not there, and rack.head beside it says that it held {expected} events"),
+        )
+    }
+}

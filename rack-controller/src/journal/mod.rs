@@ -1,0 +1,217 @@
+//! The journal: every event that made the rack, in SQLite, each bound to the one before by a hash. Nothing in it is ever changed.
+//!
+//! `STATE_DIR/rack.sqlite` holds the events; `rack.head` beside it says how many there must be at least, so that a
+//! journal that lost its end is told from a short one; `rack.lock` is held by the one writer. A journal that is cut
+//! short, damaged, foreign or newer is refused and left as it is.
+
+mod chain;
+mod error;
+mod head;
+pub mod reader;
+mod salvage;
+mod verify;
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, params};
+
+pub use chain::Link;
+pub use error::JournalError;
+pub use reader::{Entry, Reader, list};
+pub use salvage::{Salvaged, salvage};
+pub use verify::{Verified, verify};
+
+use crate::rack::event::Event;
+
+/// The journal's file in the state directory.
+pub const FILE: &str = "rack.sqlite";
+/// The file that is locked by the one writer.
+pub const LOCK: &str = "rack.lock";
+/// `PRAGMA application_id`: "BUSB", so that no other program's database is taken for a journal.
+const APPLICATION: i32 = 0x4255_5342;
+/// `PRAGMA user_version`: the format that this program writes, and the newest that it reads.
+const FORMAT: i32 = 1;
+/// How long SQLite waits for a reader before it gives up, in milliseconds.
+const BUSY_MILLIS: u64 = 5_000;
+
+const SCHEMA: &str = "
+CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    chain BLOB NOT NULL
+) STRICT;
+";
+
+/// The journal, open for writing. There is one writer at a time.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    connection: Connection,
+    head: head::Head,
+    last: Link,
+    /// Held as long as this lives.
+    _lock: File,
+}
+
+impl Journal {
+    /// Opens the journal of a state directory, and makes both where there is none. The whole chain is verified first.
+    ///
+    /// # Errors
+    /// Another writer has it open; it is cut short, damaged, foreign or newer (then it is left as it is); or the
+    /// directory cannot be used.
+    pub fn open(state_dir: &Path) -> Result<Journal, JournalError> {
+        let path = state_dir.join(FILE);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(state_dir)
+            .map_err(|cause| JournalError::file("make the directory", state_dir, cause))?;
+        let lock = lock(state_dir)?;
+        let expected = head::Head::read(state_dir)?;
+        let last = match verify::state(&path)? {
+            verify::State::Missing => {
+                if let Some(head) = &expected
+                    && head.sequence > 0
+                {
+                    return Err(JournalError::gone(&path, head.sequence));
+                }
+                Link::FIRST
+            }
+            verify::State::There => verify::verify_file(&path, expected.as_ref())?.last,
+        };
+        let connection = open_for_writing(&path, last.sequence)?;
+        let head = head::Head::open(state_dir)?;
+        Ok(Journal {
+            path,
+            connection,
+            head,
+            last,
+            _lock: lock,
+        })
+    }
+
+    /// Appends events, all or none. When this returns, they are on the disk.
+    ///
+    /// # Errors
+    /// They could not be written; then none of them is in the journal.
+    pub fn append(&mut self, events: &[Event]) -> Result<u64, JournalError> {
+        if events.is_empty() {
+            return Ok(self.last.sequence);
+        }
+        let path = &self.path;
+        let failed = |cause| JournalError::sqlite("append to", path, cause);
+        let mut link = self.last;
+        let transaction = self.connection.transaction().map_err(failed)?;
+        {
+            let mut insert = transaction
+                .prepare_cached("INSERT INTO events (sequence, at, event, chain) VALUES (?1, ?2, ?3, ?4)")
+                .map_err(failed)?;
+            for event in events {
+                let json = serde_json::to_string(event).map_err(|cause| JournalError::Event {
+                    kind: event.kind(),
+                    path: path.clone(),
+                    cause,
+                })?;
+                link = link.next(event.at.millis(), &json);
+                insert
+                    .execute(params![
+                        number(link.sequence),
+                        number(event.at.millis()),
+                        json,
+                        link.hash.as_slice()
+                    ])
+                    .map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        self.last = link;
+        // The events are on the disk whatever becomes of the head: an older head only says less.
+        self.head.write(&link);
+        Ok(link.sequence)
+    }
+
+    /// All entries, the oldest first: for the replay at the start.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn entries(&self) -> Result<Vec<Entry>, JournalError> {
+        reader::entries(&self.connection, &self.path, 0, usize::MAX)
+    }
+
+    /// The last link of the chain: how many events there are, and the hash that binds them.
+    pub const fn last(&self) -> Link {
+        self.last
+    }
+
+    /// The journal's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A reader for others; it sees what was appended.
+    pub fn reader(&self) -> Reader {
+        Reader::of(self.path.clone())
+    }
+}
+
+fn lock(state_dir: &Path) -> Result<File, JournalError> {
+    let path = state_dir.join(LOCK);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|cause| JournalError::file("open", &path, cause))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path }),
+        Err(TryLockError::Error(cause)) => Err(JournalError::file("lock", &path, cause)),
+    }
+}
+
+fn open_for_writing(path: &Path, events: u64) -> Result<Connection, JournalError> {
+    let failed = |cause| JournalError::sqlite("open", path, cause);
+    if !path.exists() {
+        let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+        match made {
+            Ok(_) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(JournalError::file("make", path, cause)),
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection
+        .busy_timeout(std::time::Duration::from_millis(BUSY_MILLIS))
+        .map_err(failed)?;
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .and_then(|()| connection.pragma_update(None, "synchronous", "full"))
+        .map_err(failed)?;
+    if events == 0 {
+        prepare(&mut connection).map_err(failed)?;
+    }
+    Ok(connection)
+}
+
+/// Makes the table in a new file; a file that was made and never written to is new too.
+fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.execute_batch(SCHEMA)?;
+    }
+    transaction.commit()
+}
+
+/// A number for SQLite, whose integers are signed.
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

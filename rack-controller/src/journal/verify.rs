@@ -1,0 +1,194 @@
+//! Whether a journal is whole: its header, SQLite's own structure, the chain, and the head beside it. Reads only.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::chain::Link;
+use super::error::JournalError;
+use super::head::Head;
+use super::{APPLICATION, FILE, FORMAT};
+use crate::rack::event::Event;
+
+/// How every SQLite file begins.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// A journal that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The last link of its chain.
+    pub last: Link,
+}
+
+/// Verifies the journal of a state directory. Changes nothing, and needs no lock: also while a controller writes it.
+///
+/// # Errors
+/// There is none, or it is cut short, damaged, foreign or newer.
+pub fn verify(state_dir: &Path) -> Result<Verified, JournalError> {
+    let path = state_dir.join(FILE);
+    // The head first: events that are appended meanwhile only make the journal longer than it says.
+    let head = Head::read(state_dir)?;
+    match (state(&path)?, &head) {
+        (State::Missing, Some(head)) if head.sequence > 0 => Err(JournalError::gone(&path, head.sequence)),
+        (State::Missing, _) => Err(JournalError::file(
+            "open",
+            &path,
+            std::io::Error::from(ErrorKind::NotFound),
+        )),
+        (State::There, head) => verify_file(&path, head.as_ref()),
+    }
+}
+
+pub(super) enum State {
+    Missing,
+    There,
+}
+
+/// Whether there is a journal, a file that was made and never written, or something else.
+pub(super) fn state(path: &Path) -> Result<State, JournalError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(State::Missing),
+        Err(cause) => return Err(JournalError::file("read", path, cause)),
+    };
+    let mut start = Vec::new();
+    file.by_ref()
+        .take(16)
+        .read_to_end(&mut start)
+        .map_err(|cause| JournalError::file("read", path, cause))?;
+    if start.is_empty() {
+        return Ok(State::Missing);
+    }
+    if start.as_slice() == MAGIC.as_slice() {
+        return Ok(State::There);
+    }
+    if MAGIC.starts_with(&start) {
+        return Err(JournalError::damaged(path, 0, format!("it is {} bytes long", start.len())));
+    }
+    Err(JournalError::Foreign {
+        path: path.to_owned(),
+        why: "it is no SQLite database".to_owned(),
+    })
+}
+
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|cause| JournalError::sqlite("open", path, cause))?;
+    connection
+        .busy_timeout(std::time::Duration::from_millis(super::BUSY_MILLIS))
+        .map_err(|cause| JournalError::sqlite("open", path, cause))?;
+    Ok(connection)
+}
+
+/// Whose file it is, and in which format.
+pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let read = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
+    let broken = |cause: rusqlite::Error| JournalError::damaged(path, 0, cause.to_string());
+    let application = read("application_id").map_err(broken)?;
+    let format = read("user_version").map_err(broken)?;
+    if application != APPLICATION {
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(broken)?;
+        let why = format!("it is another program's database ({tables} tables, application id {application})");
+        return Err(JournalError::Foreign {
+            path: path.to_owned(),
+            why,
+        });
+    }
+    if format > FORMAT {
+        return Err(JournalError::Newer {
+            path: path.to_owned(),
+            found: format,
+            known: FORMAT,
+        });
+    }
+    if format != FORMAT {
+        return Err(JournalError::damaged(path, 0, format!("its format is {format}, which never was")));
+    }
+    Ok(())
+}
+
+pub(super) fn verify_file(path: &Path, head: Option<&Link>) -> Result<Verified, JournalError> {
+    let connection = open_for_reading(path)?;
+    check_format(&connection, path)?;
+    let mut good = Link::FIRST;
+    let mut at_head = None;
+    let walked = walk(&connection, |link, _, _| {
+        good = link;
+        if head.is_some_and(|head| head.sequence == link.sequence) {
+            at_head = Some(link);
+        }
+    });
+    if let Some(why) = walked {
+        return Err(JournalError::damaged(path, good.sequence, why));
+    }
+    match head {
+        Some(head) if head.sequence > good.sequence => {
+            let why = format!(
+                "it ends after event {}, and rack.head beside it says that {} were acknowledged",
+                good.sequence, head.sequence
+            );
+            return Err(JournalError::damaged(path, good.sequence, why));
+        }
+        Some(head) if head.sequence > 0 && at_head != Some(*head) => {
+            let why = format!("event {} is not the one that rack.head names", head.sequence);
+            return Err(JournalError::damaged(path, head.sequence.saturating_sub(1), why));
+        }
+        Some(_) | None => {}
+    }
+    let structure: rusqlite::Result<String> =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match structure {
+        Ok(answer) if answer == "ok" => Ok(Verified { last: good }),
+        Ok(answer) => Err(JournalError::damaged(path, good.sequence, answer)),
+        Err(cause) => Err(JournalError::damaged(path, good.sequence, cause.to_string())),
+    }
+}
+
+/// Walks the chain from its start as long as it is good; what is wrong where it ends early.
+pub(super) fn walk(connection: &Connection, mut each: impl FnMut(Link, u64, &str)) -> Option<String> {
+    let mut statement =
+        match connection.prepare("SELECT sequence, at, event, chain FROM events ORDER BY sequence") {
+            Ok(statement) => statement,
+            Err(cause) => return Some(cause.to_string()),
+        };
+    let mut rows = match statement.query([]) {
+        Ok(rows) => rows,
+        Err(cause) => return Some(cause.to_string()),
+    };
+    let mut last = Link::FIRST;
+    loop {
+        let next = last.sequence.saturating_add(1);
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => return None,
+            Err(cause) => return Some(format!("event {next} cannot be read ({cause})")),
+        };
+        let columns = (|| -> rusqlite::Result<(i64, i64, String, Vec<u8>)> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })();
+        let (sequence, at, json, hash) = match columns {
+            Ok(columns) => columns,
+            Err(cause) => return Some(format!("event {next} cannot be read ({cause})")),
+        };
+        let (Ok(sequence), Ok(at)) = (u64::try_from(sequence), u64::try_from(at)) else {
+            return Some(format!("event {next} has a negative number or moment"));
+        };
+        if sequence != next {
+            return Some(format!("event {next} is missing"));
+        }
+        let link = last.next(at, &json);
+        if link.hash.as_slice() != hash.as_slice() {
+            return Some(format!("event {next} was changed: its hash does not fit"));
+        }
+        if let Err(cause) = serde_json::from_str::<Event>(&json) {
+            return Some(format!("event {next} says something that this busbar-rack does not know ({cause})"));
+        }
+        each(link, at, &json);
+        last = link;
+    }
+}

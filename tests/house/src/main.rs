@@ -5,6 +5,7 @@ mod lab;
 mod packages;
 mod place;
 mod progress;
+mod prove;
 mod steps;
 mod totals;
 mod up;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let came_of = match words.first().map(String::as_str) {
         Some("up") => up::up(rest),
         Some("verify") => verify::verify(rest),
+        Some("prove") => prove::prove(rest),
         Some("lab") => lab::lab(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

@@ -1,0 +1,103 @@
+//! `cargo prove NAME`: measurements against their targets, a line a figure, made in one run on this machine.
+
+mod ask;
+mod facts;
+mod figure;
+mod page;
+mod raised;
+
+use std::process::ExitCode;
+
+use crate::Wrong;
+use crate::place::Place;
+use crate::progress::Screen;
+use crate::up;
+
+use figure::Figure;
+
+const HELP: &str = "\
+cargo prove NAME: measures, and compares with the targets
+
+  cargo prove house [--write] [--no-build]
+
+  house      facts, first scrape, a pulled supply, recovery after kill -9, the length of `cargo verify`
+
+Builds optimised binaries, prints `what | value | target | pass` a line, the load average before and
+after, and exits 1 where a figure misses its target. On a busy machine the figures are worth little.
+
+  --write      also rewrite the table in docs/performance.md
+  --no-build   measure the binaries that are there
+";
+
+/// What can be proved today; other names come with their issues.
+const KNOWN: &str = "house";
+
+/// Runs `cargo prove`.
+pub fn prove(words: &[String]) -> Result<ExitCode, Wrong> {
+    let (mut name, mut write, mut build) = (None, false, true);
+    for word in words {
+        match word.as_str() {
+            "--write" => write = true,
+            "--no-build" => build = false,
+            "--help" | "-h" => {
+                print!("{HELP}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            other if !other.starts_with('-') && name.is_none() => name = Some(other),
+            other => {
+                return Err(Wrong::Usage(format!(
+                    "cargo prove: unknown word {other:?}\n\n{HELP}"
+                )));
+            }
+        }
+    }
+    match name {
+        Some(KNOWN) => {}
+        Some(other) => {
+            return Err(Wrong::Usage(format!(
+                "cargo prove {other}: nothing of that name can be proved yet; known: {KNOWN}. Each further one comes with its issue."
+            )));
+        }
+        None => {
+            return Err(Wrong::Usage(format!(
+                "cargo prove: which one? known: {KNOWN}\n\n{HELP}"
+            )));
+        }
+    }
+    let place = Place::find()?;
+    let screen = Screen::new();
+    if build {
+        up::build(&place, &screen, true)?;
+    }
+    let before = figure::load();
+    screen.line(&format!("load average before: {before}"));
+    let figures = measure(&place, &screen)?;
+    let after = figure::load();
+    screen.line(&format!("load average after: {after}"));
+    if write {
+        page::write(&place, &figures, &before, &after)?;
+        screen.line("docs/performance.md: the table is rewritten");
+    }
+    let missed = figures.iter().filter(|figure| !figure.holds()).count();
+    screen.line(&format!("{} figures, {missed} missed", figures.len()));
+    Ok(if missed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn measure(place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wrong> {
+    let mut figures = Vec::new();
+    let mut add = |more: Vec<Figure>| {
+        for figure in more {
+            screen.line(&figure.line());
+            figures.push(figure);
+        }
+    };
+    add(facts::cold(place)?);
+    add(facts::first_scrape(place)?);
+    add(raised::house(place)?);
+    add(vec![figure::verify(place)]);
+    Ok(figures)
+}

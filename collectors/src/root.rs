@@ -18,6 +18,12 @@ const MOST_ENTRIES: usize = 65_536;
 /// Why a file or directory below a root said nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// There is no such file.
+    #[error("{path} is not there")]
+    NotThere {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system call failed.
     #[error("cannot read {path}")]
     Io {
@@ -72,7 +78,7 @@ impl ReadError {
                 NoData::Garbled
             }
             ReadError::Outside { .. } => NoData::Refused,
-            ReadError::NoTree { .. } => NoData::Absent,
+            ReadError::NoTree { .. } | ReadError::NotThere { .. } => NoData::Absent,
         }
     }
 
@@ -239,10 +245,7 @@ impl Root {
     /// When it cannot be read or is too long.
     pub fn read_bytes(&self, relative: &str) -> Result<Vec<u8>, ReadError> {
         let path = self.resolve(relative)?;
-        let io = |cause| ReadError::Io {
-            path: self.shown(relative),
-            cause,
-        };
+        let io = |cause| self.failed(relative, cause);
         // Without O_NONBLOCK the open of a FIFO in a recorded tree would wait forever.
         let file = OpenOptions::new()
             .read(true)
@@ -281,10 +284,7 @@ impl Root {
     /// When it cannot be listed.
     pub fn list(&self, relative: &str) -> Result<Vec<String>, ReadError> {
         let path = self.resolve(relative)?;
-        let entries = fs::read_dir(path).map_err(|cause| ReadError::Io {
-            path: self.shown(relative),
-            cause,
-        })?;
+        let entries = fs::read_dir(path).map_err(|cause| self.failed(relative, cause))?;
         let mut names: Vec<String> = entries
             .take(MOST_ENTRIES)
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -299,10 +299,7 @@ impl Root {
     /// When it leads out of a recorded tree.
     pub fn target(&self, relative: &str) -> Result<PathBuf, ReadError> {
         let path = self.resolve(relative)?;
-        let resolved = fs::canonicalize(path).map_err(|cause| ReadError::Io {
-            path: self.shown(relative),
-            cause,
-        })?;
+        let resolved = fs::canonicalize(path).map_err(|cause| self.failed(relative, cause))?;
         match resolved.strip_prefix(&self.directory) {
             Ok(inside) => Ok(inside.to_owned()),
             Err(_) => Err(self.outside(relative)),
@@ -324,10 +321,7 @@ impl Root {
                 {
                     return Err(self.outside(relative));
                 }
-                let resolved = fs::canonicalize(&path).map_err(|cause| ReadError::Io {
-                    path: self.shown(relative),
-                    cause,
-                })?;
+                let resolved = fs::canonicalize(&path).map_err(|cause| self.failed(relative, cause))?;
                 if resolved.starts_with(&self.directory) {
                     Ok(resolved)
                 } else {
@@ -335,6 +329,14 @@ impl Root {
                 }
             }
         }
+    }
+
+    fn failed(&self, relative: &str, cause: io::Error) -> ReadError {
+        let path = self.shown(relative);
+        if cause.kind() == io::ErrorKind::NotFound {
+            return ReadError::NotThere { path };
+        }
+        ReadError::Io { path, cause }
     }
 
     fn outside(&self, relative: &str) -> ReadError {

@@ -43,6 +43,11 @@ const CONSOLE_VENDORS: [u32; 9] = [
     0x15ad, // VMware
 ];
 
+/// Whether a PCI function of this base class and vendor computes or paints for people, rather than for a console.
+pub(crate) fn is_accelerator(base_class: u32, vendor: u32) -> bool {
+    [CLASS_DISPLAY, CLASS_ACCELERATOR].contains(&base_class) && !CONSOLE_VENDORS.contains(&vendor)
+}
+
 /// Reads `/sys/bus/pci/devices`.
 pub struct GpuCollector {
     root: Root,
@@ -60,8 +65,7 @@ impl GpuCollector {
         let function = format!("{PCI_DEVICES}/{name}");
         let class = attribute::hexadecimal(root, &format!("{function}/class"))? >> 16;
         let vendor = attribute::hexadecimal(root, &format!("{function}/vendor"));
-        let is_console = vendor.is_some_and(|vendor| CONSOLE_VENDORS.contains(&vendor));
-        if ![CLASS_DISPLAY, CLASS_ACCELERATOR].contains(&class) || is_console {
+        if !is_accelerator(class, vendor.unwrap_or(0)) {
             return None;
         }
         let maker = MAKERS.iter().find(|(id, _)| Some(*id) == vendor);

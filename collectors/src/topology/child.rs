@@ -1,4 +1,7 @@
-//! A recorded machine's topology, read by a child process that has its own environment.
+//! A recorded machine's or an exported topology, read by a child process.
+//!
+//! A child has an environment of its own, from which hwloc takes its root; and where hwloc stops at an export that contradicts
+//! itself (it ends the process by an assertion), only the child ends.
 
 use std::io::Read;
 use std::path::Path;
@@ -7,7 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use facts::NoData;
+use facts::observation::Observation;
 use facts::topology::Topology;
+use serde::de::DeserializeOwned;
 
 use crate::collector::CollectError;
 
@@ -26,6 +31,9 @@ const ELSEWHERE: [&str; 6] = [
     "HWLOC_COMPONENTS_VERBOSE",
 ];
 
+/// What the child exits with when it says itself what is wrong.
+const FAILED: i32 = 1;
+
 /// hwloc reads the largest recorded machine in under a second; a tree on a network may take longer, but not for ever.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// How often we look whether the child has ended.
@@ -38,35 +46,77 @@ const LONGEST_ANSWER: u64 = 64 << 20;
 /// # Errors
 /// When the child cannot be started, fails, hangs, or prints something else.
 pub fn read_in_child(exe: &Path, directory: &Path) -> Result<Topology, CollectError> {
-    let what = format!("{} {SUBCOMMAND} {}", exe.display(), directory.display());
+    let mut command = command(exe, directory);
+    command.env(FSROOT, directory).env(COMPONENTS.0, COMPONENTS.1);
+    answer(&mut command, directory)
+}
+
+/// Reads an exported topology in a child: `exe topology-of FILE` prints `facts::Observation` as JSON.
+///
+/// # Errors
+/// When the child cannot be started, fails, hangs, or prints something else.
+pub fn read_xml_in_child(exe: &Path, file: &Path) -> Result<Observation, CollectError> {
+    answer(&mut command(exe, file), file)
+}
+
+fn command(exe: &Path, what: &Path) -> Command {
     let mut command = Command::new(exe);
-    command.arg(SUBCOMMAND).arg(directory);
+    command.arg(SUBCOMMAND).arg(what);
     for variable in ELSEWHERE {
         command.env_remove(variable);
     }
-    let mut child = command
-        .env(FSROOT, directory)
-        .env(COMPONENTS.0, COMPONENTS.1)
+    command
+        // A backtrace would hide the one line that matters.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn answer<T: DeserializeOwned>(command: &mut Command, what: &Path) -> Result<T, CollectError> {
+    let garbled = |message: String| CollectError::new(NoData::Garbled, message);
+    let exe = command.get_program().to_owned();
+    let refused = format!(
+        "cannot start {} to read {}",
+        Path::new(&exe).display(),
+        what.display()
+    );
+    let mut child = command
         .spawn()
-        .map_err(|cause| CollectError::new(NoData::Refused, format!("cannot start {what}")).because(cause))?;
+        .map_err(|cause| CollectError::new(NoData::Refused, refused).because(cause))?;
     let answer = child.stdout.take().map(drain);
     let complaint = child.stderr.take().map(drain);
-    let status = wait(&mut child, &what)?;
+    let status = wait(&mut child, what)?;
     let answer = answer.and_then(|thread| thread.join().ok()).unwrap_or_default();
     if !status.success() {
         let complaint = complaint
             .and_then(|thread| thread.join().ok())
             .unwrap_or_default();
-        let complaint = String::from_utf8_lossy(&complaint);
-        let message = format!("{what} ended with {status}: {}", complaint.trim());
-        return Err(CollectError::new(NoData::Garbled, message));
+        return Err(garbled(ended(&String::from_utf8_lossy(&complaint), status, what)));
     }
     serde_json::from_slice(&answer).map_err(|cause| {
-        CollectError::new(NoData::Garbled, format!("{what} printed no topology")).because(cause)
+        garbled(format!(
+            "no topology came from the child that reads {}",
+            what.display()
+        ))
+        .because(cause)
     })
+}
+
+/// Why a child ended: its own error, which names the file, or the assertion at which hwloc or its binding stopped.
+fn ended(complaint: &str, status: ExitStatus, what: &Path) -> String {
+    // hwloc may warn before, and Rust adds hints below: what ended the child is the last line that is neither.
+    let mut lines = complaint.lines().map(str::trim).rev();
+    let last = lines.find(|line| !line.is_empty() && !line.starts_with("note:"));
+    match (status.code(), last) {
+        (Some(FAILED), Some(own)) => own.to_owned(),
+        (_, last) => format!(
+            "hwloc stopped at {}: {}",
+            what.display(),
+            last.unwrap_or("no reason given")
+        ),
+    }
 }
 
 /// Empties a pipe, so that the child never waits for us.
@@ -79,8 +129,11 @@ fn drain(pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     })
 }
 
-fn wait(child: &mut Child, what: &str) -> Result<ExitStatus, CollectError> {
-    let failed = |cause| CollectError::new(NoData::Garbled, format!("cannot wait for {what}")).because(cause);
+fn wait(child: &mut Child, what: &Path) -> Result<ExitStatus, CollectError> {
+    let failed = |cause| {
+        let message = format!("cannot wait for the child that reads {}", what.display());
+        CollectError::new(NoData::Garbled, message).because(cause)
+    };
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
@@ -89,7 +142,11 @@ fn wait(child: &mut Child, what: &str) -> Result<ExitStatus, CollectError> {
         if started.elapsed() > DEADLINE {
             child.kill().map_err(failed)?;
             child.wait().map_err(failed)?;
-            let message = format!("{what} did not answer within {} s", DEADLINE.as_secs());
+            let message = format!(
+                "hwloc did not read {} within {} s",
+                what.display(),
+                DEADLINE.as_secs()
+            );
             return Err(CollectError::new(NoData::Timeout, message));
         }
         thread::sleep(LOOK);

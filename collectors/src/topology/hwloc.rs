@@ -1,9 +1,13 @@
 //! hwloc's tree turned into facts: the only module that knows hwlocality.
 
 mod build;
+mod devices;
 mod export;
-mod io;
 mod parts;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use facts::observation::Observation;
 use facts::topology::Topology;
@@ -45,20 +49,41 @@ pub fn read_here(root: &Root) -> Result<Topology, CollectError> {
     Ok(topology)
 }
 
+/// The longest export that is read; those of the largest machines are a few megabytes.
+const LONGEST_XML: u64 = 64 << 20;
+
 /// Reads a topology that lstopo exported as XML: the machine's name, its parts, and its devices as far as they were exported.
+/// Where the export contradicts itself, hwloc may end this process: [`super::read_xml_in_child`] calls it in another one.
 ///
 /// # Errors
-/// When hwloc does not take the text.
-pub fn read_xml(text: &str) -> Result<Observation, CollectError> {
+/// When the file cannot be read, or hwloc does not take its text.
+pub fn read_xml_file(file: &Path) -> Result<Observation, CollectError> {
+    let failed = |cause: io::Error| {
+        let message = format!("cannot read the exported topology {}", file.display());
+        CollectError::new(NoData::Garbled, message).because(cause)
+    };
+    let mut text = String::new();
+    let opened = File::open(file).map_err(failed)?;
+    opened
+        .take(LONGEST_XML)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    read_xml(&text).map_err(|error| {
+        let message = format!("{} is no topology: {}", file.display(), error.explain());
+        CollectError::new(NoData::Garbled, message)
+    })
+}
+
+fn read_xml(text: &str) -> Result<Observation, CollectError> {
     let tree = build::from_xml(&export::in_words_of_version_2(text))?;
     let mut topology = facts_of(&tree);
     topology.disallowed_cpus = parts::missing_cpus(&tree);
     Ok(Observation {
-        machine: Some(io::machine(&tree)),
+        machine: Some(devices::machine(&tree)),
         memory: None,
-        gpus: Some(io::gpus(&tree)),
-        drives: Some(io::drives(&tree)),
-        nics: Some(io::nics(&tree)),
+        gpus: Some(devices::gpus(&tree)),
+        drives: Some(devices::drives(&tree)),
+        nics: Some(devices::nics(&tree)),
         topology: Some(topology),
         ..Observation::default()
     })
@@ -73,7 +98,7 @@ fn facts_of(tree: &Tree) -> Topology {
         caches: parts::caches(tree),
         cores: parts::cores(tree, &numbers, &core_kinds),
         cpus: Vec::new(),
-        pci: io::pci_places(tree),
+        pci: devices::pci_places(tree),
         core_kinds,
         offline_cpus: CpuSet::new(),
         disallowed_cpus: CpuSet::new(),

@@ -11,8 +11,8 @@ use facts::observation::Observation;
 use crate::collector::{CollectError, Collector};
 use crate::root::Root;
 
-pub use child::read_in_child;
-pub use hwloc::{read_here, read_xml};
+pub use child::{read_in_child, read_xml_in_child};
+pub use hwloc::{read_here, read_xml_file};
 
 /// Where the topology comes from.
 #[derive(Clone, Debug)]
@@ -26,8 +26,13 @@ pub enum TopologySource {
         /// The program that prints the topology when it is called with `topology-of DIRECTORY`: `busbar-agent` itself.
         reader: PathBuf,
     },
-    /// The text of a topology that `lstopo` exported as XML.
-    Xml(String),
+    /// A topology that `lstopo` exported as XML. hwloc ends the process at some broken ones, so a child reads it too.
+    Xml {
+        /// The file.
+        file: PathBuf,
+        /// The program that prints what is in it when it is called with `topology-of FILE`: `busbar-agent` itself.
+        reader: PathBuf,
+    },
 }
 
 /// Asks hwloc. Building a topology takes tens of milliseconds: never once per scrape.
@@ -62,7 +67,7 @@ impl Collector for TopologyCollector {
                 topology: Some(read_in_child(reader, directory)?),
                 ..Observation::default()
             }),
-            TopologySource::Xml(text) => read_xml(text),
+            TopologySource::Xml { file, reader } => read_xml_in_child(reader, file),
         }
     }
 }

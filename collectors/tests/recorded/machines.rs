@@ -104,7 +104,14 @@ fn env_of(described: &str) -> Vec<(String, String)> {
 
 impl Machine {
     pub fn unpack(&self) -> Unpacked {
-        let keep = tempfile::tempdir().unwrap();
+        // Thousands of small files: in memory where there is such a place.
+        let memory = Path::new("/dev/shm");
+        let keep = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
+        let keep = keep.unwrap();
         let status = Command::new("tar")
             .arg("-xjf")
             .arg(&self.archive)

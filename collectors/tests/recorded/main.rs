@@ -122,9 +122,16 @@ fn exported_topologies_are_as_lstopo_sees_them() {
     let files = machines::exported(&shared);
     assert!(files.len() >= 6, "only {} exported topologies", files.len());
     for (name, file) in files {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let inventory = facts_now(&Root::nothing(), TopologySource::Xml(text.clone()));
-        let ours = topology::read_xml(&text).unwrap().topology.unwrap();
+        let reader = machines::reader();
+        let ours = topology::read_xml_in_child(&reader, &file)
+            .unwrap()
+            .topology
+            .unwrap();
+        let source = TopologySource::Xml {
+            file: file.clone(),
+            reader,
+        };
+        let inventory = facts_now(&Root::nothing(), source);
         assert_eq!(inventory.cpus, ours.cpus, "{name}");
         assert_whole(&name, &ours);
         if let Some(counted) = known.get(name.as_str()) {
@@ -132,6 +139,34 @@ fn exported_topologies_are_as_lstopo_sees_them() {
         }
         if let Some(theirs) = Exported::of_xml(&file) {
             assert_alike(&name, &ours, &theirs);
+        }
+    }
+}
+
+#[test]
+fn a_cut_or_changed_export_is_refused_with_its_name_or_read() {
+    let Some(shared) = shared() else { return };
+    let reader = machines::reader();
+    let keep = tempfile::tempdir().unwrap();
+    let place = keep.path().join("broken.xml");
+    for (_, file) in machines::exported(&shared) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let cuts = (0..40).map(|part| text[..text.len() * part / 40].to_owned());
+        let changes = [
+            ("type=\"PU\"", "type=\"Core\""),
+            ("os_index=\"1\"", "os_index=\"0\""),
+            ("cpuset=\"0x", "cpuset=\"0xf...f,0x"),
+            ("nodeset=\"0x", "nodeset=\"0xf...f,0x"),
+            ("osdev_type=\"", "osdev_type=\"9"),
+            ("nbobjs=\"2\"", "nbobjs=\"3\""),
+            ("kind=\"", "kind=\"9"),
+        ];
+        let changed = changes.iter().map(|(from, to)| text.replace(from, to));
+        for broken in cuts.chain(changed) {
+            std::fs::write(&place, &broken).unwrap();
+            if let Err(error) = topology::read_xml_in_child(&reader, &place) {
+                assert!(error.explain().contains("broken.xml"), "{}", error.explain());
+            }
         }
     }
 }

@@ -11,11 +11,10 @@ use hwlocality::object::TopologyObject;
 use hwlocality::object::attributes::{ObjectAttributes, PCIDeviceAttributes};
 use hwlocality::object::types::{OSDeviceType, ObjectType};
 
+use crate::gpu::is_accelerator;
+
 use super::parts::{cpus_of, info, numa_nodes_of};
 
-/// PCI base classes: display controllers, and processing accelerators.
-const CLASS_DISPLAY: u16 = 0x03;
-const CLASS_ACCELERATOR: u16 = 0x12;
 /// hwloc tells sizes of drives in units of 1024 bytes.
 const KIBIBYTE: u64 = 1024;
 
@@ -56,7 +55,10 @@ pub(super) fn machine(tree: &Tree) -> Machine {
 pub(super) fn gpus(tree: &Tree) -> Vec<Gpu> {
     let gpu = |object: &TopologyObject| {
         let attributes = pci_attributes(object)?;
-        if ![CLASS_DISPLAY, CLASS_ACCELERATOR].contains(&(attributes.class_id() >> 8)) {
+        if !is_accelerator(
+            u32::from(attributes.class_id() >> 8),
+            u32::from(attributes.vendor_id()),
+        ) {
             return None;
         }
         Some(Gpu {

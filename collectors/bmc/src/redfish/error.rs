@@ -25,7 +25,7 @@ pub enum BmcError {
         why: String,
     },
     /// The certificate is not the one that was pinned.
-    #[error("{url} shows the certificate {seen}; expected the pinned {expected} (nothing was sent)")]
+    #[error("{url} shows the certificate {seen}; expected {expected} (nothing was sent)")]
     WrongCertificate {
         /// The BMC.
         url: String,

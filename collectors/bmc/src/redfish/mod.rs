@@ -16,3 +16,5 @@ mod sse;
 mod tree;
 pub mod trust;
 mod walk;
+
+pub use tree::place_in_tree;

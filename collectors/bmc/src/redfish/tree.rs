@@ -53,17 +53,11 @@ impl Tree {
 
     /// The file in which a resource would stand; `None` for a path that leads out of the tree.
     fn file(&self, path: &str) -> Option<PathBuf> {
-        let path = path.split('#').next().unwrap_or_default();
-        let rest = path.strip_prefix(SERVICE_ROOT).unwrap_or(path);
-        let mut file = self.root.clone();
-        for part in rest.split('/').filter(|part| !part.is_empty()) {
-            if part == "." || part == ".." || part.contains('\0') || part.contains('\\') {
-                return None;
-            }
-            file.push(part);
-        }
-        file.push(INDEX);
-        Some(file)
+        let place = place_in_tree(path)?;
+        let below = place
+            .strip_prefix(SERVICE_ROOT.trim_start_matches('/'))
+            .unwrap_or(&place);
+        Some(self.root.join(below))
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Value, BmcError> {
@@ -108,4 +102,18 @@ impl Tree {
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
+}
+
+/// Where a resource stands in a recorded tree, `redfish/v1/…/index.json`; `None` for a path that would lead out of it.
+pub fn place_in_tree(path: &str) -> Option<PathBuf> {
+    let path = path.split('#').next().unwrap_or_default();
+    let mut place = PathBuf::new();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        if part == "." || part == ".." || part.contains('\0') || part.contains('\\') {
+            return None;
+        }
+        place.push(part);
+    }
+    place.push(INDEX);
+    Some(place)
 }

@@ -89,6 +89,32 @@ pub enum Trust {
     Insecure,
 }
 
+/// Where systems keep the certificates of the authorities that they trust: Debian and Ubuntu, Fedora, openSUSE, Alpine.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+impl Trust {
+    /// The authorities that this system trusts.
+    ///
+    /// # Errors
+    /// Where none of the usual files can be read; the text names them.
+    pub fn system() -> Result<Trust, String> {
+        let bundle = SYSTEM_BUNDLES
+            .iter()
+            .find_map(|path| std::fs::read_to_string(path).ok());
+        bundle.map(Trust::Ca).ok_or_else(|| {
+            format!(
+                "this system has no list of authorities (looked for {})",
+                SYSTEM_BUNDLES.join(", ")
+            )
+        })
+    }
+}
+
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -163,7 +189,7 @@ impl Verifier {
         met.seen = Some(fingerprint);
         let verdict = match (met.pin, &self.rule) {
             (Some(pin), _) if pin == fingerprint => Ok(()),
-            (Some(pin), _) => Err(pin.to_string()),
+            (Some(pin), _) => Err(format!("the pinned {pin}")),
             (None, Rule::FirstUse(keep)) => match keep(fingerprint) {
                 Ok(()) => {
                     met.pin = Some(fingerprint);
@@ -197,9 +223,14 @@ impl ServerCertVerifier for Verifier {
             rustls::Error::InvalidCertificate(rustls::CertificateError::Other(OtherError(Arc::new(refused))))
         })?;
         match &self.rule {
-            Rule::Ca(webpki) => {
-                webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            }
+            Rule::Ca(webpki) => webpki
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .inspect_err(|error| {
+                    self.met().refused = Some(Refused {
+                        expected: format!("one that the given authorities signed for this address ({error})"),
+                        seen: Fingerprint::of(end_entity).to_string(),
+                    });
+                }),
             Rule::FirstUse(_) | Rule::Any => Ok(ServerCertVerified::assertion()),
         }
     }
@@ -274,12 +305,14 @@ fn roots(pem: &str, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVe
     let mut store = RootCertStore::empty();
     for der in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let der = der.map_err(|error| format!("the CA file is no PEM: {error:?}"))?;
-        store
-            .add(der)
-            .map_err(|error| format!("a certificate of the CA file cannot be used: {error}"))?;
+        // A system's bundle may hold one that is too odd for us; the others still count.
+        let _ = store.add(der);
     }
     if store.is_empty() {
-        return Err("the CA file holds no certificate; expected PEM with BEGIN CERTIFICATE".to_owned());
+        return Err(
+            "the CA file holds no certificate that can be used; expected PEM with BEGIN CERTIFICATE"
+                .to_owned(),
+        );
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
         .build()

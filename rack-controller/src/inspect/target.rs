@@ -1,0 +1,129 @@
+//! What is inspected, and how we may get in: the command line's options turned into an endpoint.
+
+use std::path::{Path, PathBuf};
+
+use bmc::{Credentials, CredentialsError, Endpoint, Trust};
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// How we may get in. Without a word on trust, the certificate must be signed by an authority of this system.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Access {
+    /// A file that only you can read, with the lines username = "..." and password = "..."
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["username", "password_file"])]
+    pub credentials: Option<PathBuf>,
+    /// The user name
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub username: Option<String>,
+    /// A file that only you can read, with the password in its first line
+    #[arg(long, value_name = "FILE", requires = "username")]
+    pub password_file: Option<PathBuf>,
+    /// Trust certificates that these authorities signed (PEM)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fingerprint", "insecure"])]
+    pub ca: Option<PathBuf>,
+    /// Trust this one certificate: sha256: and 64 hexadecimal digits
+    #[arg(long, value_name = "SHA256", conflicts_with = "insecure")]
+    pub fingerprint: Option<String>,
+    /// Trust whoever answers, also over plain HTTP
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+/// A folder or an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Url(String),
+    Dir(PathBuf),
+}
+
+/// What was asked for cannot be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum WrongTarget {
+    /// Neither address nor folder.
+    #[error("{0:?} is neither an address (https://HOST) nor a folder with a recorded tree")]
+    Neither(String),
+    /// The credentials cannot be used.
+    #[error("{}", whole(.0))]
+    Credentials(#[source] CredentialsError),
+    /// The CA file cannot be read.
+    #[error("cannot read the CA file {path} ({cause}); expected PEM", path = path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// The fingerprint is none.
+    #[error("{0}")]
+    Fingerprint(String),
+    /// The system names no authorities.
+    #[error("{0}; give --ca FILE, --fingerprint SHA256 or --insecure")]
+    System(String),
+}
+
+fn whole(error: &CredentialsError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+impl Target {
+    pub(super) fn of(text: &str) -> Result<Target, WrongTarget> {
+        if text.contains("://") {
+            return Ok(Target::Url(text.to_owned()));
+        }
+        match Path::new(text).is_dir() {
+            true => Ok(Target::Dir(PathBuf::from(text))),
+            false => Err(WrongTarget::Neither(text.to_owned())),
+        }
+    }
+}
+
+impl Access {
+    /// The endpoint at this address.
+    ///
+    /// # Errors
+    /// Where a file cannot be used, or an option is none.
+    pub fn endpoint(&self, url: &str) -> Result<Endpoint, WrongTarget> {
+        let endpoint = Endpoint::new(url, self.trust()?);
+        let credentials = match (&self.credentials, &self.username, &self.password_file) {
+            (Some(file), _, _) => Some(Credentials::load(file)),
+            (None, Some(name), Some(file)) => Some(Credentials::with_password_file(name, file)),
+            (None, _, _) => None,
+        };
+        match credentials.transpose().map_err(WrongTarget::Credentials)? {
+            Some(credentials) => Ok(endpoint.with_credentials(credentials)),
+            None => Ok(endpoint),
+        }
+    }
+
+    fn trust(&self) -> Result<Trust, WrongTarget> {
+        if let Some(path) = &self.ca {
+            let pem = std::fs::read_to_string(path).map_err(|cause| WrongTarget::Ca {
+                path: path.clone(),
+                cause,
+            })?;
+            return Ok(Trust::Ca(pem));
+        }
+        if let Some(text) = &self.fingerprint {
+            let pin = text.parse();
+            return pin
+                .map(Trust::Fingerprint)
+                .map_err(|not: bmc::redfish::trust::NotAFingerprint| {
+                    WrongTarget::Fingerprint(not.to_string())
+                });
+        }
+        if self.insecure {
+            return Ok(Trust::Insecure);
+        }
+        Trust::system().map_err(WrongTarget::System)
+    }
+}

@@ -1,4 +1,4 @@
-//! Placement on made-up and on recorded machines: examples, and what must hold for all of them.
+//! Placement on made-up machines: examples, and what must hold for all of them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,9 +7,6 @@
     clippy::wildcard_enum_match_arm
 )]
 
-use std::path::PathBuf;
-
-use collectors::{Root, TopologySource, facts_now};
 use facts::topology::{Cache, CacheKind, Core, Cpu, NumaNode, Package};
 use facts::{Bytes, CoreId, CpuId, Identity, NumaNodeId, PackageId};
 use proptest::prelude::*;
@@ -304,39 +301,4 @@ proptest! {
         let reserved: Option<CpuSet> = reserved.map(|set| set.into_iter().map(CpuId).collect());
         fill(&inventory, &asks, reserved.as_ref())?;
     }
-}
-
-#[test]
-fn recorded_machines_keep_every_promise_too() {
-    let shared = std::env::var_os("BUSBAR_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    let machines = shared.join("machines");
-    let Ok(entries) = std::fs::read_dir(&machines) else {
-        println!("skipped: no shared folder at {}", shared.display());
-        return;
-    };
-    let mut seen = 0;
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|kind| kind != "xml") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        let inventory = facts_now(&Root::nothing(), TopologySource::Xml(text));
-        if inventory.cpus.is_empty() {
-            continue;
-        }
-        seen += 1;
-        for asks in [[1, 2, 3, 4, 5, 6, 7, 8], [8, 4, 16, 2, 1, 32, 3, 1]] {
-            fill(&inventory, &asks, None).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        }
-    }
-    println!("{seen} recorded machines");
-    assert!(
-        seen > 0,
-        "no recorded topology in {} could be read",
-        machines.display()
-    );
 }

@@ -1,20 +1,29 @@
 //! What Busbar placed on a host, and how it leaves.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use collectors::Root;
-use intent::WorkloadId;
+use intent::{Actuators, Mode, WorkloadId};
+use isolators::cgroup::Layout;
+use isolators::{Host, Step};
 use serde::Serialize;
 
-use super::KeeperError;
+use super::config::OWN_CGROUP;
+use super::recover::unopened;
+use super::{Keeper, KeeperConfig, KeeperError};
+use crate::ledger::{Ledger, files};
+
+/// This boot.
+const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
 
 /// Everything that Busbar placed on a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Footprint {
     /// Workloads that the ledger names.
     pub workloads: Vec<WorkloadId>,
-    /// Cgroup directories.
+    /// Cgroup directories: our own, and the workloads' in them.
     pub cgroups: Vec<PathBuf>,
     /// Files of the state directory.
     pub files: Vec<PathBuf>,
@@ -25,16 +34,21 @@ pub struct Footprint {
 pub struct Left {
     /// Processes that were moved back to where they came from.
     pub moved: usize,
-    /// Cgroup directories that were removed: Busbar's own, a hierarchy each.
-    pub removed: Vec<PathBuf>,
+    /// The workloads whose cgroups were removed.
+    pub removed: Vec<WorkloadId>,
     /// What could not be removed, and why.
     pub kept: Vec<String>,
 }
 
 impl fmt::Display for Left {
+    /// `removed: 1 cgroup, 2 processes moved back; nothing left`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.removed.len() == 1 { "" } else { "s" };
         write!(f, "removed: {} cgroup{plural}", self.removed.len())?;
+        if self.moved > 0 {
+            let plural = if self.moved == 1 { "" } else { "es" };
+            write!(f, ", {} process{plural} moved back", self.moved)?;
+        }
         if self.kept.is_empty() {
             f.write_str("; nothing left")
         } else {
@@ -47,14 +61,85 @@ impl fmt::Display for Left {
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn footprint(_root: &Root, _state_dir: &Path) -> Result<Footprint, KeeperError> {
-    Err(KeeperError::Failed("the keeper is not built yet".to_owned()))
+pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError> {
+    let ledger = Ledger::read(state_dir).map_err(unopened)?;
+    let name = ledger
+        .as_ref()
+        .map_or(OWN_CGROUP, |ledger| ledger.cgroup_name.as_str());
+    let workloads = ledger
+        .iter()
+        .flat_map(|ledger| &ledger.workloads)
+        .map(|entry| entry.id.clone());
+    Ok(Footprint {
+        workloads: workloads.collect(),
+        cgroups: cgroups(&Host::at(root.directory()), name),
+        files: files(state_dir),
+    })
 }
 
-/// Moves what still runs back to where it came from and removes every cgroup that the ledger names.
+fn cgroups(host: &Host, name: &str) -> Vec<PathBuf> {
+    let layout = Layout::find(host, name);
+    let mut found = Vec::new();
+    for place in layout.all_hierarchies() {
+        for own in layout.own(place).into_iter().filter(|own| host.is_dir(own)) {
+            let below = host.directories(&own).unwrap_or_default();
+            found.extend(below.iter().map(|name| own.join(name)));
+            found.push(own);
+        }
+    }
+    found
+}
+
+/// Moves what still runs back to where it came from and removes every cgroup that the ledger names. It is an order of the
+/// person who calls it, so it acts in every mode; the agent must have stopped.
 ///
 /// # Errors
 /// When the ledger cannot be read or an agent is running.
-pub fn leave(_root: &Root, _state_dir: &Path) -> Result<Left, KeeperError> {
-    Err(KeeperError::Failed("the keeper is not built yet".to_owned()))
+pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
+    let Some(ledger) = Ledger::read(state_dir).map_err(unopened)? else {
+        return Ok(Left::default());
+    };
+    let boot_id = root.read(BOOT_ID).unwrap_or_else(|_| ledger.boot_id.clone());
+    let actuators = Actuators::new(Mode::Enforce, BTreeMap::new())
+        .map_err(|error| KeeperError::Failed(error.to_string()))?;
+    let config = KeeperConfig {
+        actuators,
+        cgroup_name: ledger.cgroup_name.clone(),
+        ..KeeperConfig::new(root.clone(), state_dir.to_owned(), boot_id)
+    };
+    let mut left = Left::default();
+    let mut keeper = Keeper::open(config)?;
+    let known: Vec<WorkloadId> = ledger.workloads.iter().map(|entry| entry.id.clone()).collect();
+    for id in known {
+        if keeper.ledger.entry(&id).is_some() {
+            match keeper.undo(&id) {
+                Ok(undone) => left.moved += moves(&undone),
+                Err(error) => {
+                    left.kept.push(format!("workload {id}: {error}"));
+                    continue;
+                }
+            }
+        }
+        left.removed.push(id);
+    }
+    let rest = cgroups(&keeper.host, &keeper.config.cgroup_name);
+    left.kept
+        .extend(rest.iter().map(|dir| format!("{} is still there", dir.display())));
+    Ok(left)
+}
+
+fn moves(steps: &[Step]) -> usize {
+    let mut pids: Vec<u32> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::MoveProcess { pid, .. } => Some(*pid),
+            Step::MakeCgroup { .. }
+            | Step::EnableControllers { .. }
+            | Step::WriteFile { .. }
+            | Step::RemoveCgroup { .. } => None,
+        })
+        .collect();
+    pids.sort_unstable();
+    pids.dedup();
+    pids.len()
 }

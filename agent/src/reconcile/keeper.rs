@@ -1,110 +1,200 @@
-//! The keeper itself: one task owns it.
+//! The keeper itself, what it knows, and what it says of it. One task owns it.
 
-use agent_api::v1::{AgentEvent, Ask, CgroupStatus, Ended, Exclusivity, Offer, PlannedStep, RunRequest, Workload};
-use facts::{CpuSet, Inventory, Moment};
-use intent::{Generation, WorkloadId};
+use std::fmt;
+
+use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Workload};
+use facts::{CpuSet, Inventory};
+use intent::{Generation, Intent, Isolation, WorkloadId};
+use isolators::cgroup::{CgroupMode, Controller, Layout};
+use isolators::{Host, Phase, Step};
 
 use super::{KeeperConfig, KeeperError};
+use crate::ledger::{Entry, Ledger, Life, Lock};
+use crate::place::{Pool, Taken};
+
+/// Called before each step that changes the host.
+pub type StepWatch = Box<dyn FnMut(&Step) + Send>;
 
 /// Owns the ledger and the intent in force. Synchronous: its calls read and write small files and may take a second.
-#[derive(Debug)]
 pub struct Keeper {
-    _config: KeeperConfig,
+    pub(super) config: KeeperConfig,
+    pub(super) host: Host,
+    pub(super) layout: Layout,
+    pub(super) ledger: Ledger,
+    pub(super) pool: Option<Pool>,
+    pub(super) found: Vec<String>,
+    pub(super) watch: StepWatch,
+    pub(super) last_trouble: String,
+    pub(super) _lock: Option<Lock>,
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("config", &self.config)
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Keeper {
-    /// Opens the ledger, takes its lock, and finishes what an earlier run left half done (in enforce only).
-    ///
-    /// # Errors
-    /// When the ledger is damaged or in use, or our cgroup is somebody else's.
-    pub fn open(config: KeeperConfig) -> Result<Keeper, KeeperError> {
-        Ok(Keeper { _config: config })
-    }
-
     /// What opening found and did: a sentence each, for the log.
     pub fn found(&self) -> &[String] {
-        &[]
+        &self.found
     }
 
-    /// Takes note of the machine as it is now: from it follow the reserved and the shared CPUs. Changes nothing on the host.
-    pub fn look(&mut self, _inventory: &Inventory) {}
-
-    /// What would be offered. Changes nothing and holds nothing.
-    ///
-    /// # Errors
-    /// With what is missing.
-    pub fn offer(&self, _ask: &Ask, _inventory: &Inventory) -> Result<Offer, KeeperError> {
-        Err(KeeperError::Failed("the keeper is not built yet".to_owned()))
+    /// Takes note of the machine as it is now: from it follow the reserved and the shared CPUs. Changes nothing on the
+    /// host; the next sweep does, where CPUs came or went.
+    pub fn look(&mut self, inventory: &Inventory) {
+        let taken = taken(&self.ledger.intent);
+        let pool = Pool::of(inventory, &taken, self.config.reserved_cpus.as_ref());
+        // Before the topology is known nothing is usable; what was known stays.
+        if !pool.usable.is_empty() {
+            self.pool = Some(pool);
+        }
     }
 
-    /// Offers, writes the intent down, applies it, reads back, and moves the process `pid` in.
-    ///
-    /// # Errors
-    /// With what was refused, or what failed and was undone.
-    pub fn start(
-        &mut self,
-        _request: RunRequest,
-        _pid: u32,
-        _uid: u32,
-        _inventory: &Inventory,
-        _now: Moment,
-    ) -> Result<Workload, KeeperError> {
-        Err(KeeperError::Failed("the keeper is not built yet".to_owned()))
-    }
-
-    /// Moves what still runs in it back to where it came from, and undoes the rest.
-    ///
-    /// # Errors
-    /// When there is no such workload, or the kernel refused.
-    pub fn end(&mut self, id: &WorkloadId, _now: Moment) -> Result<Ended, KeeperError> {
-        Err(KeeperError::NotFound(id.clone()))
-    }
-
-    /// Ends workloads whose cgroup is empty and repairs what somebody else changed. Call it every second or so.
-    pub fn sweep(&mut self, _now: Moment) -> Vec<AgentEvent> {
-        Vec::new()
-    }
-
-    /// The outstanding steps; none means converged.
+    /// The outstanding steps; none means converged. Reads the host, changes nothing.
     ///
     /// # Errors
     /// When the host cannot be read.
     pub fn plan(&self) -> Result<Vec<PlannedStep>, KeeperError> {
-        Ok(Vec::new())
+        let mut steps: Vec<(Phase, Step)> = Vec::new();
+        for entry in self
+            .ledger
+            .workloads
+            .iter()
+            .filter(|entry| entry.life != Life::Running)
+        {
+            let moves = self.moves_back(entry, 0)?;
+            steps.extend(moves.into_iter().map(|step| (Phase::Release, step)));
+        }
+        steps.extend(self.missing(&self.settled())?);
+        let told = steps.into_iter().map(|(phase, step)| PlannedStep {
+            phase: phase.word().to_owned(),
+            text: step.to_string(),
+        });
+        Ok(told.collect())
+    }
+
+    /// The intent without workloads that were never confirmed: what a crash now would lead to.
+    pub(super) fn settled(&self) -> Intent {
+        let mut intent = self.ledger.intent.clone();
+        let runs = |id: &WorkloadId| {
+            self.ledger
+                .entry(id)
+                .is_some_and(|entry| entry.life == Life::Running)
+        };
+        intent.isolations.retain(|isolation| runs(&isolation.workload));
+        intent
     }
 
     /// The workloads in force.
     pub fn workloads(&self) -> Vec<Workload> {
-        Vec::new()
+        let running = self
+            .ledger
+            .workloads
+            .iter()
+            .filter(|entry| entry.life == Life::Running);
+        running
+            .filter_map(|entry| Some(self.shown(entry, self.ledger.intent.of(&entry.id)?)))
+            .collect()
+    }
+
+    pub(super) fn shown(&self, entry: &Entry, isolation: &Isolation) -> Workload {
+        let places = self.layout.hierarchies(isolation).unwrap_or_default();
+        let cgroups = places
+            .into_iter()
+            .map(|place| self.layout.group(place, isolation));
+        Workload {
+            id: entry.id.clone(),
+            command: entry.command.clone(),
+            uid: entry.uid,
+            pid: entry.pid,
+            cpus: isolation.cpus.clone(),
+            numa_nodes: isolation.numa_nodes.clone(),
+            exclusive: isolation.exclusive,
+            memory_bytes: isolation.memory_max,
+            since: entry.since,
+            cgroups: cgroups.map(|dir| dir.display().to_string()).collect(),
+            exclusivity: entry.exclusivity,
+            steps: entry.steps.clone(),
+        }
     }
 
     /// Who asked for this workload: its user.
-    pub fn owner(&self, _id: &WorkloadId) -> Option<u32> {
-        None
+    pub fn owner(&self, id: &WorkloadId) -> Option<u32> {
+        self.ledger.entry(id).map(|entry| entry.uid)
     }
 
     /// The generation of the intent in force.
     pub fn generation(&self) -> Generation {
-        Generation::default()
+        self.ledger.intent.generation
     }
 
     /// CPUs that are kept for the host and never lent exclusively. Empty until `look`.
     pub fn reserved(&self) -> CpuSet {
-        CpuSet::new()
+        self.pool
+            .as_ref()
+            .map(|pool| pool.reserved.clone())
+            .unwrap_or_default()
     }
 
     /// CPUs that every workload without exclusive ones shares, with the host. Empty until `look`.
     pub fn shared(&self) -> CpuSet {
-        CpuSet::new()
+        let lent = taken(&self.ledger.intent)
+            .iter()
+            .fold(CpuSet::new(), |all, one| all.union(&one.cpus));
+        self.pool
+            .as_ref()
+            .map(|pool| pool.usable.difference(&lent))
+            .unwrap_or_default()
     }
 
     /// Which cgroups the host offers.
     pub fn cgroup_status(&self) -> CgroupStatus {
+        let cgroups = &self.layout.cgroups;
+        let controllers = cgroups
+            .places
+            .iter()
+            .map(|(controller, place)| (controller.word().to_owned(), place.mount.display().to_string()));
+        let refused: Vec<String> = self
+            .ledger
+            .workloads
+            .iter()
+            .filter(|entry| !entry.refused.is_empty())
+            .map(|entry| format!("{}: {}", entry.id, entry.refused))
+            .collect();
+        let (exclusivity, why) = if cgroups.mode == CgroupMode::None {
+            let why = cgroups
+                .missing
+                .get(&Controller::Cpuset)
+                .cloned()
+                .unwrap_or_default();
+            (Exclusivity::None, why)
+        } else if let Some(why) = self.layout.why_no_partition() {
+            (Exclusivity::AmongBusbar, why.to_owned())
+        } else if refused.is_empty() {
+            (Exclusivity::Partition, String::new())
+        } else {
+            (Exclusivity::AmongBusbar, refused.join("; "))
+        };
         CgroupStatus {
-            mode: "none".to_owned(),
-            controllers: Vec::new(),
-            exclusivity: Exclusivity::None,
-            why: "the keeper is not built yet".to_owned(),
+            mode: cgroups.mode.word().to_owned(),
+            controllers: controllers.collect(),
+            exclusivity,
+            why,
         }
     }
+}
+
+/// What the exclusive holders of an intent have.
+pub(super) fn taken(intent: &Intent) -> Vec<Taken> {
+    let exclusive = intent.isolations.iter().filter(|isolation| isolation.exclusive);
+    exclusive
+        .map(|isolation| Taken {
+            workload: isolation.workload.clone(),
+            cpus: isolation.cpus.clone(),
+        })
+        .collect()
 }

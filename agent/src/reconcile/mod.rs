@@ -1,11 +1,19 @@
 //! The keeper: brings the host to the intent, remembers what it did, and finds its way back after a crash.
+//!
+//! Level-triggered: whatever happened, the host is compared with the intent in the ledger, and the missing steps are done.
+//! The intent is on disk before the first step, so a crash between two steps loses nothing.
 
 mod config;
+mod end;
 mod error;
 mod footprint;
+mod hand;
 mod keeper;
+mod recover;
+mod start;
+mod sweep;
 
-pub use config::KeeperConfig;
+pub use config::{KeeperConfig, OWN_CGROUP};
 pub use error::KeeperError;
 pub use footprint::{Footprint, Left, footprint, leave};
-pub use keeper::Keeper;
+pub use keeper::{Keeper, StepWatch};

@@ -1,0 +1,164 @@
+//! Opening: the ledger first, then the host, then what an earlier run left half done.
+
+use intent::{Actuator, WorkloadId};
+use isolators::Host;
+use isolators::apply::held;
+use isolators::cgroup::{Layout, strangers};
+
+use super::hand::{after, shown, told};
+use super::keeper::StepWatch;
+use super::{Keeper, KeeperConfig, KeeperError};
+use crate::ledger::{Entry, Ledger, LedgerError, Life, Lock};
+
+impl Keeper {
+    /// Opens the ledger, takes its lock, and finishes what an earlier run left half done. Where the mode forbids to act it
+    /// only reads: no lock, no directory, no file.
+    ///
+    /// # Errors
+    /// When the ledger is damaged, in use, or of another cgroup.
+    pub fn open(config: KeeperConfig) -> Result<Keeper, KeeperError> {
+        Keeper::open_watched(config, Box::new(|_| ()))
+    }
+
+    /// The same, and `watch` is called before each step that changes the host.
+    ///
+    /// # Errors
+    /// As [`Keeper::open`].
+    pub fn open_watched(config: KeeperConfig, watch: StepWatch) -> Result<Keeper, KeeperError> {
+        let acts = held(&config.actuators, Actuator::Cpu, &[]).is_none();
+        let lock = if acts {
+            Some(Lock::take(&config.state_dir).map_err(unopened)?)
+        } else {
+            None
+        };
+        let ledger = Ledger::read(&config.state_dir).map_err(unopened)?;
+        let ledger = ledger.unwrap_or_else(|| Ledger::new(&config.boot_id, &config.cgroup_name));
+        if ledger.cgroup_name != config.cgroup_name && !ledger.workloads.is_empty() {
+            return Err(KeeperError::Refused(format!(
+                "the ledger in {} is of the cgroup {:?} and names {} workloads; this agent is to use {:?}. \
+                 Use the old name until they have ended, or let the old agent leave",
+                config.state_dir.display(),
+                ledger.cgroup_name,
+                ledger.workloads.len(),
+                config.cgroup_name
+            )));
+        }
+        let host = Host::at(config.root.directory());
+        let mut layout = Layout::find(&host, &config.cgroup_name);
+        let refused = ledger.workloads.iter().filter(|entry| !entry.refused.is_empty());
+        layout.refused = refused.map(|entry| entry.id.clone()).collect();
+        let mut keeper = Keeper {
+            config,
+            host,
+            layout,
+            ledger,
+            pool: None,
+            found: Vec::new(),
+            watch,
+            last_trouble: String::new(),
+            _lock: lock,
+        };
+        keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);
+        keeper.recover();
+        Ok(keeper)
+    }
+
+    fn recover(&mut self) {
+        if self.ledger.boot_id != self.config.boot_id {
+            self.forget_the_boot_before();
+        }
+        if self.ledger.workloads.is_empty()
+            && let Ok(Some(stranger)) = strangers(&self.host, &self.layout)
+        {
+            self.found
+                .push(format!("{stranger}; until then nothing is started here"));
+        }
+        let finished = self.finished();
+        for id in finished {
+            self.finish(&id);
+        }
+        let kept: Vec<Entry> = self
+            .ledger
+            .workloads
+            .iter()
+            .filter(|entry| entry.life == Life::Running)
+            .cloned()
+            .collect();
+        for entry in kept {
+            let members = self.members(&entry).map_or(0, |members| members.len());
+            let cpus = self
+                .ledger
+                .intent
+                .of(&entry.id)
+                .map(|isolation| isolation.cpus.to_string());
+            self.found.push(format!(
+                "workload {} runs on with CPUs {} ({members} process{})",
+                entry.id,
+                cpus.unwrap_or_default(),
+                if members == 1 { "" } else { "es" }
+            ));
+        }
+        if self.may_act() && !self.ledger.workloads.is_empty() {
+            match self.converge() {
+                Ok(done) if done.is_empty() => {}
+                Ok(done) => self.found.push(format!("put right: {}", shown(&done))),
+                Err(error) => self
+                    .found
+                    .push(format!("cannot bring the host to the intent: {error}")),
+            }
+        }
+    }
+
+    fn finish(&mut self, id: &WorkloadId) {
+        let what = match self.ledger.entry(id).map(|entry| entry.life) {
+            Some(Life::Starting) => "was never confirmed to who asked",
+            Some(Life::Ending) => "was being undone",
+            Some(Life::Running) | None => "has ended while no agent ran",
+        };
+        if !self.may_act() {
+            self.found.push(format!(
+                "workload {id} {what}; the mode keeps it from being undone"
+            ));
+            return;
+        }
+        let came = match self.undo(id) {
+            Ok(undone) => format!("undone: {} steps", undone.len()),
+            Err(error) => format!("cannot undo it: {error}"),
+        };
+        self.found.push(format!("workload {id} {what}; {came}"));
+    }
+
+    /// No cgroup outlives its kernel: what the ledger says of an earlier boot is over.
+    fn forget_the_boot_before(&mut self) {
+        let gone: Vec<String> = self
+            .ledger
+            .workloads
+            .iter()
+            .map(|entry| entry.id.to_string())
+            .collect();
+        if !gone.is_empty() {
+            let names = gone.join(", ");
+            self.found.push(format!(
+                "the node was started again: gone with the boot before are {names}"
+            ));
+        }
+        let intent = after(self.ledger.intent.generation);
+        self.ledger = Ledger::new(&self.config.boot_id, &self.config.cgroup_name);
+        self.ledger.intent = intent;
+        self.layout.refused.clear();
+        if self.may_act()
+            && !gone.is_empty()
+            && let Err(error) = self.save()
+        {
+            self.found.push(error.to_string());
+        }
+    }
+}
+
+pub(super) fn unopened(error: LedgerError) -> KeeperError {
+    match error {
+        LedgerError::Held { .. } => KeeperError::Conflict(told(&error)),
+        LedgerError::Damaged { .. } => KeeperError::Refused(told(&error)),
+        LedgerError::Io { .. } => KeeperError::Failed(told(&error)),
+    }
+}

@@ -1,0 +1,125 @@
+//! The sweep: workloads that ended are undone, and what somebody else changed is put right.
+
+use agent_api::v1::AgentEvent;
+use facts::Moment;
+use intent::WorkloadId;
+use isolators::Step;
+
+use super::Keeper;
+use super::hand::shown;
+use crate::ledger::Life;
+
+impl Keeper {
+    /// Ends workloads whose cgroup is empty and repairs what somebody else changed. Call it every second or so.
+    /// Where the mode forbids to act it changes nothing and says nothing: `plan` shows what is outstanding.
+    pub fn sweep(&mut self, now: Moment) -> Vec<AgentEvent> {
+        if !self.may_act() {
+            return Vec::new();
+        }
+        self.refresh();
+        let mut events = Vec::new();
+        for id in self.finished() {
+            match self.undo(&id) {
+                Ok(undone) => events.push(event(
+                    now,
+                    "workload_ended",
+                    format!("workload {id} has ended; undone: {} steps", undone.len()),
+                )),
+                Err(error) => events.extend(self.trouble(now, format!("cannot undo workload {id}: {error}"))),
+            }
+        }
+        events.extend(self.repair(now));
+        events
+    }
+
+    /// Workloads without a process, and those whose undoing was not finished.
+    pub(super) fn finished(&self) -> Vec<WorkloadId> {
+        let entries = self.ledger.workloads.iter();
+        let over = entries.filter(|entry| match entry.life {
+            Life::Running => self.members(entry).is_ok_and(|members| members.is_empty()),
+            Life::Starting | Life::Ending => true,
+        });
+        over.map(|entry| entry.id.clone()).collect()
+    }
+
+    fn repair(&mut self, now: Moment) -> Vec<AgentEvent> {
+        let next = self.next_intent(self.ledger.intent.isolations.clone());
+        let reshared = next.isolations != self.ledger.intent.isolations;
+        if reshared {
+            // CPUs came or went: who shares them shares what is there now.
+            self.ledger.intent = next;
+            if let Err(error) = self.save() {
+                return self.trouble(now, error.to_string());
+            }
+        }
+        let partitions = self.refusals();
+        let done = match self.converge() {
+            Ok(done) => done,
+            Err(error) => return self.trouble(now, format!("cannot bring the host to the intent: {error}")),
+        };
+        self.last_trouble.clear();
+        let mut events = Vec::new();
+        if !done.is_empty() {
+            let kind = if reshared {
+                "shared_cpus_changed"
+            } else {
+                "drift_repaired"
+            };
+            events.push(event(now, kind, self.repaired(&done, reshared)));
+        }
+        let lost: Vec<(WorkloadId, String)> = self
+            .refusals()
+            .into_iter()
+            .filter(|refusal| !partitions.contains(refusal))
+            .collect();
+        if !lost.is_empty() {
+            events.extend(
+                self.save()
+                    .err()
+                    .map(|error| event(now, "trouble", error.to_string())),
+            );
+        }
+        for (id, why) in lost {
+            let message = format!("the CPUs of {id} are no partition any more: {why}");
+            events.push(event(now, "exclusivity_lost", message));
+        }
+        events
+    }
+
+    fn repaired(&self, done: &[Step], reshared: bool) -> String {
+        let what = if reshared {
+            "the shared CPUs changed"
+        } else {
+            "somebody changed what Busbar had set"
+        };
+        format!("{what}; done: {}", shown(done))
+    }
+
+    fn refusals(&self) -> Vec<(WorkloadId, String)> {
+        let refused = self
+            .ledger
+            .workloads
+            .iter()
+            .filter(|entry| !entry.refused.is_empty());
+        refused
+            .map(|entry| (entry.id.clone(), entry.refused.clone()))
+            .collect()
+    }
+
+    /// One event for one trouble, however many sweeps it lasts.
+    fn trouble(&mut self, now: Moment, message: String) -> Vec<AgentEvent> {
+        if self.last_trouble == message {
+            return Vec::new();
+        }
+        self.last_trouble.clone_from(&message);
+        vec![event(now, "trouble", message)]
+    }
+}
+
+fn event(at: Moment, kind: &str, message: String) -> AgentEvent {
+    AgentEvent {
+        at,
+        kind: kind.to_owned(),
+        message,
+    }
+}

@@ -110,7 +110,8 @@ fn ended(complaint: &str, status: ExitStatus, what: &Path) -> String {
     let mut lines = complaint.lines().map(str::trim).rev();
     let last = lines.find(|line| !line.is_empty() && !line.starts_with("note:"));
     match (status.code(), last) {
-        (Some(FAILED), Some(own)) => own.to_owned(),
+        (Some(FAILED), Some(own)) if own.contains(&*what.to_string_lossy()) => own.to_owned(),
+        (Some(FAILED), Some(own)) => format!("cannot read {}: {own}", what.display()),
         (_, last) => format!(
             "hwloc stopped at {}: {}",
             what.display(),

@@ -57,14 +57,27 @@ impl Daemon {
                 daemon.url = url;
                 Ok(daemon)
             }
-            Err(_) => {
-                let ended = daemon.child.try_wait().ok().flatten();
-                let how = ended.map_or("did not become ready".to_owned(), |status| {
-                    format!("ended ({status})")
-                });
-                bail!("{name} {how}; its log says:\n{}", tail(log))
+            Err(why) => {
+                let how = match why {
+                    mpsc::RecvTimeoutError::Timeout => "did not become ready".to_owned(),
+                    mpsc::RecvTimeoutError::Disconnected => daemon.last_words(),
+                };
+                bail!(
+                    "{name} {how}; its log {} ends with:\n{}",
+                    log.display(),
+                    tail(log)
+                )
             }
         }
+    }
+
+    /// How a daemon that has closed its output ended.
+    fn last_words(&mut self) -> String {
+        let ended = wait::until("its end", STOP_WITHIN, || Ok(self.child.try_wait()?));
+        ended.map_or_else(
+            |_| "closed its output before it was ready".to_owned(),
+            |status| format!("ended before it was ready ({status})"),
+        )
     }
 
     /// Starts a daemon that prints no ready line, and looks until `look` answers its address.

@@ -53,18 +53,12 @@ fn up(args: &Args) -> anyhow::Result<ExitCode> {
     if args.fresh {
         state.forget()?;
     }
-    let came_up = Raised::raise(args, &state, &endings).map(|mut raised| {
-        let said = tell(args, &state, &mut raised);
-        (raised, said)
-    });
-    let (raised, outcome) = match came_up {
-        Ok((mut raised, said)) => {
-            let outcome = said.and_then(|()| wait(args, &mut raised, &endings));
-            (Some(raised), outcome)
-        }
-        Err(error) => (None, Err(error)),
-    };
-    let stopped = raised.map_or(0, |raised| raised.take_down(&endings));
+    let mut raised = Raised::default();
+    let outcome = raised
+        .raise(args, &state, &endings)
+        .and_then(|()| tell(args, &state, &mut raised))
+        .and_then(|()| wait(args, &mut raised, &endings));
+    let stopped = raised.take_down(&endings);
     let clean = words::removed(&state.leave(), stopped);
     outcome?;
     Ok(if clean {

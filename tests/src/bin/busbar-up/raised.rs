@@ -17,6 +17,7 @@ use crate::state::State;
 const SCRAPE_INTERVAL: &str = "500ms";
 
 /// Everything that runs.
+#[derive(Default)]
 pub struct Raised {
     pub world: Option<World>,
     pub agent: Option<Agent>,
@@ -27,15 +28,8 @@ pub struct Raised {
 }
 
 impl Raised {
-    /// Raises everything that is not there yet.
-    pub fn raise(args: &Args, state: &State, endings: &Endings) -> anyhow::Result<Raised> {
-        let mut raised = Raised {
-            world: None,
-            agent: None,
-            rack: None,
-            prometheus: None,
-            no_prometheus: None,
-        };
+    /// Raises everything. What stood before a failure stays in here, to be taken down.
+    pub fn raise(&mut self, args: &Args, state: &State, endings: &Endings) -> anyhow::Result<()> {
         let group = Group::Own;
         let log = |name: &str| state.join(&format!("{name}.log"));
         let address = |port: u16| format!("127.0.0.1:{port}");
@@ -45,25 +39,18 @@ impl Raised {
             World::start(&state.binaries, &state.join("world"), &log("world"), group, more)
         })?;
         let addresses = world.addresses.clone();
-        raised.world = Some(world);
-        raised.note(state)?;
-        ensure!(!endings.is_asked(), "stopped while raising");
+        self.world = Some(world);
+        self.note(state, endings)?;
 
         let mut plan = AgentPlan::in_folder(state.folder(), "n01", "enforce");
         plan.listen_address = address(ports::wanted(args.port_base, "the agent"));
+        let config = state.join("agent.toml");
         let agent = timed("agent", || {
-            Agent::start(
-                &state.binaries,
-                plan,
-                &state.join("agent.toml"),
-                &log("agent"),
-                group,
-            )
+            Agent::start(&state.binaries, plan, &config, &log("agent"), group)
         })?;
         let agent_url = agent.daemon.url().to_owned();
-        raised.agent = Some(agent);
-        raised.note(state)?;
-        ensure!(!endings.is_asked(), "stopped while raising");
+        self.agent = Some(agent);
+        self.note(state, endings)?;
 
         let mut plan = RackPlan::in_folder(state.folder(), "enforce", Some(&agent_url));
         plan.listen_address = address(ports::wanted(args.port_base + 1, "the rack"));
@@ -72,13 +59,11 @@ impl Raised {
             Rack::start(&state.binaries, &plan, &addresses, &config, &log("rack"), group)
         })?;
         let rack_url = rack.daemon.url().to_owned();
-        raised.rack = Some(rack);
-        raised.note(state)?;
-        ensure!(!endings.is_asked(), "stopped while raising");
+        self.rack = Some(rack);
+        self.note(state, endings)?;
 
-        raised.raise_prometheus(args, state, &rack_url);
-        raised.note(state)?;
-        Ok(raised)
+        self.raise_prometheus(args, state, &rack_url);
+        self.note(state, endings)
     }
 
     /// A rack without Prometheus is still a rack: what goes wrong here is said and goes no further.
@@ -119,8 +104,11 @@ impl Raised {
         [world, agent, rack, prometheus].into_iter().flatten()
     }
 
-    fn note(&self, state: &State) -> anyhow::Result<()> {
-        state.remember(self.daemons())
+    /// Writes down what runs, and goes no further where the end was asked for meanwhile.
+    fn note(&self, state: &State, endings: &Endings) -> anyhow::Result<()> {
+        state.remember(self.daemons())?;
+        ensure!(!endings.is_asked(), "stopped while raising");
+        Ok(())
     }
 
     /// The rack's address.

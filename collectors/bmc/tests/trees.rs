@@ -90,7 +90,7 @@ const EXPECTED: [Expected; 14] = [
         tree: "public-pdu",
         domains: &[],
         claims: &[],
-        doubts: "missing",
+        doubts: "",
     },
     Expected {
         tree: "public-power-shelf",

@@ -109,6 +109,11 @@ fn ended(complaint: &str, status: ExitStatus, what: &Path) -> String {
     // hwloc may warn before, and Rust adds hints below: what ended the child is the last line that is neither.
     let mut lines = complaint.lines().map(str::trim).rev();
     let last = lines.find(|line| !line.is_empty() && !line.starts_with("note:"));
+    // The child's own name in front says nothing: its parent has the same.
+    let last = last.map(|line| match line.split_once(": ") {
+        Some((program, rest)) if !program.contains(['/', ' ']) => rest,
+        _ => line,
+    });
     match (status.code(), last) {
         (Some(FAILED), Some(own)) if own.contains(&*what.to_string_lossy()) => own.to_owned(),
         (Some(FAILED), Some(own)) => format!("cannot read {}: {own}", what.display()),

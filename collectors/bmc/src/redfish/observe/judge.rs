@@ -34,9 +34,10 @@ pub(super) fn state(said: &SupplySaid, name: &str, doubts: &Doubts) -> SupplySta
         return SupplyState::Absent;
     }
     if OFF.contains(&word) {
-        return match no_input(said) {
-            true => SupplyState::InputLost,
-            false => SupplyState::Off,
+        return match (no_input(said), said.status.health.as_deref()) {
+            (true, _) => SupplyState::InputLost,
+            (false, Some("Critical")) => SupplyState::Faulted,
+            (false, _) => SupplyState::Off,
         };
     }
     if word != ENABLED && !BUSY.contains(&word) {

@@ -34,11 +34,10 @@ pub async fn supplies(bmc: &Bmc) -> Result<Supplies, BmcError> {
         domains.extend(of_place(bmc, &place, found, &doubts));
     }
     count_once(bmc, &mut domains, &doubts);
-    if domains.is_empty() {
-        let message = match empty_lists {
-            0 => "no chassis has a place for supplies".to_owned(),
-            lists => format!("{lists} chassis have a place for supplies and list none (fed from outside?)"),
-        };
+    // A BMC without any place for supplies, as a node on a busbar has it, leaves nothing to doubt.
+    if domains.is_empty() && empty_lists > 0 {
+        let message =
+            format!("{empty_lists} chassis have a place for supplies and list none (fed from outside?)");
         doubts.add("missing", &bmc.name_of(bmc.root().chassis()), message);
     }
     let mut all = bmc.root_doubts().to_vec();

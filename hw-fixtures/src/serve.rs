@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 
 use crate::face::control::{Control, routes};
 use crate::face::tree::TreeError;
@@ -190,7 +191,11 @@ impl Raised {
             .handle(handle.clone());
         faces.spawn(server.serve(app.into_make_service()));
         for (listener, tls, app) in self.bmcs {
-            let server = axum_server::from_tcp_rustls(listener, tls).map_err(ServeError::Face)?;
+            // Without TCP_NODELAY head and body of an answer wait for each other's acknowledgement.
+            let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+            let server = axum_server::from_tcp(listener)
+                .map_err(ServeError::Face)?
+                .acceptor(acceptor);
             faces.spawn(server.handle(handle.clone()).serve(app.into_make_service()));
         }
         let live = Arc::clone(&self.live);

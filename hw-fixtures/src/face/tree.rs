@@ -1,7 +1,11 @@
 //! A recorded Redfish tree behind a live BMC: what was recorded is read, lights and set points can be set.
 
+mod recording;
+
+pub use recording::TreeError;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
@@ -12,83 +16,25 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::door::{Door, Privilege};
-use super::redfish::{ROOT, SESSIONS, half, json_object, never};
+use super::redfish::{ROOT, half, json_object, never};
 use super::reply::{self, Etag, LARGEST_BODY, X_AUTH_TOKEN, header_text};
 use super::trouble::Trouble;
 use crate::live::Live;
 use crate::world::Answer;
+use recording::Recording;
 
-/// One resource of a recorded tree.
-const PAGE: &str = "index.json";
-/// One document of a recorded tree that is not JSON, such as `$metadata`.
-const DOCUMENT: &str = "index.xml";
 /// What can be set on a recorded tree; everything else stays as it was recorded.
 const SETTABLE: [&str; 3] = ["LocationIndicatorActive", "IndicatorLED", "SetPoint"];
-/// A tree's root is looked for this many folders deep: archives wrap it in one or two.
-const ROOT_DEPTH: usize = 4;
-
-/// Why a folder cannot be served as a tree.
-#[derive(Debug, thiserror::Error)]
-pub enum TreeError {
-    /// There is no such folder.
-    #[error("cannot read the recorded tree {path}")]
-    Read {
-        /// The folder as it was named.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It holds no service root.
-    #[error(
-        "{path} holds no recorded Redfish tree; expected redfish/v1/index.json in it, or index.json of the service root"
-    )]
-    NoRoot {
-        /// The folder as it was named.
-        path: PathBuf,
-    },
-}
-
 /// A BMC that answers from a recording.
 pub struct Tree {
     name: String,
-    /// The folder of `/redfish/v1`.
-    root: PathBuf,
+    recording: Recording,
+    /// Where this recording opens its sessions.
+    sessions: String,
     live: Arc<Live>,
     door: Door,
     /// Resources that were changed since the start.
     overlay: Mutex<BTreeMap<String, Value>>,
-}
-
-/// Finds the folder of `/redfish/v1` in or below a folder.
-///
-/// # Errors
-/// [`TreeError`] naming the folder.
-pub fn find_root(dir: &Path) -> Result<PathBuf, TreeError> {
-    let read = |source| TreeError::Read {
-        path: dir.to_path_buf(),
-        source,
-    };
-    let mut layer = vec![dir.canonicalize().map_err(read)?];
-    for _ in 0..ROOT_DEPTH {
-        let mut below = Vec::new();
-        for folder in &layer {
-            let inner = folder.join("redfish/v1");
-            if let Some(root) = [&inner, folder]
-                .into_iter()
-                .find(|root| root.join(PAGE).is_file())
-            {
-                return Ok(root.clone());
-            }
-            let entries = std::fs::read_dir(folder).map_err(read)?.filter_map(Result::ok);
-            below.extend(entries.map(|entry| entry.path()).filter(|path| path.is_dir()));
-        }
-        below.sort();
-        layer = below;
-    }
-    Err(TreeError::NoRoot {
-        path: dir.to_path_buf(),
-    })
 }
 
 impl Tree {
@@ -103,14 +49,14 @@ impl Tree {
         user: &str,
         password: &str,
     ) -> Result<Self, TreeError> {
-        let root = find_root(dir)?;
-        let (door, overlay) = (Door::new(user, password), Mutex::new(BTreeMap::new()));
+        let recording = Recording::open(dir)?;
         Ok(Self {
             name: name.to_owned(),
-            root,
+            sessions: recording.sessions(),
+            recording,
             live,
-            door,
-            overlay,
+            door: Door::new(user, password),
+            overlay: Mutex::new(BTreeMap::new()),
         })
     }
 
@@ -141,13 +87,13 @@ impl Tree {
 
     fn admitted(&self, parts: &Parts, body: &Bytes) -> Result<Response, Trouble> {
         let path = parts.uri.path().trim_end_matches('/');
-        let (method, sessions) = (&parts.method, self.sessions());
+        let (method, sessions) = (&parts.method, self.sessions.as_str());
         let reads = matches!(*method, Method::GET | Method::HEAD);
         let entrant = self.door.enter(&parts.headers)?;
         let open = ["/redfish", ROOT, "/redfish/v1/odata", "/redfish/v1/$metadata"].contains(&path);
         let login = *method == Method::POST && path == sessions;
         if login {
-            return self.login(&sessions, &json_object(&parts.headers, body)?);
+            return self.login(sessions, &json_object(&parts.headers, body)?);
         }
         let Some(entrant) = entrant else {
             return if reads && open {
@@ -160,7 +106,7 @@ impl Tree {
             return self.read(path, &parts.headers);
         }
         let session = path
-            .strip_prefix(&sessions)
+            .strip_prefix(sessions)
             .and_then(|rest| rest.strip_prefix('/'));
         match (method, session) {
             (&Method::DELETE, Some(id)) if self.door.book().session(id).is_some() => {
@@ -175,16 +121,6 @@ impl Tree {
                 Err(Trouble::method_not_allowed(method.as_str(), path))
             }
         }
-    }
-
-    /// Where this recording opens its sessions.
-    fn sessions(&self) -> String {
-        let root = self.page(ROOT).ok();
-        let link = root
-            .as_ref()
-            .and_then(|root| root.pointer("/Links/Sessions/@odata.id"));
-        let link = link.and_then(Value::as_str).unwrap_or(SESSIONS);
-        link.trim_end_matches('/').to_owned()
     }
 
     fn login(&self, sessions: &str, asked: &Map<String, Value>) -> Result<Response, Trouble> {
@@ -209,22 +145,22 @@ impl Tree {
         if path == "/redfish" {
             return Ok(reply::json(StatusCode::OK, &json!({ "v1": "/redfish/v1/" })));
         }
-        if let Some(document) = self.document(path) {
+        if let Some(document) = self.recording.document(path) {
             return Ok(reply::bytes(
                 StatusCode::OK,
                 "application/xml;charset=utf-8",
                 document,
             ));
         }
-        let body = self.page(path)?;
-        let etag = body.get("@odata.etag").and_then(Value::as_str);
+        let (text, etag) = self.text(path)?;
         let known = header_text(headers, header::IF_NONE_MATCH);
-        if etag.is_some() && known == etag {
-            return Ok(reply::empty(StatusCode::NOT_MODIFIED));
-        }
-        let mut response = reply::json(StatusCode::OK, &body);
+        let mut response = if etag.is_some() && known == etag.as_deref() {
+            reply::empty(StatusCode::NOT_MODIFIED)
+        } else {
+            reply::bytes(StatusCode::OK, "application/json;charset=utf-8", text)
+        };
         if let Some(etag) = etag {
-            reply::set(response.headers_mut(), header::ETAG, etag);
+            reply::set(response.headers_mut(), header::ETAG, &etag);
         }
         reply::allow(
             response.headers_mut(),
@@ -233,69 +169,33 @@ impl Tree {
         Ok(response)
     }
 
-    /// A live session, the overlay, or the recording, in this order.
-    fn page(&self, path: &str) -> Result<Value, Trouble> {
-        let sessions = "/SessionService/Sessions/";
-        if let Some((_, id)) = path.split_once(sessions)
-            && let Some(session) = self.door.book().session(id)
+    /// A live session, the overlay, or the recording byte by byte, in this order; and its entity tag.
+    fn text(&self, path: &str) -> Result<(Vec<u8>, Option<String>), Trouble> {
+        let made = |body: &Value| {
+            let etag = body.get("@odata.etag").and_then(Value::as_str).map(str::to_owned);
+            (body.to_string().into_bytes(), etag)
+        };
+        let id = path
+            .strip_prefix(&self.sessions)
+            .and_then(|rest| rest.strip_prefix('/'));
+        if let Some(session) = id.and_then(|id| self.door.book().session(id).cloned()) {
+            return Ok(made(&session_body(path, &session.id, &session.user)));
+        }
+        if let Some(changed) = self
+            .overlay
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(path)
         {
-            return Ok(session_body(path, &session.id, &session.user));
+            return Ok(made(changed));
         }
-        let overlay = self.overlay.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(changed) = overlay.get(path) {
-            return Ok(changed.clone());
-        }
-        drop(overlay);
-        let Some(file) = self.file(path, PAGE) else {
-            return Err(Trouble::not_found(path));
-        };
-        let shown = file
-            .strip_prefix(&self.root)
-            .unwrap_or(&file)
-            .display()
-            .to_string();
-        let text = match std::fs::read(&file) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Trouble::not_found(&format!(
-                    "{path} (no {shown} in the recorded tree)"
-                )));
-            }
-            Err(e) => {
-                return Err(Trouble::internal(&format!(
-                    "cannot read {shown} of the recorded tree: {e}"
-                )));
-            }
-        };
-        serde_json::from_slice(&text)
-            .map_err(|e| Trouble::internal(&format!("{shown} of the recorded tree is no JSON: {e}")))
+        self.recording.text(path)
     }
 
-    fn document(&self, path: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.file(path, DOCUMENT)?).ok()
-    }
-
-    /// The file of a path: as it was written, or percent-decoded; `None` when it would leave the tree.
-    fn file(&self, path: &str, name: &str) -> Option<PathBuf> {
-        let decoded = super::redfish::decode(path);
-        let mut first = None;
-        for path in [path, decoded.as_str()] {
-            let below = path.strip_prefix(ROOT)?;
-            let plain = |part: &&str| !part.is_empty() && *part != "." && *part != "..";
-            let parts: Vec<&str> = below.split('/').filter(|part| !part.is_empty()).collect();
-            if !parts.iter().all(plain) || below.contains('\0') {
-                return None;
-            }
-            let file = parts
-                .iter()
-                .fold(self.root.clone(), |folder, part| folder.join(part))
-                .join(name);
-            if file.is_file() {
-                return Some(file);
-            }
-            first.get_or_insert(file);
-        }
-        first
+    /// The same as a value that can be changed.
+    fn page(&self, path: &str) -> Result<Value, Trouble> {
+        let (text, _) = self.text(path)?;
+        serde_json::from_slice(&text).map_err(|e| Trouble::internal(&e.to_string()))
     }
 
     fn patch(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response, Trouble> {

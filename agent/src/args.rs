@@ -85,6 +85,9 @@ pub struct RunArgs {
     /// Serve a recorded machine (only in mode observe)
     #[arg(long, value_name = "DIR", hide = true)]
     pub root: Option<PathBuf>,
+    /// The name of our own cgroup, so that tests and a real agent do not share one [default: busbar]
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub cgroup: Option<String>,
 }
 
 /// What stands over the configuration.

@@ -1,7 +1,7 @@
 //! The daemon: opens its faces, starts the beats and the keeper, says that it is ready, and stops when told to.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,13 +86,22 @@ impl DaemonError {
     }
 }
 
-/// Runs until SIGTERM or SIGINT. `recorded` names a recorded machine to serve in the place of this one.
+/// What only tests and demonstrations ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Special {
+    /// A recorded machine to serve in the place of this one.
+    pub root: Option<PathBuf>,
+    /// Another name for our own cgroup.
+    pub cgroup: Option<String>,
+}
+
+/// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When it cannot start.
-pub fn run(config: Config, recorded: Option<&Path>) -> Result<(), DaemonError> {
+pub fn run(config: Config, special: &Special) -> Result<(), DaemonError> {
     start_log();
-    let root = match recorded {
+    let root = match &special.root {
         None => Root::host(),
         Some(directory) => Root::at(directory)?,
     };
@@ -109,7 +118,7 @@ pub fn run(config: Config, recorded: Option<&Path>) -> Result<(), DaemonError> {
         .enable_all()
         .build()
         .map_err(kernel("start the threads that serve"))?;
-    runtime.block_on(live(config, root))
+    runtime.block_on(live(config, root, special.cgroup.clone()))
 }
 
 /// The log goes to standard error, in colours only where a person reads it.
@@ -125,7 +134,7 @@ fn start_log() {
     let _ = log.try_init();
 }
 
-async fn live(config: Config, root: Root) -> Result<(), DaemonError> {
+async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), DaemonError> {
     let kernel = |act| move |source| DaemonError::Kernel { act, source };
     // From here on a signal is heard, however early it comes.
     let mut terminate = signal(SignalKind::terminate()).map_err(kernel("hear SIGTERM"))?;
@@ -159,7 +168,7 @@ async fn live(config: Config, root: Root) -> Result<(), DaemonError> {
         events.clone(),
     )
     .map_err(kernel("start a thread for each source"))?;
-    let keeper = open_keeper(&config, root, boot_id)?;
+    let keeper = open_keeper(&config, root, boot_id, cgroup)?;
     let desk = keeping::start(keeper, clock, board.clone(), events.clone())
         .map_err(kernel("start the keeper's thread"))?;
     let (stop, stopping) = watch::channel(false);
@@ -201,9 +210,15 @@ fn about(config: &Config, root: &Root, clock: Clock) -> About {
     }
 }
 
-fn open_keeper(config: &Config, root: Root, boot_id: String) -> Result<Keeper, DaemonError> {
+fn open_keeper(
+    config: &Config,
+    root: Root,
+    boot_id: String,
+    cgroup: Option<String>,
+) -> Result<Keeper, DaemonError> {
     let mut settings = KeeperConfig::new(root, config.state_dir.clone(), boot_id);
     settings.actuators = config.actuators.clone();
+    settings.cgroup_name = cgroup.unwrap_or(settings.cgroup_name);
     settings.reserved_cpus = config.reserved_cpus.clone();
     Keeper::open(settings).map_err(|source| DaemonError::Keeper {
         state_dir: config.state_dir.clone(),

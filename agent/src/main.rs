@@ -6,7 +6,7 @@ mod orders;
 use std::process::ExitCode;
 
 use agent::config::{Config, ConfigError};
-use agent::daemon::{self, DaemonError};
+use agent::daemon::{self, DaemonError, Special};
 use agent::facts;
 use agent::http::Guard;
 use clap::{CommandFactory, Parser};
@@ -59,9 +59,10 @@ fn run(args: RunArgs) -> Result<ExitCode, ExitCode> {
         config,
         overrides,
         root,
+        cgroup,
     } = args;
     let config = Config::load(config.as_deref(), overrides.into()).map_err(|error| faulty(&error))?;
-    match daemon::run(config, root.as_deref()) {
+    match daemon::run(config, &Special { root, cgroup }) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             let code = if error.is_refusal() { REFUSED } else { FAILED };

@@ -66,7 +66,7 @@ fn drawn(status: &Status, plan: &Plan) -> String {
 
 /// Lists everything that Busbar placed here.
 pub fn footprint(args: &PlaceArgs) -> Result<ExitCode, ExitCode> {
-    let placed = reconcile::footprint(&Root::host(), &args.state_dir).map_err(|error| refused(error))?;
+    let placed = reconcile::footprint(&Root::host(), &args.state_dir).map_err(refused)?;
     if args.output == Output::Json {
         return print_json(&placed);
     }
@@ -87,7 +87,7 @@ pub fn footprint(args: &PlaceArgs) -> Result<ExitCode, ExitCode> {
 
 /// Undoes everything that Busbar did here.
 pub fn leave(args: &PlaceArgs) -> Result<ExitCode, ExitCode> {
-    let left = reconcile::leave(&Root::host(), &args.state_dir).map_err(|error| refused(error))?;
+    let left = reconcile::leave(&Root::host(), &args.state_dir).map_err(refused)?;
     let code = if left.kept.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use agent_api::Token;
 use agent_api::v1::{Ask, Ended, Offer, Plan, RunRequest, Status, Workload};
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
 use axum::http::header::{
     ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
@@ -41,6 +42,8 @@ pub(super) struct Shared {
 
 type Answer<T> = Result<Json<T>, Failure>;
 type Place = State<Arc<Shared>>;
+/// A body as it came, or why it did not.
+type Body = Result<Bytes, BytesRejection>;
 
 /// The routes of the TCP face: questions only, with the token where there is one.
 pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Router {
@@ -186,7 +189,7 @@ async fn plan(State(shared): Place) -> Answer<Plan> {
     }))
 }
 
-async fn offer(State(shared): Place, body: Bytes) -> Answer<Offer> {
+async fn offer(State(shared): Place, body: Body) -> Answer<Offer> {
     let ask: Ask = read(&body, "an ask, as in {\"cpus\":1,\"exclusive\":true}")?;
     until_topology(&shared.house).await?;
     Ok(Json(shared.house.desk.offer(ask).await?))
@@ -195,7 +198,7 @@ async fn offer(State(shared): Place, body: Bytes) -> Answer<Offer> {
 async fn start(
     State(shared): Place,
     Extension(Peer(asker)): Extension<Peer>,
-    body: Bytes,
+    body: Body,
 ) -> Result<(StatusCode, Json<Workload>), Failure> {
     let expected = "a request, as in {\"ask\":{\"cpus\":1},\"command\":\"make\"}";
     let request: RunRequest = read(&body, expected)?;
@@ -212,7 +215,12 @@ async fn end(State(shared): Place, Path(id): Path<String>) -> Answer<Ended> {
     Ok(Json(shared.house.desk.end(id).await?))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Failure> {
+fn read<T: DeserializeOwned>(body: &Body, expected: &str) -> Result<T, Failure> {
+    let body = body.as_ref().map_err(|error| {
+        let message =
+            format!("the body cannot be taken: {error}; expected {expected} in at most {LARGEST_BODY} bytes");
+        Failure::new(error.status(), "bad_request", message)
+    })?;
     serde_json::from_slice(body).map_err(|error| {
         Failure::bad_request(format!("the body cannot be read: {error}; expected {expected}"))
     })

@@ -1,0 +1,11 @@
+//! The real daemon on port 0: its faces, its configuration, its life and its end.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod closed;
+mod configured;
+mod hot;
+mod life;
+mod placed;
+mod quiet;
+mod served;
+mod stand;

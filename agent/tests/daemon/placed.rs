@@ -1,0 +1,155 @@
+//! A workload survives the agent's violent end, and the next run knows it. Needs root and cgroups that can be written.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use agent_api::AgentClient;
+use agent_api::v1::{RunRequest, Workload};
+use nix::sys::signal::Signal;
+
+use crate::stand::{Home, PROGRAM, until, wait};
+
+/// Set in the child that asks for a place: the socket.
+const ASK: &str = "BUSBAR_TEST_ASK";
+/// What the child is called by the test harness.
+const ASKER: &str = "placed::asks_and_waits";
+
+/// A process that asked for a place, and sits in it until its standard input ends.
+struct Asker {
+    child: Child,
+    workload: Result<Workload, String>,
+}
+
+impl Asker {
+    fn start(home: &Home) -> Asker {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", ASKER, "--ignored", "--nocapture"])
+            .env(ASK, home.socket())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let mut answers =
+            lines.filter_map(|line| line.split_once("answer: ").map(|(_, answer)| answer.to_owned()));
+        let answer = answers.next().expect("the child tells what came of it");
+        let workload = serde_json::from_str(&answer).map_err(|_| answer);
+        Asker { child, workload }
+    }
+
+    fn allowed(&self) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        line.unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "the child that asks for a place"]
+fn asks_and_waits() {
+    let Some(socket) = std::env::var_os(ASK) else {
+        return;
+    };
+    let request: RunRequest = serde_json::from_str(
+        r#"{"ask":{"cpus":1,"exclusive":true,"memory_bytes":268435456},"command":"sleep"}"#,
+    )
+    .unwrap();
+    let answer = wait(AgentClient::unix(&PathBuf::from(socket)).start(&request));
+    let text = answer.map_or_else(
+        |error| error.to_string(),
+        |workload| serde_json::to_string(&workload).unwrap(),
+    );
+    println!("answer: {text}");
+    std::io::stdout().flush().unwrap();
+    let _ = std::io::stdin().read_line(&mut String::new());
+}
+
+#[test]
+fn a_workload_outlives_a_killed_agent_and_the_next_one_knows_it() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: cgroups are written by root alone");
+        return;
+    }
+    let home = Home::new();
+    home.write("agent.toml", "[agent]\nmode = \"enforce\"\n");
+    let cgroup = format!("busbar-test-{}", std::process::id());
+    let words = ["--cgroup", cgroup.as_str()];
+    let agent = home.start(&words);
+    let status = wait(home.client().status()).unwrap();
+    let asker = Asker::start(&home);
+    let workload = match &asker.workload {
+        Ok(workload) => workload.clone(),
+        Err(why)
+            if status.cgroup.mode == "none"
+                || fs::File::options().write(true).open("/sys/fs/cgroup").is_err()
+                    && why.contains("cgroup") =>
+        {
+            println!(
+                "skipped: this host gives no cgroup to write ({why}; {})",
+                status.cgroup.why
+            );
+            return;
+        }
+        Err(why) => panic!("{why}\n{}", home.log()),
+    };
+    assert_eq!(asker.allowed(), workload.cpus.to_string());
+    assert!(
+        agent
+            .get("/metrics")
+            .contains(&format!("busbar_workload_cpus{{workload=\"{}\"}} 1", workload.id))
+    );
+    agent.signal(Signal::SIGKILL);
+    assert_eq!(agent.ended().code(), None);
+    assert_eq!(
+        asker.allowed(),
+        workload.cpus.to_string(),
+        "the workload keeps its core without an agent"
+    );
+    let agent = home.start(&words);
+    let known = wait(home.client().workloads()).unwrap();
+    assert_eq!(
+        known
+            .iter()
+            .map(|known| (&known.id, &known.cpus))
+            .collect::<Vec<_>>(),
+        [(&workload.id, &workload.cpus)]
+    );
+    // The plan of a converged host is empty; a second stop in good order leaves the workload alone as well.
+    until("a converged host", || {
+        wait(home.client().plan()).unwrap().steps.is_empty().then_some(())
+    });
+    assert_eq!(agent.stop().code(), Some(0), "{}", home.log());
+    assert_eq!(asker.allowed(), workload.cpus.to_string());
+    let agent = home.start(&words);
+    let id = workload.id.clone();
+    drop(asker);
+    until("the empty workload's end", || {
+        wait(home.client().workloads()).unwrap().is_empty().then_some(())
+    });
+    for directory in &workload.cgroups {
+        assert!(!PathBuf::from(directory).exists(), "{directory} of {id} is left");
+    }
+    assert_eq!(agent.stop().code(), Some(0), "{}", home.log());
+    let left = Command::new(PROGRAM)
+        .arg("leave")
+        .arg("--state-dir")
+        .arg(home.path("state"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&left.stdout).into_owned() + &String::from_utf8_lossy(&left.stderr);
+    assert!(left.status.success() && said.contains("nothing left"), "{said}");
+}

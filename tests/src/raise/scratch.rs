@@ -26,7 +26,6 @@ impl Scratch {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("busbar-{name}-{}-{number}", std::process::id()));
         std::fs::DirBuilder::new()
-            .recursive(true)
             .mode(PRIVATE)
             .create(&path)
             .with_context(|| format!("cannot make {}", path.display()))?;

@@ -2,10 +2,12 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use nix::fcntl::OFlag;
 
 use crate::wait;
 
@@ -16,8 +18,8 @@ pub struct Turn {
     _file: File,
 }
 
-/// Stories of one test run follow each other; each takes less than this.
-const WAIT: Duration = Duration::from_secs(240);
+/// Stories of one test run follow each other; all of one binary together take less than this.
+const WAIT: Duration = Duration::from_secs(600);
 
 impl Turn {
     /// Takes the turn now, or says who has it.
@@ -31,6 +33,8 @@ impl Turn {
             .write(true)
             .create(true)
             .truncate(false)
+            // The folder is everybody's: a link that somebody planted there is not followed.
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         match file.try_lock() {

@@ -10,3 +10,20 @@ pub use redfish::error::BmcError;
 pub use redfish::events::{Hint, Hints, events};
 pub use redfish::observe::{NodeFacts, PowerLimit, node, supplies};
 pub use redfish::trust::{Fingerprint, Trust};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Daemons ask BMCs from tasks that move between threads.
+    #[test]
+    fn what_is_asked_can_be_asked_from_any_task() {
+        fn send<T: Send>(_: impl FnOnce(Endpoint, Bmc) -> T) {}
+        send(|endpoint, _| Bmc::connect(endpoint));
+        send(|_, bmc| async move { supplies(&bmc).await });
+        send(|_, bmc| async move { node(&bmc).await });
+        send(|_, bmc| async move { events(&bmc).await });
+        send(|_, bmc| async move { act::set_led(&bmc, "/", true).await });
+        send(|_, bmc| async move { act::set_power_limit(&bmc, facts::Power::ZERO).await });
+    }
+}

@@ -68,7 +68,7 @@ pub(super) fn text(report: &Report, paint: Paint) -> String {
             report.writes_made,
             match report.session_requests {
                 0 => String::new(),
-                requests => format!(" ({requests} requests to log in and out)"),
+                requests => format!(" (and {requests} to log in and out)"),
             }
         ))
     );
@@ -112,7 +112,11 @@ fn one_node(node: &NodeFacts) -> String {
     words.extend(node.cores.map(|cores| format!("{cores} cores")));
     words.extend(node.memory_bytes.map(|bytes| bytes.to_string()));
     words.extend(node.drives.map(|drives| format!("{drives} drives")));
-    words.extend(node.drawn_watts.value().map(|watts| format!("draws {watts}")));
+    words.extend(
+        node.drawn_watts
+            .value()
+            .map(|watts| format!("draws {:.0} W", watts.as_watts_f64())),
+    );
     if let Some(limit) = node.limit.as_ref().and_then(|limit| limit.set_point_watts) {
         words.push(format!("limit {limit}"));
     }
@@ -197,10 +201,10 @@ fn table(supplies: &[&Supply], paint: Paint) -> String {
     let mut lines: Vec<[String; 8]> = vec![head.map(str::to_owned)];
     for supply in supplies {
         let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        let watts = |reading: &Reading<Power>| {
-            reading
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), ToString::to_string)
+        let watts = |reading: &Reading<Power>| match reading {
+            // A meter's milliwatts are noise to a reader.
+            Reading::Value(power) => format!("{:.0} W", power.as_watts_f64()),
+            Reading::None { .. } => "-".to_owned(),
         };
         lines.push([
             supply.bay.clone(),

@@ -67,11 +67,11 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
             }
             let read = Report::read(&bmc).await;
             bmc.close().await;
-            read.map(|report| (bmc, report))
+            read.map(|report| (report.counted(&bmc), bmc))
         }
         Err(error) => Err(error),
     };
-    let (bmc, mut report) = match read {
+    let (mut report, bmc) = match read {
         Ok(read) => read,
         Err(error) => return Ok(failed(&error)),
     };

@@ -136,6 +136,16 @@ impl Report {
     }
 }
 
+impl Report {
+    /// With the requests as they are counted now, the log-out among them.
+    #[must_use]
+    pub fn counted(mut self, bmc: &Bmc) -> Report {
+        self.writes_made = bmc.writes_made();
+        self.session_requests = bmc.session_requests();
+        self
+    }
+}
+
 fn compare(domains: &[SupplyDomain]) -> Compared {
     let computed = domains.iter().map(|domain| {
         let redundancy = Redundancy::of(domain);

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use facts::supply::{Supplies, Supply, SupplyDomain, SupplyState};
 use facts::{NoData, Power, Reading};
+use futures_util::StreamExt;
+use futures_util::stream;
 
 use super::judge;
 use super::list::List;
 use super::place::{Found, Place, places, read};
 use crate::redfish::bmc::Bmc;
 use crate::redfish::error::BmcError;
+use crate::redfish::http::MAX_IN_FLIGHT;
 use crate::redfish::quirk::{MinNeeded, Oddity, Speaker, min_needed, row};
 use crate::redfish::schema::Doubts;
 use crate::redfish::schema::power::GroupSaid;
@@ -24,8 +27,17 @@ pub async fn supplies(bmc: &Bmc) -> Result<Supplies, BmcError> {
     let doubts = Doubts::default();
     let mut domains: Vec<SupplyDomain> = Vec::new();
     let mut empty_lists = 0_u32;
-    for place in places(bmc, &doubts).await? {
-        let found = read(bmc, &place, &doubts).await?;
+    // Chassis side by side, each with doubts of its own, so that the order of answers changes nothing in the result.
+    let mut answers = stream::iter(places(bmc, &doubts).await?)
+        .map(|place| async move {
+            let own = Doubts::default();
+            let found = read(bmc, &place, &own).await?;
+            Ok::<_, BmcError>((place, found, own))
+        })
+        .buffered(MAX_IN_FLIGHT);
+    while let Some(answer) = answers.next().await {
+        let (place, found, own) = answer?;
+        doubts.append(&own);
         limit_doubt(bmc, &place, &found, &doubts);
         if found.list.supplies.is_empty() {
             empty_lists += u32::from(found.has_list);

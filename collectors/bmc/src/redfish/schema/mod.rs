@@ -47,6 +47,13 @@ impl Doubts {
         }
     }
 
+    /// Adds all of another, in its order.
+    pub fn append(&self, other: &Doubts) {
+        for doubt in other.take() {
+            self.add(&doubt.kind, &doubt.resource, doubt.message);
+        }
+    }
+
     /// Takes them all out.
     pub fn take(&self) -> Vec<Doubt> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))

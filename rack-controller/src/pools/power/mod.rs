@@ -1,5 +1,6 @@
 //! Watts: what supplies, feeds and budgets can give, and what is promised of it.
 
+pub mod act;
 pub mod plan;
 
 use facts::Moment;

@@ -1,0 +1,59 @@
+//! The one clock of this daemon: the wall's time, read once, and monotonic time from there on.
+
+use std::time::SystemTime;
+
+use facts::Moment;
+use tokio::time::Instant;
+
+/// A clock whose moments never run backwards, whatever happens to the wall's clock meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    anchor: Moment,
+    began: Instant,
+}
+
+impl Clock {
+    /// A clock that begins with the wall's time. `not_before` is the last moment that the journal knows: where the wall's
+    /// clock was set back while we were away, time goes on from there.
+    pub fn start(not_before: Moment) -> Clock {
+        let wall = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .ok()
+            .and_then(|since| u64::try_from(since.as_millis()).ok())
+            .map_or(Moment::EPOCH, Moment::from_millis);
+        Clock {
+            anchor: wall.max(not_before),
+            began: Instant::now(),
+        }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Moment {
+        self.anchor.after(self.began.elapsed())
+    }
+
+    /// The instant of a moment: for waiting until it.
+    pub fn instant(&self, moment: Moment) -> Instant {
+        let from_start = moment.since(self.anchor);
+        self.began.checked_add(from_start).unwrap_or(self.began)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn time_goes_on_from_the_journals_last_moment() {
+        let future = Moment::from_millis(9_000_000_000_000);
+        let clock = Clock::start(future);
+        let (one, two) = (clock.now(), clock.now());
+        assert!(future <= one && one <= two, "{one} {two}");
+        let while_ = Duration::from_secs(2);
+        let (now, later) = (clock.instant(future), clock.instant(future.after(while_)));
+        assert_eq!(later.duration_since(now), while_);
+        assert!(Clock::start(Moment::EPOCH).now() > Moment::from_millis(1_700_000_000_000));
+    }
+}

@@ -1,0 +1,142 @@
+//! The API over HTTP: what people, Prometheus and the page ask, closed by default.
+
+mod ask;
+mod discovery;
+mod events;
+mod failure;
+mod guard;
+mod page;
+mod read;
+pub mod serve;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use axum::{Router, http::StatusCode};
+use rack_api::Token;
+use tokio::sync::{Semaphore, watch};
+
+use crate::eyes::FirstLook;
+use crate::journal::reader::Reader;
+use crate::metrics::Own;
+use crate::turn::Desk;
+
+pub use failure::Failure;
+
+/// The longest body that is read: the longest ask has less than 1 KiB.
+const MAX_BODY_BYTES: usize = 64 << 10;
+/// Streams of events that may be open at once: people and pages before one rack, each of them one connection and one task.
+const MAX_STREAMS: usize = 64;
+/// How long one who asks waits for an answer: longer than a turn waits for an LED.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct App {
+    desk: Desk,
+    reader: Reader,
+    own: Own,
+    first_look: FirstLook,
+    discovery: Arc<discovery::Targets>,
+    guard: Arc<guard::Guard>,
+    streams: Arc<Semaphore>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// What [`App`] is made of.
+pub struct Parts {
+    /// Where asks go and views come from.
+    pub desk: Desk,
+    /// Reads the journal.
+    pub reader: Reader,
+    /// Counters.
+    pub own: Own,
+    /// Whether everything was looked at once.
+    pub first_look: FirstLook,
+    /// The bearer token, where one is asked for.
+    pub token: Option<Token>,
+    /// The address that is served.
+    pub url: String,
+    /// Turns true when the daemon stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    /// The routes' state.
+    pub fn new(parts: Parts, config: &crate::config::RackConfig) -> App {
+        App {
+            discovery: Arc::new(discovery::Targets::new(config, &parts.url)),
+            guard: Arc::new(guard::Guard::new(parts.token)),
+            desk: parts.desk,
+            reader: parts.reader,
+            own: parts.own,
+            first_look: parts.first_look,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            stopping: parts.stopping,
+        }
+    }
+
+    /// All routes: one plain list.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/", get(page::page))
+            .route("/ui/rack.css", get(page::style))
+            .route("/ui/rack.js", get(page::script))
+            .route("/healthz", get(read::healthz))
+            .route("/metrics", get(read::metrics))
+            .route("/sd/prometheus", get(discovery::prometheus))
+            .route("/v1/status", get(read::status))
+            .route("/v1/rack", get(read::rack))
+            .route("/v1/claims", get(read::claims).post(ask::claim))
+            .route("/v1/claims/{claim}", delete(ask::release))
+            .route("/v1/drain", post(ask::drain))
+            .route("/v1/locate", post(ask::locate))
+            .route("/v1/events", get(events::events))
+            .fallback(unknown_route)
+            .method_not_allowed_fallback(wrong_method)
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .route_layer(middleware::from_fn_with_state(self.clone(), count))
+            .layer(middleware::from_fn_with_state(self.clone(), guard::guard))
+            .with_state(self)
+    }
+}
+
+async fn unknown_route(request: Request) -> Failure {
+    Failure::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        format!(
+            "there is no {}; expected /, /v1/rack, /v1/claims, /v1/drain, /v1/locate, /v1/events or /metrics",
+            request.uri().path()
+        ),
+    )
+}
+
+async fn wrong_method(request: Request) -> Failure {
+    Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "bad_request",
+        format!(
+            "{} cannot be asked with {}",
+            request.uri().path(),
+            request.method()
+        ),
+    )
+}
+
+async fn count(State(app): State<App>, route: MatchedPath, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let answer = next.run(request).await;
+    app.own.request(
+        route.as_str(),
+        method.as_str(),
+        answer.status().as_u16(),
+        began.elapsed(),
+    );
+    answer
+}

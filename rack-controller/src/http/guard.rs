@@ -1,0 +1,244 @@
+//! Who may ask: with a token, who shows it; without one, who is on this machine and is no foreign web page.
+//!
+//! On loopback the danger is a browser: a page from elsewhere may send requests here (CSRF), or have its own name point here
+//! (DNS rebinding). The first shows its `Origin`, the second a `Host` that is not ours.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use rack_api::Token;
+
+use super::{App, Failure};
+
+/// `Sec-Fetch-Site`: what a browser says of where a request comes from.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+/// Open to everybody who reaches us: they say nothing about the rack.
+const OPEN: [&str; 4] = ["/", "/ui/rack.css", "/ui/rack.js", "/healthz"];
+
+/// The rule of this daemon.
+pub(super) struct Guard {
+    token: Option<Token>,
+}
+
+impl Guard {
+    pub(super) fn new(token: Option<Token>) -> Guard {
+        Guard { token }
+    }
+
+    fn check(
+        &self,
+        method: &Method,
+        path: &str,
+        authority: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<(), Failure> {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        if !reads {
+            no_foreign_page(authority, headers)?;
+        }
+        let Some(token) = &self.token else {
+            return local_name(authority);
+        };
+        if reads && OPEN.contains(&path) {
+            return Ok(());
+        }
+        let shown = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, shown)| shown.trim());
+        match shown {
+            Some(shown) if token.matches(shown.as_bytes()) => Ok(()),
+            Some(_) => Err(unauthorized(
+                "this bearer token is not the one of this controller",
+            )),
+            None => Err(unauthorized("expected the header Authorization: Bearer TOKEN")),
+        }
+    }
+}
+
+fn unauthorized(message: &str) -> Failure {
+    Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+}
+
+fn forbidden(message: String) -> Failure {
+    Failure::new(StatusCode::FORBIDDEN, "refused", message)
+}
+
+/// Without a token we listen on loopback only, so whoever means us calls us by a local name.
+fn local_name(authority: Option<&str>) -> Result<(), Failure> {
+    let Some(authority) = authority else {
+        return Err(forbidden(
+            "the request names no host; expected Host: 127.0.0.1:PORT or localhost:PORT".to_owned(),
+        ));
+    };
+    let host = authority
+        .parse::<Authority>()
+        .ok()
+        .map(|parsed| parsed.host().to_owned());
+    let local = host.is_some_and(|host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    });
+    if local {
+        return Ok(());
+    }
+    Err(forbidden(format!(
+        "the request was sent to the host {authority:?}; expected 127.0.0.1, [::1] or localhost (a name that points here from \
+         elsewhere is not served without a token)"
+    )))
+}
+
+fn no_foreign_page(authority: Option<&str>, headers: &HeaderMap) -> Result<(), Failure> {
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let origin = origin.to_str().unwrap_or("unreadable");
+        let own = ["http://", "https://"]
+            .iter()
+            .find_map(|scheme| origin.strip_prefix(scheme))
+            .zip(authority)
+            .is_some_and(|(from, to)| from.eq_ignore_ascii_case(to));
+        if !own {
+            return Err(forbidden(format!(
+                "a page of {origin} asked; only this controller's own page may change anything"
+            )));
+        }
+    }
+    let site = headers.get(SEC_FETCH_SITE).and_then(|value| value.to_str().ok());
+    match site {
+        Some("cross-site" | "same-site") => Err(forbidden(
+            "a page from elsewhere asked; only this controller's own page may change anything".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    // HTTP/2 carries the name in `:authority`, HTTP/1.1 in `Host`.
+    let authority = request.uri().authority().map(Authority::as_str);
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
+    let checked = app.guard.check(
+        request.method(),
+        request.uri().path(),
+        authority.or(host),
+        request.headers(),
+    );
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Write;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    fn asks(guard: &Guard, method: Method, path: &str, host: &str, pairs: &[(&'static str, &str)]) -> bool {
+        guard.check(&method, path, Some(host), &headers(pairs)).is_ok()
+    }
+
+    #[test]
+    fn on_loopback_a_foreign_page_changes_nothing() {
+        let guard = Guard::new(None);
+        let here = "127.0.0.1:9712";
+        assert!(asks(&guard, Method::POST, "/v1/claims", here, &[]));
+        assert!(asks(
+            &guard,
+            Method::POST,
+            "/v1/claims",
+            here,
+            &[("origin", "http://127.0.0.1:9712")]
+        ));
+        for origin in [
+            "http://evil.example",
+            "null",
+            "http://127.0.0.1:8000",
+            "https://127.0.0.1",
+        ] {
+            assert!(
+                !asks(&guard, Method::POST, "/v1/claims", here, &[("origin", origin)]),
+                "{origin}"
+            );
+        }
+        assert!(!asks(
+            &guard,
+            Method::DELETE,
+            "/v1/claims/web",
+            here,
+            &[("sec-fetch-site", "cross-site")]
+        ));
+    }
+
+    #[test]
+    fn on_loopback_a_name_that_was_pointed_here_gets_nothing() {
+        let guard = Guard::new(None);
+        for host in ["localhost:9712", "127.0.0.1", "[::1]:9712", "127.8.8.8:1"] {
+            assert!(asks(&guard, Method::POST, "/v1/drain", host, &[]), "{host}");
+        }
+        for host in [
+            "evil.example:9712",
+            "localhost.evil.example",
+            "10.0.0.1:9712",
+            "",
+            "127.0.0.1.evil.example",
+        ] {
+            assert!(!asks(&guard, Method::POST, "/v1/drain", host, &[]), "{host}");
+            assert!(!asks(&guard, Method::GET, "/v1/rack", host, &[]), "{host}");
+        }
+        assert!(
+            guard
+                .check(&Method::GET, "/v1/rack", None, &HeaderMap::new())
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn with_a_token_only_who_shows_it_is_served() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"s3cret-token\n").unwrap();
+        let guard = Guard::new(Some(Token::load(file.path()).unwrap()));
+        let host = "rack.example:9712";
+        assert!(asks(
+            &guard,
+            Method::GET,
+            "/v1/rack",
+            host,
+            &[("authorization", "Bearer s3cret-token")]
+        ));
+        for wrong in [
+            "Bearer s3cret-toke",
+            "Bearer",
+            "Basic s3cret-token",
+            "Bearer s3cret-token2",
+        ] {
+            assert!(
+                !asks(&guard, Method::GET, "/v1/rack", host, &[("authorization", wrong)]),
+                "{wrong}"
+            );
+        }
+        assert!(!asks(&guard, Method::GET, "/metrics", host, &[]));
+        assert!(asks(&guard, Method::GET, "/healthz", host, &[]));
+        let stolen = [
+            ("authorization", "Bearer s3cret-token"),
+            ("origin", "https://evil.example"),
+        ];
+        assert!(!asks(&guard, Method::POST, "/v1/claims", host, &stolen));
+    }
+}

@@ -1,0 +1,123 @@
+//! The turn: one task owns the rack. Input → decide → journal, durable → evolve → want → act, and the view goes out.
+//!
+//! Who asked is answered after the journal has it, and after the view shows it. What is only seen is not journaled.
+
+mod light;
+mod round;
+mod shown;
+
+use std::sync::Arc;
+
+use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk};
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use round::{Parts, Turn, TurnError};
+pub use shown::Shown;
+
+use crate::decide::{Input, Refusal};
+
+/// Inputs that may wait for the turn: two looks of each of 64 nodes and their BMCs. Who asks while it is full is told so.
+pub const QUEUE: usize = 256;
+
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, NoAnswer>>;
+
+/// What comes to the turn.
+pub enum Message {
+    /// Something was seen.
+    Seen(Input),
+    /// Somebody asks.
+    Asked(Question),
+}
+
+/// What people ask, and where the answer goes.
+pub enum Question {
+    /// Watts.
+    Claim {
+        /// How many, what for.
+        ask: PowerAsk,
+        /// The idempotency key.
+        key: Option<String>,
+        /// Only whether it would be admitted.
+        dry_run: bool,
+        /// The claim: admitted, already admitted, or as it would be.
+        reply: Reply<ClaimView>,
+    },
+    /// To give a claim back.
+    Release {
+        /// Its id or name.
+        claim: String,
+        /// The claim as it was.
+        reply: Reply<ClaimView>,
+    },
+    /// To empty a bay.
+    Drain {
+        /// Which, and how.
+        request: DrainRequest,
+        /// What the interlock says.
+        reply: Reply<DrainAnswer>,
+    },
+    /// To light a bay.
+    Locate {
+        /// Which.
+        request: LocateRequest,
+        /// What came of it.
+        reply: Reply<LocateAnswer>,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// It was refused.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// Too many inputs are waiting.
+    #[error("{QUEUE} inputs are waiting for the rack; ask again in a second")]
+    Busy,
+    /// The daemon stops.
+    #[error("this controller is stopping; ask again when it runs, with the same idempotency key")]
+    Stopping,
+    /// The journal could not be written, so nothing was promised.
+    #[error("nothing was done, because the journal cannot be written: {0}")]
+    Journal(String),
+}
+
+/// Where asks go and views come from. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    inputs: mpsc::Sender<Message>,
+    shown: watch::Receiver<Arc<Shown>>,
+    trouble: watch::Receiver<Option<String>>,
+}
+
+impl Desk {
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// It was refused, there was no room, or the daemon stops.
+    pub async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, NoAnswer> {
+        let (reply, answered) = oneshot::channel();
+        let sent = self.inputs.try_send(Message::Asked(question(reply)));
+        sent.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NoAnswer::Busy,
+            mpsc::error::TrySendError::Closed(_) => NoAnswer::Stopping,
+        })?;
+        answered.await.unwrap_or(Err(NoAnswer::Stopping))
+    }
+
+    /// The latest view.
+    pub fn shown(&self) -> Arc<Shown> {
+        Arc::clone(&self.shown.borrow())
+    }
+
+    /// A notice of each new view.
+    pub fn watch(&self) -> watch::Receiver<Arc<Shown>> {
+        self.shown.clone()
+    }
+
+    /// What keeps the rack from promising anything; `None` while it can.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
+    }
+}

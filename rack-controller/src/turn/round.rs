@@ -1,0 +1,400 @@
+//! The one loop that owns the rack.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant as StdInstant};
+
+use facts::Moment;
+use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::light::{About, Light, MOST_WAITING, PATIENCE, Waiting};
+use super::shown::Shown;
+use super::{Desk, Message, NoAnswer, QUEUE, Question, Reply};
+use crate::claim::USUAL_PRIORITY;
+use crate::clock::Clock;
+use crate::config::RackConfig;
+use crate::decide::{self, Input, Refusal, decide};
+use crate::eyes::Lines;
+use crate::journal::{Journal, JournalError};
+use crate::metrics::Own;
+use crate::pools::power::act::{Hand, Would};
+use crate::pools::power::plan;
+use crate::rack::evolve::SWAP_LIGHT;
+use crate::rack::{Action, Event, Outcome, Rack, evolve};
+
+/// The longest rest of the turn: also what no deadline is known for is looked at once a second.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+/// Actions under way at once: one a bay of the largest shelf and one a node of the largest rack would be 128; BMCs take four
+/// requests each anyway, and what finds no room is wanted again.
+const MOST_ACTIONS: usize = 32;
+
+/// Why the turn could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    /// The start could not be journaled.
+    #[error("cannot journal the start")]
+    Journal(#[source] JournalError),
+}
+
+/// The turn: owns the rack until the daemon stops.
+pub struct Turn {
+    rack: Rack,
+    journal: Journal,
+    clock: Clock,
+    hand: Hand,
+    lines: Lines,
+    own: Own,
+    shown: watch::Sender<Arc<Shown>>,
+    trouble: watch::Sender<Option<String>>,
+    inputs: mpsc::Receiver<Message>,
+    actions: JoinSet<(Action, Outcome)>,
+    moving: BTreeSet<Action>,
+    would: Vec<Would>,
+    waiting: Vec<Waiting>,
+}
+
+/// What a turn is made of.
+pub struct Parts {
+    /// The rack as the journal left it.
+    pub rack: Rack,
+    /// The journal.
+    pub journal: Journal,
+    /// The clock.
+    pub clock: Clock,
+    /// The lines to the BMCs.
+    pub lines: Lines,
+    /// Counters.
+    pub own: Own,
+}
+
+impl Turn {
+    /// Journals the start. Nothing is seen yet: domains are blind, not empty, and what was promised stands.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn begin(
+        parts: Parts,
+        config: Arc<RackConfig>,
+    ) -> Result<(Turn, Desk, mpsc::Sender<Message>), TurnError> {
+        let (send, inputs) = mpsc::channel(QUEUE);
+        let hand = Hand::new(config, parts.lines.clone(), parts.own.clone());
+        let first = Shown::of(&parts.rack, parts.clock.now(), &parts.lines, Vec::new());
+        let (shown, see) = watch::channel(Arc::new(first));
+        let (trouble, ask_trouble) = watch::channel(None);
+        let mut turn = Turn {
+            rack: parts.rack,
+            journal: parts.journal,
+            clock: parts.clock,
+            hand,
+            lines: parts.lines,
+            own: parts.own,
+            shown,
+            trouble,
+            inputs,
+            actions: JoinSet::new(),
+            moving: BTreeSet::new(),
+            would: Vec::new(),
+            waiting: Vec::new(),
+        };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let events = decide(&turn.rack, &Input::Started { version }, turn.clock.now()).unwrap_or_default();
+        turn.happen(&events).map_err(TurnError::Journal)?;
+        turn.publish();
+        let desk = Desk {
+            inputs: send.clone(),
+            shown: see,
+            trouble: ask_trouble,
+        };
+        Ok((turn, desk, send))
+    }
+
+    /// Runs until the daemon stops.
+    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        loop {
+            let deadline = self.deadline();
+            tokio::select! {
+                message = self.inputs.recv() => match message {
+                    Some(Message::Seen(input)) => self.see(&input),
+                    Some(Message::Asked(question)) => self.answer(question),
+                    None => return,
+                },
+                Some(done) = self.actions.join_next(), if !self.actions.is_empty() => {
+                    // A task that panicked did nothing that we know of; what it was for is wanted again.
+                    match done {
+                        Ok((action, outcome)) => {
+                            self.moving.remove(&action);
+                            self.see(&Input::ActionDone { action, outcome });
+                        }
+                        Err(_) => self.moving.clear(),
+                    }
+                },
+                () = tokio::time::sleep_until(deadline) => self.see(&Input::Tick),
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// An input that nobody waits for.
+    fn see(&mut self, input: &Input) {
+        // What is seen or done is never refused, and what cannot be journaled now is seen again.
+        let _ = self.take(input);
+        self.after();
+    }
+
+    /// input → decide → journal → evolve.
+    fn take(&mut self, input: &Input) -> Result<(), NoAnswer> {
+        self.own.input();
+        let events = decide(&self.rack, input, self.clock.now()).map_err(refused)?;
+        self.happen(&events).map_err(|error| {
+            let said = crate::eyes::chain(&error);
+            tracing::error!("the journal cannot be written, so nothing new is promised: {said}");
+            self.trouble.send_replace(Some(said.clone()));
+            NoAnswer::Journal(said)
+        })
+    }
+
+    fn happen(&mut self, events: &[Event]) -> Result<(), JournalError> {
+        let kept: Vec<Event> = events
+            .iter()
+            .filter(|event| event.is_journaled())
+            .cloned()
+            .collect();
+        if !kept.is_empty() {
+            let began = StdInstant::now();
+            let journal = &mut self.journal;
+            tokio::task::block_in_place(|| journal.append(&kept))?;
+            self.own.append(began.elapsed());
+            self.trouble.send_if_modified(|trouble| trouble.take().is_some());
+        }
+        for event in events {
+            evolve(&mut self.rack, event);
+            if event.is_journaled() {
+                tracing::info!(
+                    sequence = self.rack.kept.sequence,
+                    kind = event.kind(),
+                    "{}",
+                    event.message()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// want → act, and the view goes out.
+    fn after(&mut self) {
+        self.act();
+        self.publish();
+        self.tell_lights();
+    }
+
+    fn act(&mut self) {
+        let wanted = decide::want(&self.rack, self.clock.now());
+        let mut would = Vec::new();
+        for action in wanted {
+            if let Some(held_back) = self.hand.held_back(&action) {
+                would.push(held_back);
+            } else if let Action::ReadSupplies { bmc } = &action {
+                if let Some(line) = self.lines.get(bmc) {
+                    line.look_now();
+                }
+            } else if self.moving.len() < MOST_ACTIONS
+                && !self.moving.iter().any(|moving| same_target(moving, &action))
+            {
+                self.moving.insert(action.clone());
+                let hand = self.hand.clone();
+                self.actions.spawn(async move {
+                    let outcome = hand.act(&action).await;
+                    (action, outcome)
+                });
+            }
+        }
+        for fresh in would.iter().filter(|held_back| !self.would.contains(held_back)) {
+            tracing::info!(
+                "would do, but the actuator {} does not enforce: {:?}",
+                fresh.actuator,
+                fresh.action
+            );
+        }
+        self.would = would;
+    }
+
+    fn publish(&self) {
+        let shown = Shown::of(&self.rack, self.clock.now(), &self.lines, self.would.clone());
+        self.shown.send_replace(Arc::new(shown));
+    }
+
+    fn tell_lights(&mut self) {
+        let now = Instant::now();
+        for waiting in std::mem::take(&mut self.waiting) {
+            let light = self.light(&waiting);
+            if matches!(light, Light::Open) && now < waiting.until {
+                self.waiting.push(waiting);
+            } else {
+                waiting.tell(light);
+            }
+        }
+    }
+
+    fn light(&self, waiting: &Waiting) -> Light {
+        let place = &waiting.place;
+        let moving = self.moving.iter().any(|action| match action {
+            Action::SetLed { place: moving, .. } => moving == place,
+            Action::SetCap { .. } | Action::ReadSupplies { .. } => false,
+        });
+        let wanted = plan::wanted_light(&self.rack, place, self.clock.now());
+        waiting.light(&self.rack, &self.hand, moving, wanted)
+    }
+
+    /// When the turn must look at the time again.
+    fn deadline(&self) -> Instant {
+        let now = self.clock.now();
+        let kept = &self.rack.kept;
+        let lives = kept.bays.values().filter_map(|bay| bay.life.until());
+        let lights = kept
+            .bays
+            .values()
+            .filter_map(|bay| bay.life.leaving())
+            .map(|leaving| leaving.began.after(SWAP_LIGHT));
+        let retries = self.rack.sight.attempts.values().map(|attempt| attempt.retry_at);
+        let next: Option<Moment> = lives
+            .chain(lights)
+            .chain(retries)
+            .chain(kept.located.values().copied())
+            .filter(|moment| *moment > now)
+            .min();
+        let longest = Instant::now() + LONGEST_REST;
+        let next = next.map_or(longest, |moment| self.clock.instant(moment));
+        self.waiting
+            .iter()
+            .map(|waiting| waiting.until)
+            .chain([next, longest])
+            .min()
+            .unwrap_or(longest)
+    }
+
+    fn answer(&mut self, question: Question) {
+        match question {
+            Question::Claim {
+                ask,
+                key,
+                dry_run,
+                reply,
+            } => {
+                let answer = if dry_run {
+                    self.preview(&ask)
+                } else {
+                    self.claim(ask, key)
+                };
+                self.tell(reply, answer);
+            }
+            Question::Release { claim, reply } => {
+                let answer = self.release(&claim);
+                self.tell(reply, answer);
+            }
+            Question::Drain { request, reply } => match self.drain(&request) {
+                Ok(answer) if answer.begun && !request.cancel => {
+                    self.wait_for_light(request.place, true, About::Drain(answer, reply));
+                }
+                answer => self.tell(reply, answer),
+            },
+            Question::Locate { request, reply } => match self.locate(&request) {
+                Ok(answer) => self.wait_for_light(request.place, request.on, About::Locate(answer, reply)),
+                Err(why) => self.tell(reply, Err(why)),
+            },
+        }
+    }
+
+    /// The view first, so that whoever was answered sees what they did.
+    fn tell<T>(&mut self, reply: Reply<T>, answer: Result<T, NoAnswer>) {
+        self.after();
+        // Who asked may have gone meanwhile; it is done all the same.
+        let _ = reply.send(answer);
+    }
+
+    fn wait_for_light(&mut self, place: String, on: bool, about: About) {
+        let patience = if self.waiting.len() < MOST_WAITING {
+            PATIENCE
+        } else {
+            Duration::ZERO
+        };
+        let until = Instant::now() + patience;
+        self.waiting.push(Waiting {
+            place,
+            on,
+            until,
+            about,
+        });
+        self.after();
+    }
+
+    fn preview(&self, ask: &PowerAsk) -> Result<ClaimView, NoAnswer> {
+        let now = self.clock.now();
+        let offer = decide::preview(&self.rack, ask, now).map_err(refused)?;
+        Ok(ClaimView {
+            id: String::new(),
+            purpose: ask.purpose.clone(),
+            watts: ask.watts,
+            domain: offer.domain,
+            node: ask.node.clone(),
+            priority: ask.priority.unwrap_or(USUAL_PRIORITY),
+            since: now,
+        })
+    }
+
+    fn claim(&mut self, ask: PowerAsk, key: Option<String>) -> Result<ClaimView, NoAnswer> {
+        self.take(&Input::ClaimPower {
+            ask: ask.clone(),
+            key: key.clone(),
+        })?;
+        decide::admitted(&self.rack, &ask, key.as_deref()).ok_or_else(|| {
+            let gone = format!("the claim {:?} was admitted and released since", ask.purpose);
+            refused(Refusal::Conflict(gone))
+        })
+    }
+
+    fn release(&mut self, claim: &str) -> Result<ClaimView, NoAnswer> {
+        let before = self.rack.claim(claim).map(crate::claim::Claim::view);
+        self.take(&Input::ReleaseClaim {
+            claim: claim.to_owned(),
+        })?;
+        before.ok_or_else(|| refused(Refusal::NotFound(format!("there is no claim {claim:?}"))))
+    }
+
+    fn drain(&mut self, request: &DrainRequest) -> Result<DrainAnswer, NoAnswer> {
+        let answer = decide::drain_answer(&self.rack, request, self.clock.now()).map_err(refused)?;
+        // The interlock's no is an answer, not an error, and nothing begins by it.
+        let changes = !request.dry_run && (answer.begun || request.cancel);
+        if changes {
+            self.take(&Input::Drain(request.clone()))?;
+        }
+        Ok(answer)
+    }
+
+    fn locate(&mut self, request: &LocateRequest) -> Result<LocateAnswer, NoAnswer> {
+        self.take(&Input::Locate(request.clone()))?;
+        let label = self.rack.config.bay(&request.place).map(|bay| bay.label.clone());
+        Ok(LocateAnswer {
+            place: request.place.clone(),
+            label: label.unwrap_or_default(),
+            on: request.on,
+            led: None,
+            sentence: String::new(),
+        })
+    }
+}
+
+fn refused(refusal: Refusal) -> NoAnswer {
+    NoAnswer::Refused(Box::new(refusal))
+}
+
+/// Whether two actions write to the same place: one after the other, never at once.
+fn same_target(one: &Action, other: &Action) -> bool {
+    match (one, other) {
+        (Action::SetLed { place: one, .. }, Action::SetLed { place: other, .. }) => one == other,
+        (Action::SetCap { node: one, .. }, Action::SetCap { node: other, .. }) => one == other,
+        (_, _) => false,
+    }
+}

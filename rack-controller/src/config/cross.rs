@@ -47,7 +47,11 @@ pub(super) fn put_together(
         .into_iter()
         .filter_map(|domain| names.domain(errors, domain))
         .collect();
-    if let Err(wrong) = listen::check(whole.listen.value, whole.tls.is_some(), whole.token_file.is_some()) {
+    if let Err(wrong) = listen::check(
+        whole.listen.value,
+        whole.tls.is_some(),
+        whole.token_file.is_some(),
+    ) {
         errors.at_line(whole.listen.line, format!("listen_address in [rack]: {wrong}"));
     }
     if let Some(host) = &whole.controller_host
@@ -59,7 +63,11 @@ pub(super) fn put_together(
         );
         errors.at_line(host.line, message);
     }
-    let mut bmcs: Vec<BmcConfig> = parts.bmcs.into_iter().filter_map(|bmc| named_bmc(bmc.value)).collect();
+    let mut bmcs: Vec<BmcConfig> = parts
+        .bmcs
+        .into_iter()
+        .filter_map(|bmc| named_bmc(bmc.value))
+        .collect();
     let (nodes, own): (Vec<NodeConfig>, Vec<Option<BmcConfig>>) = nodes.into_iter().unzip();
     bmcs.extend(own.into_iter().flatten());
     let config = RackConfig {
@@ -107,22 +115,47 @@ fn check_names(errors: &Errors<'_>, parts: &Parts) {
         let mut first: BTreeMap<&str, usize> = BTreeMap::new();
         for (name, line) in names {
             if let Some(before) = first.get(name) {
-                let message = format!("{what} \"{name}\" stands twice, first in line {before}; expected another");
+                let message =
+                    format!("{what} \"{name}\" stands twice, first in line {before}; expected another");
                 errors.at_line(line, message);
             } else {
                 first.insert(name, line);
             }
         }
     }
-    twice(errors, "feed", parts.feeds.iter().map(|feed| (feed.value.name.as_str(), feed.line)));
+    twice(
+        errors,
+        "feed",
+        parts
+            .feeds
+            .iter()
+            .map(|feed| (feed.value.name.as_str(), feed.line)),
+    );
     twice(
         errors,
         "domain",
-        parts.domains.iter().map(|domain| (domain.value.name.as_str(), domain.line)),
+        parts
+            .domains
+            .iter()
+            .map(|domain| (domain.value.name.as_str(), domain.line)),
     );
-    twice(errors, "BMC", parts.bmcs.iter().map(|bmc| (bmc.value.name.as_str(), bmc.line)));
-    twice(errors, "node", parts.nodes.iter().map(|node| (node.value.name.as_str(), node.line)));
-    let places = parts.bays.iter().map(|bay| (bay.value.place.value.as_str(), bay.value.place.line));
+    twice(
+        errors,
+        "BMC",
+        parts.bmcs.iter().map(|bmc| (bmc.value.name.as_str(), bmc.line)),
+    );
+    twice(
+        errors,
+        "node",
+        parts
+            .nodes
+            .iter()
+            .map(|node| (node.value.name.as_str(), node.line)),
+    );
+    let places = parts
+        .bays
+        .iter()
+        .map(|bay| (bay.value.place.value.as_str(), bay.value.place.line));
     twice(errors, "bay place", places);
     let labels: Vec<(String, usize)> = parts
         .bays
@@ -133,7 +166,11 @@ fn check_names(errors: &Errors<'_>, parts: &Parts) {
             Some((format!("{domain}: {}", label.value), label.line))
         })
         .collect();
-    twice(errors, "bay label", labels.iter().map(|(label, line)| (label.as_str(), *line)));
+    twice(
+        errors,
+        "bay label",
+        labels.iter().map(|(label, line)| (label.as_str(), *line)),
+    );
     let supplies: Vec<(String, usize)> = parts
         .bays
         .iter()
@@ -145,10 +182,15 @@ fn check_names(errors: &Errors<'_>, parts: &Parts) {
         })
         .collect();
     let mut places_seen = std::collections::BTreeSet::new();
-    let others = supplies.iter().zip(&parts.bays).filter(|(_, bay)| {
-        places_seen.insert(bay.value.place.value.clone())
-    });
-    twice(errors, "supply", others.map(|((name, line), _)| (name.as_str(), *line)));
+    let others = supplies
+        .iter()
+        .zip(&parts.bays)
+        .filter(|(_, bay)| places_seen.insert(bay.value.place.value.clone()));
+    twice(
+        errors,
+        "supply",
+        others.map(|((name, line), _)| (name.as_str(), *line)),
+    );
 }
 
 /// First and last part of a place.
@@ -177,7 +219,12 @@ impl Names {
                 .map(|domain| {
                     let has_bays = matches!(domain.value.source.value.as_str(), "shelf" | "chassis");
                     let bmc = domain.value.bmc.as_ref().map(|bmc| bmc.value.clone());
-                    (domain.value.name.clone(), has_bays, domain.value.redundancy.value, bmc)
+                    (
+                        domain.value.name.clone(),
+                        has_bays,
+                        domain.value.redundancy.value,
+                        bmc,
+                    )
                 })
                 .collect(),
         }
@@ -191,7 +238,10 @@ impl Names {
             } else {
                 format!("expected one of: {}", known.join(", "))
             };
-            errors.at_line(name.line, format!("unknown {what} \"{}\"; {expected}", name.value));
+            errors.at_line(
+                name.line,
+                format!("unknown {what} \"{}\"; {expected}", name.value),
+            );
         }
         there
     }
@@ -282,13 +332,19 @@ impl Names {
         let (_, has_bays, policy, domain_bmc) =
             self.domains.iter().find(|(name, ..)| *name == domain.value)?;
         if !has_bays {
-            let message = format!("domain \"{}\" has no bays; expected one with source \"shelf\" or \"chassis\"", domain.value);
+            let message = format!(
+                "domain \"{}\" has no bays; expected one with source \"shelf\" or \"chassis\"",
+                domain.value
+            );
             errors.at_line(domain.line, message);
         }
         if let Some(feed) = &raw.feed {
             Names::refer(errors, "feed", feed, &Names::known(&self.feeds));
         } else if *policy == Redundancy::Feeds {
-            let message = format!("bay \"{}\" has no feed; expected one, because its domain is n+n", raw.place.value);
+            let message = format!(
+                "bay \"{}\" has no feed; expected one, because its domain is n+n",
+                raw.place.value
+            );
             errors.at_line(line, message);
         }
         let bmc = match &raw.bmc {

@@ -23,10 +23,10 @@ pub(super) fn refusal_to_enforce(config: &RackConfig, domain: &DomainConfig) -> 
     if sums.deficit.is_zero() && sums.held <= sums.firm && sums.covered == domain.redundancy.covers() {
         return None;
     }
-    let full = sums.firm_full;
+    let (held, full) = plan::pair_text(sums.held, sums.firm_full);
     Some(format!(
-        "domain \"{}\" cannot be enforced: the floors of its nodes are {} together and {} is firm; expected floors that fit, more supplies, or mode \"observe\"",
-        domain.name, sums.held, full
+        "domain \"{}\" cannot be enforced: the floors of its nodes are {held} together and {full} is firm; expected floors that fit, more supplies, or mode \"observe\"",
+        domain.name
     ))
 }
 

@@ -19,7 +19,9 @@ pub enum Redundancy {
 
 /// Why a text is no policy.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0:?} is no redundancy; expected \"n\", \"n+1\" (or another number of supplies up to 64) or \"n+n\"")]
+#[error(
+    "{0:?} is no redundancy; expected \"n\", \"n+1\" (or another number of supplies up to 64) or \"n+n\""
+)]
 pub struct NotAPolicy(String);
 
 impl Redundancy {

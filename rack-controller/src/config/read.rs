@@ -62,14 +62,26 @@ fn whole<'a>(errors: &'a Errors<'a>, document: &'a DeTable<'a>, file: &'a Path) 
             .collect()
     };
     let parts = cross::Parts {
-        feeds: all("feed", "[[feed]]").into_iter().filter_map(sections::feed).collect(),
-        bmcs: all("bmc", "[[bmc]]").into_iter().filter_map(sections::bmc).collect(),
+        feeds: all("feed", "[[feed]]")
+            .into_iter()
+            .filter_map(sections::feed)
+            .collect(),
+        bmcs: all("bmc", "[[bmc]]")
+            .into_iter()
+            .filter_map(sections::bmc)
+            .collect(),
         domains: all("domain", "[[domain]]")
             .into_iter()
             .filter_map(sections::domain)
             .collect(),
-        bays: all("bay", "[[bay]]").into_iter().filter_map(sections::bay).collect(),
-        nodes: all("node", "[[node]]").into_iter().filter_map(sections::node).collect(),
+        bays: all("bay", "[[bay]]")
+            .into_iter()
+            .filter_map(sections::bay)
+            .collect(),
+        nodes: all("node", "[[node]]")
+            .into_iter()
+            .filter_map(sections::node)
+            .collect(),
     };
     let whole = sections::rack(rack?, actuators)?;
     cross::put_together(errors, whole, parts, file)
@@ -80,11 +92,17 @@ fn shape(errors: &Errors<'_>, key: &Spanned<std::borrow::Cow<'_, str>>, value: &
     let found = words::shown(value.get_ref());
     if SINGLE.contains(&name) {
         if !value.get_ref().is_table() {
-            errors.at(&key.span(), format!("{name}: found {found}; expected one table [{name}]"));
+            errors.at(
+                &key.span(),
+                format!("{name}: found {found}; expected one table [{name}]"),
+            );
         }
     } else if REPEATED.contains(&name) {
         if !value.get_ref().is_array() {
-            errors.at(&key.span(), format!("{name}: found {found}; expected [[{name}]], once for each"));
+            errors.at(
+                &key.span(),
+                format!("{name}: found {found}; expected [[{name}]], once for each"),
+            );
         }
     } else {
         let known: Vec<&'static str> = SINGLE.into_iter().chain(REPEATED).collect();

@@ -88,11 +88,8 @@ fn domain_report(text: &mut String, config: &RackConfig, domain: &DomainConfig) 
 }
 
 fn sums_report(text: &mut String, domain: &DomainConfig, sums: &plan::Sums) {
-    let ride = sums
-        .survives
-        .share(domain.overload_factor_ppm.min(super::PPM))
-        .saturating_add(sums.survives.share(domain.overload_factor_ppm.saturating_sub(super::PPM)));
-    let total = kept_of(domain, ride.min(sums.installed));
+    let ride = plan::ride_limit(sums, domain.overload_factor_ppm);
+    let total = kept_of(domain, ride);
     let of = |part: Power| percent(part.milliwatts(), sums.installed.milliwatts());
     let full = if domain.source.has_bays() {
         "every bay filled"
@@ -111,7 +108,7 @@ fn sums_report(text: &mut String, domain: &DomainConfig, sums: &plan::Sums) {
         let _ = writeln!(
             text,
             "  rides {} for {} ms; firm and revocable together at most {} ({})",
-            kilowatts(ride.min(sums.installed)),
+            kilowatts(ride),
             domain.overload_for.as_millis(),
             kilowatts(total),
             of(total),

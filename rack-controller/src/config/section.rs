@@ -85,10 +85,7 @@ impl<'a> Section<'a> {
         let Some(inner) = table.get_ref().as_table() else {
             errors.at_line(
                 line,
-                format!(
-                    "found {}; expected a table {title}",
-                    table.get_ref().type_str()
-                ),
+                format!("found {}; expected a table {title}", table.get_ref().type_str()),
             );
             return None;
         };
@@ -122,8 +119,10 @@ impl<'a> Section<'a> {
 
     /// A required key is missing.
     pub fn missing(&self, key: &str, expected: &str) {
-        self.errors
-            .at_line(self.line, format!("{} has no {key}; expected {expected}", self.title));
+        self.errors.at_line(
+            self.line,
+            format!("{} has no {key}; expected {expected}", self.title),
+        );
     }
 
     fn read<T>(
@@ -189,7 +188,8 @@ impl<'a> Section<'a> {
 
     /// True or false.
     pub fn flag(&self, key: &'static str) -> Option<bool> {
-        self.read(key, "true or false", |value| value.as_bool()).map(|flag| flag.value)
+        self.read(key, "true or false", |value| value.as_bool())
+            .map(|flag| flag.value)
     }
 
     /// A whole number within bounds.
@@ -225,7 +225,9 @@ impl<'a> Section<'a> {
         let expected = format!("a number of watts from {least} to {MOST_WATTS}, as in 3000");
         self.read(key, &expected, |value| {
             words::scaled(value, 1_000)
-                .filter(|number| (least.saturating_mul(1_000)..=MOST_WATTS.saturating_mul(1_000)).contains(number))
+                .filter(|number| {
+                    (least.saturating_mul(1_000)..=MOST_WATTS.saturating_mul(1_000)).contains(number)
+                })
                 .map(Power::from_milliwatts)
         })
         .map(|watts| watts.value)
@@ -236,7 +238,10 @@ impl<'a> Section<'a> {
         let expected = if least.is_zero() {
             "a while as in \"5s\", \"250ms\", \"10m\" or \"24h\"".to_owned()
         } else {
-            format!("a while of at least {} ms as in \"5s\", \"250ms\", \"10m\" or \"24h\"", least.as_millis())
+            format!(
+                "a while of at least {} ms as in \"5s\", \"250ms\", \"10m\" or \"24h\"",
+                least.as_millis()
+            )
         };
         self.read(key, &expected, |value| {
             words::duration(value.as_str()?).filter(|while_| *while_ >= least)

@@ -51,10 +51,16 @@ pub(super) fn rack(section: Section<'_>, actuators: Option<Section<'_>>) -> Opti
         section.text("listen_address", expected).and_then(|text| {
             let address = text.value.parse().ok();
             if address.is_none() {
-                let message = format!("listen_address in [rack]: found {:?}; expected {expected}", text.value);
+                let message = format!(
+                    "listen_address in [rack]: found {:?}; expected {expected}",
+                    text.value
+                );
                 section.errors.at_line(text.line, message);
             }
-            address.map(|value| Placed { line: text.line, value })
+            address.map(|value| Placed {
+                line: text.line,
+                value,
+            })
         })
     } else {
         let value = USUAL_ADDRESS.parse().ok()?;
@@ -104,12 +110,14 @@ fn modes(mode: Mode, section: Option<Section<'_>>) -> Actuators {
     let mut stricter = BTreeMap::new();
     if let Some(section) = section {
         for actuator in Actuator::ALL {
-            let Some(asked) = section.parsed::<Mode>(actuator.word(), "\"observe\", \"advise\" or \"enforce\"")
+            let Some(asked) =
+                section.parsed::<Mode>(actuator.word(), "\"observe\", \"advise\" or \"enforce\"")
             else {
                 continue;
             };
             if let Err(lax) = Actuators::new(mode, BTreeMap::from([(actuator, asked.value)])) {
-                section.errors.at_line(asked.line, lax.to_string());
+                let message = format!("{lax}; expected \"{mode}\" or stricter");
+                section.errors.at_line(asked.line, message);
             } else {
                 stricter.insert(actuator, asked.value);
             }
@@ -125,7 +133,11 @@ pub(super) fn feed(section: Section<'_>) -> Option<Placed<FeedConfig>> {
     let volts = section.thousandths("volts", "volts between phase and neutral, as in 230");
     let phases = section.number("phases", 1..4, "1, 2 or 3 phases");
     let amperes = section.thousandths("breaker_amperes", "the breaker's amperes, as in 32");
-    let derating = section.ratio("derating", 1..PPM.saturating_add(1), "a share above 0 and up to 1, as in 0.8");
+    let derating = section.ratio(
+        "derating",
+        1..PPM.saturating_add(1),
+        "a share above 0 and up to 1, as in 0.8",
+    );
     for (key, expected) in [
         ("volts", "volts between phase and neutral, as in 230"),
         ("breaker_amperes", "the breaker's amperes, as in 32"),
@@ -195,7 +207,11 @@ pub(super) fn domain(section: Section<'_>) -> Option<Placed<RawDomain>> {
             .unwrap_or(USUAL_PROBATION),
         sell_revocable: section.flag("sell_revocable").unwrap_or(false),
         overload_factor_ppm: section
-            .ratio("overload_factor", PPM..PPM.saturating_mul(4), "a factor from 1 to below 4, as in 1.2")
+            .ratio(
+                "overload_factor",
+                PPM..PPM.saturating_mul(4),
+                "a factor from 1 to below 4, as in 1.2",
+            )
             .unwrap_or(USUAL_OVERLOAD_PPM),
         overload_for: section
             .duration("overload_for", Duration::ZERO)
@@ -232,7 +248,9 @@ pub(super) fn bmc(section: Section<'_>) -> Option<Placed<RawBmc>> {
     if let Some(url) = &url
         && let Some(wrong) = words::wrong_url(&url.value)
     {
-        section.errors.at_line(url.line, format!("url in [[bmc]]: {wrong}"));
+        section
+            .errors
+            .at_line(url.line, format!("url in [[bmc]]: {wrong}"));
     }
     let raw = access(&section);
     section.finish();
@@ -338,13 +356,18 @@ pub(super) fn node(section: Section<'_>) -> Option<Placed<RawNode>> {
     let name = section.needed("name", "the node's name, as in \"n01\"");
     let unit = section.number("unit", 1..101, "a height unit from 1 to 100");
     let domain = section.needed("domain", "the name of the [[domain]] that it draws from");
-    let bmc = section.text("bmc", "the name of a [[bmc]], or an address as in \"https://192.0.2.17\"");
+    let bmc = section.text(
+        "bmc",
+        "the name of a [[bmc]], or an address as in \"https://192.0.2.17\"",
+    );
     let access = access(&section);
     let agent = section.text("agent", "its agent's address, as in \"https://n01:9711\"");
     if let Some(agent) = &agent
         && let Some(wrong) = words::wrong_url(&agent.value)
     {
-        section.errors.at_line(agent.line, format!("agent in [[node]]: {wrong}"));
+        section
+            .errors
+            .at_line(agent.line, format!("agent in [[node]]: {wrong}"));
     }
     let agent_token_file = section.path("agent_token_file");
     let agent_ca_file = section.path("agent_ca_file");

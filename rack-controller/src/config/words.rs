@@ -113,7 +113,11 @@ pub(super) fn wrong_url(url: &str) -> Option<String> {
         (None, None) => return Some(format!("{url:?} is no address; {expected}")),
     };
     let host = rest.split('/').next().unwrap_or_default();
-    if host.is_empty() || url.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+    if host.is_empty()
+        || url
+            .chars()
+            .any(|letter| letter.is_whitespace() || letter.is_control())
+    {
         return Some(format!("{url:?} names no host; {expected}"));
     }
     if host.contains('@') {
@@ -122,8 +126,10 @@ pub(super) fn wrong_url(url: &str) -> Option<String> {
             host.rsplit('@').next().unwrap_or_default()
         ));
     }
-    let loopback =
-        host.starts_with("127.") || host.starts_with("[::1]") || host == "localhost" || host.starts_with("localhost:");
+    let loopback = host.starts_with("127.")
+        || host.starts_with("[::1]")
+        || host == "localhost"
+        || host.starts_with("localhost:");
     (!secure && !loopback).then(|| format!("{url:?} is not encrypted and not on loopback; {expected}"))
 }
 
@@ -135,7 +141,16 @@ mod tests {
     fn whiles_have_units() {
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(duration("24h"), Some(Duration::from_secs(86_400)));
-        for bad in ["5", "5 seconds", "s", "-5s", "5S", "99999999999999999999s", "9000h0", "1\u{e9}"] {
+        for bad in [
+            "5",
+            "5 seconds",
+            "s",
+            "-5s",
+            "5S",
+            "99999999999999999999s",
+            "9000h0",
+            "1\u{e9}",
+        ] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }
@@ -152,9 +167,19 @@ mod tests {
     fn plain_http_stays_on_loopback() {
         assert_eq!(wrong_url("https://192.0.2.5"), None);
         assert_eq!(wrong_url("http://127.0.0.1:9711"), None);
-        for bad in ["192.0.2.5", "http://192.0.2.5", "https://", "https://a:b@host", "https://a b"] {
+        for bad in [
+            "192.0.2.5",
+            "http://192.0.2.5",
+            "https://",
+            "https://a:b@host",
+            "https://a b",
+        ] {
             assert!(wrong_url(bad).is_some(), "{bad}");
         }
-        assert!(!wrong_url("https://root:secret@host").unwrap_or_default().contains("secret"));
+        assert!(
+            !wrong_url("https://root:secret@host")
+                .unwrap_or_default()
+                .contains("secret")
+        );
     }
 }

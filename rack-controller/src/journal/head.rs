@@ -54,7 +54,6 @@ impl Head {
             Err(cause) => Err(JournalError::file("read", &path, cause)),
         }
     }
-
 }
 
 fn parse(bytes: &[u8]) -> Option<Link> {

@@ -85,6 +85,10 @@ impl Journal {
         };
         let connection = open_for_writing(&path, last.sequence)?;
         let head = head::Head::open(state_dir)?;
+        // The names of new files are on the disk only when their directory is.
+        File::open(state_dir)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|cause| JournalError::file("sync", state_dir, cause))?;
         Ok(Journal {
             path,
             connection,
@@ -177,7 +181,11 @@ fn lock(state_dir: &Path) -> Result<File, JournalError> {
 fn open_for_writing(path: &Path, events: u64) -> Result<Connection, JournalError> {
     let failed = |cause| JournalError::sqlite("open", path, cause);
     if !path.exists() {
-        let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+        let made = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(path);
         match made {
             Ok(_) => {}
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}

@@ -65,7 +65,11 @@ pub(super) fn state(path: &Path) -> Result<State, JournalError> {
         return Ok(State::There);
     }
     if MAGIC.starts_with(&start) {
-        return Err(JournalError::damaged(path, 0, format!("it is {} bytes long", start.len())));
+        return Err(JournalError::damaged(
+            path,
+            0,
+            format!("it is {} bytes long", start.len()),
+        ));
     }
     Err(JournalError::Foreign {
         path: path.to_owned(),
@@ -75,8 +79,8 @@ pub(super) fn state(path: &Path) -> Result<State, JournalError> {
 
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(path, flags).map_err(|cause| JournalError::sqlite("open", path, cause))?;
+    let connection = Connection::open_with_flags(path, flags)
+        .map_err(|cause| JournalError::sqlite("open", path, cause))?;
     connection
         .busy_timeout(std::time::Duration::from_millis(super::BUSY_MILLIS))
         .map_err(|cause| JournalError::sqlite("open", path, cause))?;
@@ -107,7 +111,11 @@ pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), J
         });
     }
     if format != FORMAT {
-        return Err(JournalError::damaged(path, 0, format!("its format is {format}, which never was")));
+        return Err(JournalError::damaged(
+            path,
+            0,
+            format!("its format is {format}, which never was"),
+        ));
     }
     Ok(())
 }
@@ -186,7 +194,9 @@ pub(super) fn walk(connection: &Connection, mut each: impl FnMut(Link, u64, &str
             return Some(format!("event {next} was changed: its hash does not fit"));
         }
         if let Err(cause) = serde_json::from_str::<Event>(&json) {
-            return Some(format!("event {next} says something that this busbar-rack does not know ({cause})"));
+            return Some(format!(
+                "event {next} says something that this busbar-rack does not know ({cause})"
+            ));
         }
         each(link, at, &json);
         last = link;

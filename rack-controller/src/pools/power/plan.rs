@@ -13,7 +13,7 @@ pub use caps::{wanted_cap, wanted_light};
 pub use interlock::interlock;
 pub use offer::offer;
 pub use standing::{below, filled, held, standing, tightest};
-pub use sums::{Supply, Sums, sums, surviving};
+pub use sums::{Sums, Supply, ride_limit, sums, surviving};
 
 use crate::bay::BayRules;
 use crate::rack::event::Action;

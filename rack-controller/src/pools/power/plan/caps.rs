@@ -39,7 +39,12 @@ pub(super) fn caps(rack: &Rack) -> Vec<Action> {
         let Some(wanted) = wanted_cap(rack, node) else {
             continue;
         };
-        let Some(facts) = rack.sight.nodes.get(&node.name).and_then(|node| node.bmc.as_ref()) else {
+        let Some(facts) = rack
+            .sight
+            .nodes
+            .get(&node.name)
+            .and_then(|node| node.bmc.as_ref())
+        else {
             continue;
         };
         let in_force = facts.cap.value();

@@ -100,7 +100,11 @@ fn of_a_counted_bay(
     } else {
         Interlock::No
     };
-    let goal = if answer == Interlock::YesExposed { full } else { remains };
+    let goal = if answer == Interlock::YesExposed {
+        full
+    } else {
+        remains
+    };
     let missing = held
         .saturating_add(domain.fixed_load)
         .saturating_sub(goal.saturating_add(domain.fixed_load));
@@ -131,7 +135,9 @@ fn exposed(domain: &DomainConfig, after: &Sums, full: Power, remains: Power, way
     let way = way.map_or(String::new(), |way| {
         format!("{} to keep redundancy, or ", way.sentence())
     });
-    format!("yes, exposed: {firm} firm fits {fits} that remain, but {survives} would survive {loss}; {way}say --exposed")
+    format!(
+        "yes, exposed: {firm} firm fits {fits} that remain, but {survives} would survive {loss}; {way}say --exposed"
+    )
 }
 
 fn no(held: Power, remains: Power, way: Option<&Way>) -> String {

@@ -94,7 +94,9 @@ fn bays(rack: &Rack, ask: &PowerAsk, domain: &str, now: Moment) -> Vec<String> {
             .iter()
             .filter(|bay| above.contains(bay.domain.as_str()))
     };
-    let mut lines: Vec<String> = mine().filter_map(|bay| coming(rack, ask, domain, bay, now)).collect();
+    let mut lines: Vec<String> = mine()
+        .filter_map(|bay| coming(rack, ask, domain, bay, now))
+        .collect();
     let empty: Vec<String> = mine()
         .filter(|bay| {
             rack.kept

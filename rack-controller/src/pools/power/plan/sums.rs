@@ -73,6 +73,13 @@ fn feeds(supplies: &[Supply<'_>]) -> Vec<Power> {
     }
 }
 
+/// What supplies ride for their overload time after the worst covered loss: factor × surviving, at most what is installed.
+pub fn ride_limit(sums: &Sums, factor_ppm: u32) -> Power {
+    let whole = sums.survives.share(factor_ppm.min(crate::config::PPM));
+    let over = sums.survives.share(factor_ppm.saturating_sub(crate::config::PPM));
+    whole.saturating_add(over).min(sums.installed)
+}
+
 /// What is kept back and what is used before anything can be promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {

@@ -128,7 +128,6 @@ fn environment(world: &World, node: &Node, gauge: &Gauge, path: &str, chassis: &
         "EnvironmentMetrics",
         "Environment Metrics",
         json!({
-            "Status": fine(),
             "PowerWatts": excerpt(world, gauge, chassis),
             "PowerLimitWatts": {
                 "SetPoint": limit.map_or(Value::Null, watts_json),

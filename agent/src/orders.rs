@@ -8,7 +8,7 @@ use agent_api::v1::{Plan, Status};
 use agent_api::{AgentClient, ClientError};
 use anyhow::Context;
 use collectors::Root;
-use intent::Actuator;
+use intent::{Actuator, Mode};
 use serde::Serialize;
 
 use crate::args::{PlaceArgs, PlanArgs};
@@ -48,7 +48,7 @@ fn drawn(status: &Status, plan: &Plan) -> String {
         return format!("generation {generation}: converged, no step outstanding\n");
     }
     let cpu = status.actuators.of(Actuator::Cpu);
-    let remark = if status.actuators.may_act(Actuator::Cpu) {
+    let remark = if cpu == Mode::Enforce {
         "the agent takes them at its next turn".to_owned()
     } else {
         format!("a dry run: actuator cpu is in {cpu}, nothing is done")

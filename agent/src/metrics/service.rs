@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use agent_api::v1::Exclusivity;
 use facts::{Moment, SourceStatus};
-use intent::Actuator;
+use intent::{Actuator, Mode};
 
 use super::Own;
 use super::family as f;
@@ -35,7 +35,7 @@ pub(super) fn write_agent(page: &mut Page, view: &View, own: &Own) {
         );
     }
     // The steps of a plan are all the actuator cpu's so far; the others plan nothing yet and are absent.
-    let held_back = steps.filter(|_| !about.actuators.may_act(Actuator::Cpu));
+    let held_back = steps.filter(|_| about.actuators.of(Actuator::Cpu) != Mode::Enforce);
     page.family(&f::WOULD_STEPS)
         .add(&[Actuator::Cpu.word()], held_back);
     page.one(&f::OUTSTANDING_STEPS, steps);

@@ -180,3 +180,92 @@ proptest! {
         prop_assert_eq!(table["bay"][0]["supply"].as_str().unwrap(), bay.as_str());
     }
 }
+
+/// The simulated rack of hw-fixtures, where it has been built.
+struct World {
+    child: std::process::Child,
+    state: tempfile::TempDir,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn raise() -> Option<World> {
+    use std::io::BufRead as _;
+    // Tests run from the build folder's deps; the binaries stand above it.
+    let deps = std::env::current_exe().unwrap();
+    let binary = deps.parent().unwrap().with_file_name("hw-fixtures");
+    let state = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new(&binary)
+        .args(["serve", "racks/demo.toml", "--base-port", "0", "--state-dir"])
+        .arg(state.path())
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw-fixtures"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let Ok(mut child) = made else {
+        println!(
+            "skipped: no hw-fixtures at {} (cargo build -p hw-fixtures)",
+            binary.display()
+        );
+        return None;
+    };
+    let mut line = String::new();
+    std::io::BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let world = World { child, state };
+    if line.starts_with("ready hw-fixtures ") {
+        return Some(world);
+    }
+    println!("skipped: {} is not ready to serve: {line:?}", binary.display());
+    None
+}
+
+#[tokio::test]
+async fn a_whole_rack_becomes_a_configuration_and_nothing_is_written() {
+    let Some(world) = raise() else { return };
+    let text = std::fs::read_to_string(world.state.path().join("addresses.json")).unwrap();
+    let addresses: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut list = String::from("# NAME URL CREDENTIALS_FILE TRUST\n");
+    for bmc in addresses["bmcs"].as_array().unwrap() {
+        let word = |key: &str| bmc[key].as_str().unwrap().to_owned();
+        let print = word("fingerprint");
+        list += &format!(
+            "{} {} {} fingerprint={print}\n",
+            word("name"),
+            word("url"),
+            word("credentials_file")
+        );
+    }
+    list += &format!(
+        "stranger https://127.0.0.1:1 {} insecure\n",
+        addresses["bmcs"][0]["credentials_file"].as_str().unwrap()
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let (bmc_list, output) = (folder.path().join("bmcs.txt"), folder.path().join("rack.toml"));
+    std::fs::write(&bmc_list, list).unwrap();
+    let args = || super::InitArgs {
+        bmc_list: bmc_list.clone(),
+        output: Some(output.clone()),
+        name: "r-demo".to_owned(),
+    };
+    assert_eq!(super::run(args()).await.unwrap(), std::process::ExitCode::SUCCESS);
+    let written = std::fs::read_to_string(&output).unwrap();
+    let config = checked(&written);
+    assert_eq!(config.bmcs.len(), 5);
+    let labels: Vec<&str> = config.bays.iter().map(|bay| bay.label.as_str()).collect();
+    assert_eq!(labels, ["PSU 1", "PSU 2", "PSU 3", "PSU 4", "PSU 5", "PSU 6"]);
+    assert!(
+        written.contains("# stranger did not say anything: GET https://127.0.0.1:1/redfish/v1"),
+        "{written}"
+    );
+    assert!(written.contains("# unknown: feed?"));
+    let refused = super::run(args()).await.unwrap_err().to_string();
+    assert!(refused.contains("nothing is overwritten"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), written);
+}

@@ -99,9 +99,12 @@ fn failed(error: &BmcError) -> ExitCode {
         );
     }
     if error.is_unreachable() {
-        return ExitCode::from(UNREACHABLE);
+        ExitCode::from(UNREACHABLE)
+    } else if matches!(error, BmcError::Address { .. }) {
+        ExitCode::from(USAGE)
+    } else {
+        ExitCode::FAILURE
     }
-    ExitCode::FAILURE
 }
 
 #[cfg(test)]

@@ -157,3 +157,26 @@ fn what_is_neither_address_nor_folder_says_so() {
         Target::Url("https://192.0.2.1".to_owned())
     );
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_has_its_exit_code() {
+    let args = |target: &str| super::InspectArgs {
+        target: target.to_owned(),
+        access: super::Access {
+            insecure: true,
+            ..super::Access::default()
+        },
+        output: super::Output::Json,
+        save: None,
+    };
+    let code = |code: u8| std::process::ExitCode::from(code);
+    assert_eq!(super::run(args("https://127.0.0.1:1")).await.unwrap(), code(4));
+    assert_eq!(super::run(args("ftp://127.0.0.1")).await.unwrap(), code(2));
+    assert_eq!(super::run(args("nowhere-to-be-found")).await.unwrap(), code(2));
+    let empty = tempfile::tempdir().unwrap();
+    let folder = empty.path().display().to_string();
+    assert_eq!(super::run(args(&folder)).await.unwrap(), code(1));
+    let mut taken = args(&folder);
+    taken.save = Some(empty.path().to_owned());
+    assert_eq!(super::run(taken).await.unwrap(), code(2));
+}

@@ -2,6 +2,7 @@
 //!
 //! Who asked is answered after the journal has it, and after the view shows it. What is only seen is not journaled.
 
+mod asked;
 mod light;
 mod round;
 mod shown;

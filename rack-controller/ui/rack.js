@@ -9,6 +9,7 @@ const LIVES = { unseen: "not seen", empty: "empty", settling: "settling", probat
   draining: "draining", ready_to_pull: "ready to pull", faulted: "faulted", condemned: "condemned" };
 const LIFE_TONE = { in_service: "ok", settling: "warn", probation: "warn", draining: "warn", ready_to_pull: "warn", faulted: "bad", condemned: "bad" };
 const STATE_TONE = { redundant: "ok", exposed: "warn", deficit: "bad", blind: "bad" };
+const STATES = { ready: "its agent answers", discovered: "only its BMC answers", powered_off: "its BMC says it is off", unreachable: "neither agent nor BMC answers" };
 const BAD_EVENT = /lost|deficit|fault|silent|blind|failed|condemned/;
 
 const $ = (id) => document.getElementById(id);
@@ -84,10 +85,10 @@ function bar(domain) {
   if (domain.headroom_watts / whole > 0.002) piece("free", domain.headroom_watts, "free " + kw(domain.headroom_watts));
   if (domain.deficit_watts > 0)
     made.append(el("i", { class: "over", style: { left: percent(domain.fixed_load_watts + domain.held_watts - domain.deficit_watts, whole), width: percent(domain.deficit_watts, whole) } }));
-  const near = domain.surviving_watts / whole > 0.82;
-  made.append(el("u", { style: { left: percent(domain.surviving_watts, whole) } }, el("span", {}, "survives " + kw(domain.surviving_watts))));
-  if (!near || domain.surviving_watts === domain.installed_watts ? domain.surviving_watts !== domain.installed_watts : true)
-    made.append(el("u", { class: "end", style: { left: percent(domain.installed_watts, whole) } }, el("span", {}, (near && whole === domain.installed_watts ? "" : "installed ") + kw(domain.installed_watts))));
+  // The line behind which nothing is promised, and the end of what is installed where that is somewhere else.
+  const mark = (cls, at_watts, text) => made.append(el("u", { class: cls, style: { left: percent(at_watts, whole) } }, el("span", {}, text)));
+  mark(domain.surviving_watts / whole > 0.94 ? "end" : "", domain.surviving_watts, "survives " + kw(domain.surviving_watts));
+  if ((domain.installed_watts - domain.surviving_watts) / whole > 0.12) mark("end quiet-mark", domain.installed_watts, "installed " + kw(domain.installed_watts));
   return made;
 }
 function psu(bay) {
@@ -141,12 +142,12 @@ function drawNode(node) {
   const mark = (value, title) => (value ? el("u", { title, style: { left: percent(value, node.max_draw_watts) } }) : null);
   return el("li", { class: "node" + (node.state === "unreachable" ? " away" : "") },
     el("span", { class: "u" }, node.unit === null ? "" : "U" + node.unit),
-    el("div", { class: "who" }, el("b", {}, node.name), el("span", { title: node.reason || "" }, el("span", { class: "dot " + tone }), node.state.replace("_", " "))),
+    el("div", { class: "who" }, el("b", {}, node.name), el("span", { title: node.reason || STATES[node.state] || "" }, el("span", { class: "dot " + tone }), node.state.replace("_", " "))),
     el("div", { class: "facts" }, first || "nothing known yet", el("span", {}, [second, node.facts_from === "none" ? "" : `from its ${node.facts_from === "bmc" ? "BMC" : "agent"}`].filter(Boolean).join(" · "))),
     el("div", { class: "power" }, el("div", { class: "line" }, el("span", {}, drawn, node.cap_watts === null ? "" : `, capped at ${watts(node.cap_watts)}`), el("span", { class: "num" }, `holds ${watts(node.held_watts)}`)),
       el("div", { class: "meter" }, el("i", { style: { width: percent(node.drawn_watts || 0, node.max_draw_watts) } }), mark(node.cap_watts, "cap")),
-      el("div", { class: "line quiet", style: { margin: 0 } }, el("span", {}, `can draw ${watts(node.max_draw_watts)}`))),
-    el("div", { class: "work chips" }, ...node.workloads.map((work) => el("span", { class: "chip" + (work.exclusive ? " alone" : ""), title: work.exclusive ? "alone on its CPUs" : "shares its CPUs" }, `${work.command || work.id} on ${work.cpus}`))));
+      el("div", { class: "line most" }, el("span", {}, `can draw ${watts(node.max_draw_watts)}`))),
+    el("div", { class: "work chips" }, node.facts_from === "agent" && node.workloads.length === 0 ? el("small", {}, "no workload") : null, ...node.workloads.map((work) => el("span", { class: "chip" + (work.exclusive ? " alone" : ""), title: work.exclusive ? "alone on its CPUs" : "shares its CPUs" }, `${work.command || work.id} on ${work.cpus}`))));
 }
 function drawClaims() {
   $("claims").replaceChildren(el("thead", {}, el("tr", {}, el("th", {}, "for"), el("th", { class: "w" }, "watts"), el("th", {}, "node"), el("th", {}, "priority"), el("th", {}, "since"))),

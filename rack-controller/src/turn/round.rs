@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use facts::Moment;
-use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::light::{About, Light, MOST_WAITING, PATIENCE, Waiting};
+use super::light::{Light, Waiting};
 use super::shown::Shown;
-use super::{Desk, Message, NoAnswer, QUEUE, Question, Reply};
-use crate::claim::USUAL_PRIORITY;
+use super::{Desk, Message, NoAnswer, QUEUE};
 use crate::clock::Clock;
 use crate::config::RackConfig;
 use crate::decide::{self, Input, Refusal, decide};
@@ -41,9 +39,9 @@ pub enum TurnError {
 
 /// The turn: owns the rack until the daemon stops.
 pub struct Turn {
-    rack: Rack,
+    pub(super) rack: Rack,
     journal: Journal,
-    clock: Clock,
+    pub(super) clock: Clock,
     hand: Hand,
     lines: Lines,
     own: Own,
@@ -53,7 +51,7 @@ pub struct Turn {
     actions: JoinSet<(Action, Outcome)>,
     moving: BTreeSet<Action>,
     would: Vec<Would>,
-    waiting: Vec<Waiting>,
+    pub(super) waiting: Vec<Waiting>,
 }
 
 /// What a turn is made of.
@@ -145,7 +143,7 @@ impl Turn {
     }
 
     /// input → decide → journal → evolve.
-    fn take(&mut self, input: &Input) -> Result<(), NoAnswer> {
+    pub(super) fn take(&mut self, input: &Input) -> Result<(), NoAnswer> {
         self.own.input();
         let events = decide(&self.rack, input, self.clock.now()).map_err(refused)?;
         self.happen(&events).map_err(|error| {
@@ -184,7 +182,7 @@ impl Turn {
     }
 
     /// want → act, and the view goes out.
-    fn after(&mut self) {
+    pub(super) fn after(&mut self) {
         self.act();
         self.publish();
         self.tell_lights();
@@ -274,119 +272,9 @@ impl Turn {
             .min()
             .unwrap_or(longest)
     }
-
-    fn answer(&mut self, question: Question) {
-        match question {
-            Question::Claim {
-                ask,
-                key,
-                dry_run,
-                reply,
-            } => {
-                let answer = if dry_run {
-                    self.preview(&ask)
-                } else {
-                    self.claim(ask, key)
-                };
-                self.tell(reply, answer);
-            }
-            Question::Release { claim, reply } => {
-                let answer = self.release(&claim);
-                self.tell(reply, answer);
-            }
-            Question::Drain { request, reply } => match self.drain(&request) {
-                Ok(answer) if answer.begun && !request.cancel => {
-                    self.wait_for_light(request.place, true, About::Drain(answer, reply));
-                }
-                answer => self.tell(reply, answer),
-            },
-            Question::Locate { request, reply } => match self.locate(&request) {
-                Ok(answer) => self.wait_for_light(request.place, request.on, About::Locate(answer, reply)),
-                Err(why) => self.tell(reply, Err(why)),
-            },
-        }
-    }
-
-    /// The view first, so that whoever was answered sees what they did.
-    fn tell<T>(&mut self, reply: Reply<T>, answer: Result<T, NoAnswer>) {
-        self.after();
-        // Who asked may have gone meanwhile; it is done all the same.
-        let _ = reply.send(answer);
-    }
-
-    fn wait_for_light(&mut self, place: String, on: bool, about: About) {
-        let patience = if self.waiting.len() < MOST_WAITING {
-            PATIENCE
-        } else {
-            Duration::ZERO
-        };
-        let until = Instant::now() + patience;
-        self.waiting.push(Waiting {
-            place,
-            on,
-            until,
-            about,
-        });
-        self.after();
-    }
-
-    fn preview(&self, ask: &PowerAsk) -> Result<ClaimView, NoAnswer> {
-        let now = self.clock.now();
-        let offer = decide::preview(&self.rack, ask, now).map_err(refused)?;
-        Ok(ClaimView {
-            id: String::new(),
-            purpose: ask.purpose.clone(),
-            watts: ask.watts,
-            domain: offer.domain,
-            node: ask.node.clone(),
-            priority: ask.priority.unwrap_or(USUAL_PRIORITY),
-            since: now,
-        })
-    }
-
-    fn claim(&mut self, ask: PowerAsk, key: Option<String>) -> Result<ClaimView, NoAnswer> {
-        self.take(&Input::ClaimPower {
-            ask: ask.clone(),
-            key: key.clone(),
-        })?;
-        decide::admitted(&self.rack, &ask, key.as_deref()).ok_or_else(|| {
-            let gone = format!("the claim {:?} was admitted and released since", ask.purpose);
-            refused(Refusal::Conflict(gone))
-        })
-    }
-
-    fn release(&mut self, claim: &str) -> Result<ClaimView, NoAnswer> {
-        let before = self.rack.claim(claim).map(crate::claim::Claim::view);
-        self.take(&Input::ReleaseClaim {
-            claim: claim.to_owned(),
-        })?;
-        before.ok_or_else(|| refused(Refusal::NotFound(format!("there is no claim {claim:?}"))))
-    }
-
-    fn drain(&mut self, request: &DrainRequest) -> Result<DrainAnswer, NoAnswer> {
-        let answer = decide::drain_answer(&self.rack, request, self.clock.now()).map_err(refused)?;
-        // The interlock's no is an answer, not an error, and nothing begins by it.
-        let changes = !request.dry_run && (answer.begun || request.cancel);
-        if changes {
-            self.take(&Input::Drain(request.clone()))?;
-        }
-        Ok(answer)
-    }
-
-    fn locate(&mut self, request: &LocateRequest) -> Result<LocateAnswer, NoAnswer> {
-        self.take(&Input::Locate(request.clone()))?;
-        let label = self.rack.config.bay(&request.place).map(|bay| bay.label.clone());
-        Ok(LocateAnswer {
-            place: request.place.clone(),
-            label: label.unwrap_or_default(),
-            on: request.on,
-            led: None,
-            sentence: String::new(),
-        })
-    }
 }
 
-fn refused(refusal: Refusal) -> NoAnswer {
+pub(super) fn refused(refusal: Refusal) -> NoAnswer {
     NoAnswer::Refused(Box::new(refusal))
 }
 

@@ -229,6 +229,40 @@ async fn an_unchanged_resource_costs_no_body() {
 }
 
 #[tokio::test]
+async fn a_read_is_asked_once_more_where_the_connection_was_closed_and_a_write_never_is() {
+    let left = Arc::new(AtomicUsize::new(1));
+    let number = left.clone();
+    let server =
+        StandIn::start(
+            move |request: &Request| match (request.method.as_str(), request.path.as_str()) {
+                ("GET", "/redfish/v1/psu") if number.load(Ordering::SeqCst) > 0 => {
+                    number.fetch_sub(1, Ordering::SeqCst);
+                    Reply::HangUp
+                }
+                ("GET", "/redfish/v1/psu") => Reply::Json(200, json!({"LocationIndicatorActive": false})),
+                ("PATCH", "/redfish/v1/psu") => Reply::HangUp,
+                _ => ordinary(request),
+            },
+        )
+        .await;
+    let bmc = Bmc::connect(server.endpoint()).await.unwrap();
+    bmc.get_fresh("/redfish/v1/psu").await.unwrap();
+    assert_eq!(server.count("GET", "/redfish/v1/psu"), 2);
+    left.store(2, Ordering::SeqCst);
+    let error = bmc.get_fresh("/redfish/v1/psu").await.unwrap_err();
+    assert!(
+        error.whole().contains("broke before the answer came"),
+        "{}",
+        error.whole()
+    );
+    let error = bmc::act::set_led(&bmc, "/redfish/v1/psu", true)
+        .await
+        .unwrap_err();
+    assert!(error.is_unreachable(), "{}", error.whole());
+    assert_eq!(server.count("PATCH", "/redfish/v1/psu"), 1);
+}
+
+#[tokio::test]
 async fn events_are_hints_and_the_end_is_told() {
     let server = StandIn::start(|request: &Request| match request.path.as_str() {
         "/redfish/v1/EventService" => Reply::Json(200, json!({"ServerSentEventUri": "/redfish/v1/sse"})),

@@ -6,13 +6,15 @@
     clippy::as_conversions
 )]
 
+mod recorded;
+
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use bmc::redundancy::{Redundancy, claim_word};
 use bmc::{Bmc, NodeFacts};
 use facts::supply::{Supplies, SupplyState};
 use facts::{Power, Reading};
+use recorded::{archives, unpack};
 
 /// One recorded BMC and what stands in it.
 struct Expected {
@@ -115,44 +117,6 @@ const EXPECTED: [Expected; 14] = [
         doubts: "filler redundancy",
     },
 ];
-
-/// The folder with the recorded trees' archives, where there is one.
-fn archives() -> Option<PathBuf> {
-    let shared = std::env::var_os("BUSBAR_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("bmc-trees");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no shared folder at {}", folder.display());
-    None
-}
-
-/// Unpacked once for all tests and runs, below the build folder.
-fn unpack(archives: &Path, tree: &str) -> PathBuf {
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bmc-trees");
-    let dir = kept.join(tree);
-    if dir.is_dir() {
-        return dir;
-    }
-    std::fs::create_dir_all(&kept).unwrap();
-    let fresh = tempfile::tempdir_in(&kept).unwrap();
-    let archive = archives.join(format!("{tree}.tar.xz"));
-    let status = Command::new("tar")
-        .arg("xJf")
-        .arg(&archive)
-        .arg("-C")
-        .arg(fresh.path())
-        .status()
-        .unwrap();
-    assert!(status.success(), "cannot unpack {}", archive.display());
-    // Another test may have been faster: then its copy stands there, which is as good.
-    let _ = std::fs::rename(fresh.path().join(tree), &dir);
-    assert!(dir.is_dir(), "{} holds no {tree}", archive.display());
-    dir
-}
 
 fn watts(number: u64) -> Power {
     Power::from_watts(number).unwrap()

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
@@ -20,6 +21,10 @@ use super::trust::{Fingerprint, Trust, Verifier, tls};
 pub(super) const MAX_IN_FLIGHT: usize = 4;
 /// Redirects of one read that are followed, on the same origin only: `/redfish/v1` to `/redfish/v1/` is one.
 const MAX_REDIRECTS: usize = 2;
+
+/// A BMC that lost power says no goodbye: an event stream on which nothing comes is known to be dead after three of these.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 2;
 
 /// The connection to one BMC.
 #[derive(Debug)]
@@ -84,6 +89,9 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(endpoint.limits.connect)
             .pool_max_idle_per_host(MAX_IN_FLIGHT)
+            .tcp_keepalive(KEEPALIVE)
+            .tcp_keepalive_interval(KEEPALIVE)
+            .tcp_keepalive_retries(KEEPALIVE_RETRIES)
             .user_agent(concat!("busbar/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| BmcError::Tls {
@@ -226,7 +234,13 @@ impl Http {
                     None => request,
                 }
             };
-            let answer = self.send(Method::GET, "GET", &url, &dress, open).await?;
+            let answer = match self.send(Method::GET, "GET", &url, &dress, open).await {
+                // A BMC may close a kept connection just as it is used again. A read is asked once more; a write never is.
+                Err(BmcError::Unreachable { .. }) => {
+                    self.send(Method::GET, "GET", &url, &dress, open).await?
+                }
+                answer => answer?,
+            };
             match (answer.response.status().as_u16(), known) {
                 (200, _) => return self.take(&url, answer).await,
                 (304, Some(known)) => {

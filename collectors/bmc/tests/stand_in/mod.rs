@@ -30,6 +30,8 @@ pub enum Reply {
     /// Announces the whole body, sends half of it and closes.
     Half(String),
     Never,
+    /// Closes without a word.
+    HangUp,
     /// A body without end and without announced length.
     Endless,
     /// An event stream that is closed after these chunks.
@@ -182,6 +184,7 @@ async fn answer(stream: &mut (impl AsyncWrite + Unpin), reply: Reply) -> bool {
             let _ = stream.write_all(&body.as_bytes()[..body.len() / 2]).await;
             return false;
         }
+        Reply::HangUp => return false,
         Reply::Never => {
             std::future::pending::<()>().await;
             return false;

@@ -2,11 +2,12 @@
 # Lets the DMTF's own validators judge the simulated BMCs: the service validator (does every resource follow
 # its schema?) and the protocol validator (does the service follow DSP0266?), on the shelf's BMC and on a node's.
 #
-#   hw-fixtures/validate.sh TOOLS_DIR
+#   hw-fixtures/validate.sh [TOOLS_DIR]
 #
-# TOOLS_DIR is made if it is missing and may be kept between runs: it holds the Python environment, the schemas
-# and the reports. HW_FIXTURES names the binary; without it the debug or release build of this workspace is taken.
-# Exits 1 when a validator finds a fail that validators-explained.toml does not explain.
+# TOOLS_DIR (target/validators by default) is made if it is missing and may be kept between runs: it holds the
+# Python environment, the schemas and the reports. HW_FIXTURES names the binary; without it the debug or release
+# build of this workspace is taken. Exits 1 when a validator finds a fail that validators-explained.toml does not
+# explain. Where the tools cannot be had (no Python, no registry), the last line says `skipped: WHY`, exit 0.
 set -euo pipefail
 
 SERVICE_VALIDATOR=3.1.8
@@ -22,16 +23,22 @@ fail() {
     exit 1
 }
 
-[ $# -eq 1 ] || fail "expected one argument, the folder for tools and reports; got $#"
-mkdir -p "$1"
-tools=$(cd "$1" && pwd)
+skip() {
+    echo "skipped: $*"
+    exit 0
+}
+
+[ $# -le 1 ] || fail "expected at most one argument, the folder for tools and reports; got $#"
+target=${CARGO_TARGET_DIR:-$here/../target}
+folder=${1:-$target/validators}
+mkdir -p "$folder"
+tools=$(cd "$folder" && pwd)
 
 find_binary() {
     if [ -n "${HW_FIXTURES:-}" ]; then
         echo "$HW_FIXTURES"
         return
     fi
-    local target=${CARGO_TARGET_DIR:-$here/../target}
     for build in debug release; do
         if [ -x "$target/$build/hw-fixtures" ]; then
             echo "$target/$build/hw-fixtures"
@@ -45,9 +52,10 @@ make_environment() {
     local stamp="$tools/venv/validators-$SERVICE_VALIDATOR-$PROTOCOL_VALIDATOR"
     [ -e "$stamp" ] && return
     echo "installing the validators into $tools/venv"
-    python3 -m venv "$tools/venv" || fail "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"
+    python3 -m venv "$tools/venv" || skip "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"
     "$tools/venv/bin/pip" install --quiet --disable-pip-version-check \
-        "redfish-service-validator==$SERVICE_VALIDATOR" "redfish-protocol-validator==$PROTOCOL_VALIDATOR"
+        "redfish-service-validator==$SERVICE_VALIDATOR" "redfish-protocol-validator==$PROTOCOL_VALIDATOR" ||
+        skip "pip could not install the validators"
     touch "$stamp"
 }
 
@@ -59,7 +67,8 @@ make_schemas() {
         printf '[package]\nname = "schemas"\nversion = "0.0.0"\nedition = "2021"\n[lib]\npath = "lib.rs"\n[workspace]\n[dependencies]\n%s = "=%s"\n' \
             "$SCHEMA_CRATE" "$SCHEMA_VERSION" > "$tools/schema-crate/Cargo.toml"
         touch "$tools/schema-crate/lib.rs"
-        (cd "$tools/schema-crate" && cargo vendor --quiet --versioned-dirs vendor > /dev/null)
+        (cd "$tools/schema-crate" && cargo vendor --quiet --versioned-dirs vendor > /dev/null) ||
+            skip "cargo could not fetch $SCHEMA_CRATE $SCHEMA_VERSION"
     fi
     [ -d "$vendored" ] || fail "$SCHEMA_CRATE $SCHEMA_VERSION holds no redfish-csdl/csdl"
     # A copy: the validator may add files that the service refers to.
@@ -69,7 +78,8 @@ make_schemas() {
 }
 
 binary=$(find_binary)
-command -v python3 > /dev/null || fail "python3 is needed; on Debian and Ubuntu: apt-get install python3 python3-venv"
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null ||
+    skip "no Python 3.11 or newer; on Debian and Ubuntu: apt-get install python3 python3-venv"
 make_environment
 make_schemas
 

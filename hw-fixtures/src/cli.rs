@@ -12,22 +12,24 @@ const ABOUT: &str = "The outside world: one simulated rack behind real interface
 const LONG_ABOUT: &str = "\
 The outside world that Busbar is tested against: one simulated rack behind real interfaces.
 
-`serve` raises a power shelf and nodes, each with its own BMC: HTTPS Redfish on loopback, with sessions,
-ETags, server-sent events, and PATCH that acts. `do` is the hand that pulls supplies and cuts feeds.
+`serve` raises a power shelf and nodes, each with its own BMC: HTTPS Redfish on loopback,
+with sessions, ETags, server-sent events, and PATCH that acts. `do` is the hand that pulls
+supplies and cuts feeds.
 
-  hw-fixtures serve racks/demo.toml              raise six 3 kW supplies on two feeds, and four nodes
-  hw-fixtures do status                          look at the rack
-  hw-fixtures do pull shelf/psu-3                take a supply out
-  hw-fixtures do insert shelf/psu-3              put it back
-  hw-fixtures do feed-loss A                     cut a feed
-  hw-fixtures do bmc shelf answer never          let a BMC hang
-  hw-fixtures serve --tree RECORDED              serve a recorded Redfish tree";
+  hw-fixtures serve racks/demo.toml         six 3 kW supplies, two feeds, four nodes
+  hw-fixtures do status                     look at the rack
+  hw-fixtures do pull shelf/psu-3           take a supply out
+  hw-fixtures do insert shelf/psu-3         put it back
+  hw-fixtures do feed-loss A                cut a feed
+  hw-fixtures do bmc shelf answer never     let a BMC hang
+  hw-fixtures serve --tree RECORDED         serve a recorded Redfish tree";
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (the world does not allow it now), 4 unreachable.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (the world does not allow it now),
+4 unreachable.
 
-Where things are: keys, credentials, addresses.json and world.json stand in the state folder:
---state-dir, else $BUSBAR_WORLD, else busbar/world below $XDG_STATE_HOME or ~/.local/state.";
+Keys, credentials, addresses.json and world.json stand in the state folder: --state-dir, else
+$BUSBAR_WORLD, else busbar/world below $XDG_STATE_HOME or ~/.local/state.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -54,12 +56,13 @@ pub enum Command {
 const SERVE_HELP: &str = "\
 When everything listens, one line says so on stdout:
   ready hw-fixtures http://127.0.0.1:PORT
-and addresses.json in the state folder names every BMC with URL, credential file and certificate
-fingerprint. What a hand changed (a pulled supply, a lost feed, a limit) is remembered in world.json
-and still holds after a restart. Ports of the last run are taken again when they are free.";
+and addresses.json in the state folder names every BMC with URL, credential file and
+certificate fingerprint. What a hand changed (a pulled supply, a lost feed, a limit) is
+remembered in world.json and still holds after a restart. Ports of the last run are taken
+again when they are free.";
 
 const DO_HELP: &str = "\
-Places are named SHELF/BAY, such as shelf/psu-3. A refused deed changes nothing and exits with 3.";
+Places are named SHELF/BAY, such as shelf/psu-3. A refused deed changes nothing, exit code 3.";
 
 /// `serve`.
 #[derive(Debug, Args)]

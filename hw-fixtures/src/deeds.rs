@@ -114,10 +114,11 @@ impl Hand {
         if status.is_success() {
             return Ok(answer);
         }
-        let message = answer
-            .pointer("/error/message")
-            .and_then(Value::as_str)
-            .unwrap_or("no reason given");
+        let Some(message) = answer.pointer("/error/message").and_then(Value::as_str) else {
+            // The port of a world that is gone may belong to somebody else by now.
+            let message = format!("{url} is no control face of hw-fixtures; is the world still served?");
+            return Err(DeedError::Failed { status, message });
+        };
         match status {
             StatusCode::CONFLICT | StatusCode::NOT_FOUND => Err(DeedError::Refused(message.to_owned())),
             _ => Err(DeedError::Failed {

@@ -20,6 +20,8 @@ use isolators::{Host, Outcome, Step, apply, plan};
 
 /// Our own cgroup here.
 const NAME: &str = "busbar-proof";
+/// A cgroup that stands for somebody else's, in the proof that the kernel refuses.
+const RIVAL: &str = "busbar-proof-rival";
 /// The argument with which the program waits for the end of its input: the process that is moved.
 const WAIT: &str = "wait";
 /// Plan and apply alternate at most this often.
@@ -214,7 +216,8 @@ fn prove(prover: &mut Prover) -> Proof {
     if v2 {
         prove_partition(prover, &alone, &last_intent, &lent)?;
     }
-    prove_nothing_left(prover, &waiters, &all)
+    prove_nothing_left(prover, &waiters, &all)?;
+    if v2 { prove_refusal(prover, &alone) } else { Ok(()) }
 }
 
 /// The host itself is kept off, and a partition that somebody ends is made again.
@@ -236,6 +239,28 @@ fn prove_partition(prover: &mut Prover, alone: &Isolation, intent: &Intent, lent
         drift > 0 && said.trim() == "root",
         &format!("a partition that was ended is {} again", said.trim()),
     );
+    Ok(())
+}
+
+/// Another cgroup has the CPU in its list already: the kernel refuses the partition, and everything else is done.
+fn prove_refusal(prover: &mut Prover, alone: &Isolation) -> Proof {
+    let mount = prover.layout.place(Controller::Cpuset)?.mount.clone();
+    let rival = mount.join(RIVAL);
+    fs::create_dir_all(&rival)?;
+    fs::write(rival.join("cpuset.cpus"), format!("{}\n", alone.cpus))?;
+    let intent = Intent::default().with(alone.clone());
+    prover.converge(&intent)?;
+    let refused = prover.layout.refused.contains(&alone.workload);
+    prover.say(
+        refused,
+        "a partition that overlaps another cgroup is refused, and that is told",
+    );
+    let waiter = prover.bring(alone.clone())?;
+    prover.prove_where(&waiter)?;
+    prover.back(&waiter)?;
+    prover.converge(&Intent::default())?;
+    prover.layout.refused.clear();
+    fs::remove_dir(&rival)?;
     Ok(())
 }
 

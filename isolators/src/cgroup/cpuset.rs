@@ -6,7 +6,7 @@ use facts::CpuSet;
 use intent::{Intent, Isolation, WorkloadId};
 
 use super::difference::{Wanted, read, unless_said};
-use super::layout::{CPUSET_CPUS_EXCLUSIVE, CPUSET_CPUS_PARTITION, Layout, Partitions};
+use super::layout::{CPUSET_CPUS_EXCLUSIVE, CPUSET_CPUS_PARTITION, Layout, MEMBER, Partitions};
 use super::mount::{Controller, Place, Version};
 use crate::host::Host;
 use crate::isolator::{IsolateError, Isolator, Phase};
@@ -18,8 +18,6 @@ const CPUSET_CPUS: &str = "cpuset.cpus";
 const CPUSET_MEMS: &str = "cpuset.mems";
 /// A partition whose CPUs are balanced among its own tasks.
 const ROOT: &str = "root";
-/// No partition.
-const MEMBER: &str = "member";
 
 /// Plans `cpuset.cpus`, `cpuset.mems` and, on v2, `cpuset.cpus.exclusive` and `cpuset.cpus.partition`.
 #[derive(Clone, Debug)]

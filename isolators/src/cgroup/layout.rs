@@ -15,6 +15,8 @@ pub(super) const CPUSET_CPUS_EXCLUSIVE: &str = "cpuset.cpus.exclusive";
 const CPUSET_CPUS_ISOLATED: &str = "cpuset.cpus.isolated";
 /// The state of a v2 cgroup's partition.
 pub(super) const CPUSET_CPUS_PARTITION: &str = "cpuset.cpus.partition";
+/// The state of a cgroup that is no partition.
+pub(super) const MEMBER: &str = "member";
 /// What our second cgroup is called after the first (see [`Partitions::Local`]).
 const SHARED_SUFFIX: &str = "-shared";
 

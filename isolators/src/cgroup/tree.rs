@@ -5,13 +5,13 @@ use std::path::Path;
 
 use intent::{Intent, Isolation};
 
-use super::difference::read;
-use super::layout::Layout;
+use super::difference::{Wanted, read};
+use super::layout::{CPUSET_CPUS_EXCLUSIVE, CPUSET_CPUS_PARTITION, Layout, MEMBER};
 use super::mount::{Place, Version};
 use super::process::members;
 use crate::host::Host;
 use crate::isolator::{IsolateError, Isolator, Phase};
-use crate::step::{CGROUP_SUBTREE_CONTROL, Step};
+use crate::step::{CGROUP_SUBTREE_CONTROL, Reads, Step};
 
 /// How deep a workload may nest cgroups of its own that we still clear away; the kernel's trees are rarely deeper than five.
 const DEEPEST: usize = 16;
@@ -79,6 +79,7 @@ impl Tree {
                 }
             }
             if !stays && members(host, &own)?.is_empty() {
+                steps.extend(dissolve(host, &own)?);
                 steps.push(Step::RemoveCgroup { dir: own });
             }
         }
@@ -131,8 +132,30 @@ fn removals(host: &Host, dir: &Path, depth: usize, steps: &mut Vec<Step>) -> Res
             removals(host, &dir.join(name), depth - 1, steps)?;
         }
     }
+    steps.extend(dissolve(host, dir)?);
     steps.push(Step::RemoveCgroup { dir: dir.to_owned() });
     Ok(())
+}
+
+/// A partition ends before its cgroup is removed: the kernel gives the CPUs back at once then, and otherwise only some time
+/// after the directory is gone, when the next partition may have been refused for it (seen on Linux 6.1).
+fn dissolve(host: &Host, dir: &Path) -> Result<Vec<Step>, IsolateError> {
+    let files = [
+        (CPUSET_CPUS_PARTITION, MEMBER, Reads::Partition),
+        (CPUSET_CPUS_EXCLUSIVE, "", Reads::List),
+    ];
+    let mut steps = Vec::new();
+    for (file, value, reads) in files {
+        let wanted = Wanted::new(dir.join(file), value, reads);
+        let said = read(host, &wanted.file)?;
+        if said
+            .as_deref()
+            .is_some_and(|said| !said.is_empty() && said != value)
+        {
+            steps.push(wanted.step(said));
+        }
+    }
+    Ok(steps)
 }
 
 impl Isolator for Tree {

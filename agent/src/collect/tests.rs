@@ -19,17 +19,21 @@ const LONG: Duration = Duration::from_secs(30);
 
 type Answer = Box<dyn FnMut() -> Result<Observation, CollectError> + Send>;
 
-struct Scripted(&'static str, Answer);
+struct Scripted {
+    name: &'static str,
+    beat: Duration,
+    answer: Answer,
+}
 
 impl Collector for Scripted {
     fn name(&self) -> &'static str {
-        self.0
+        self.name
     }
     fn beat(&self) -> Duration {
-        Duration::from_millis(5)
+        self.beat
     }
     fn collect(&mut self) -> Result<Observation, CollectError> {
-        (self.1)()
+        (self.answer)()
     }
 }
 
@@ -37,14 +41,18 @@ fn scripted(
     name: &'static str,
     answer: impl FnMut() -> Result<Observation, CollectError> + Send + 'static,
 ) -> Box<dyn Collector> {
-    Box::new(Scripted(name, Box::new(answer)))
+    Box::new(Scripted {
+        name,
+        beat: Duration::from_millis(5),
+        answer: Box::new(answer),
+    })
 }
 
 struct Stand {
     board: Board,
     events: tokio::sync::broadcast::Receiver<crate::events::Numbered>,
     _collect: Collect,
-    _root: tempfile::TempDir,
+    root: tempfile::TempDir,
 }
 
 impl Stand {
@@ -66,18 +74,19 @@ impl Stand {
         });
         let events = Events::new(clock);
         let listener = events.listen();
-        let short = Duration::from_millis(20);
+        // Long enough that a busy machine makes no turn look like one that hangs.
+        let long = Duration::from_secs(1);
         let patience = Patience {
-            least: short * 2,
-            most: short * 2,
-            tick: short,
+            least: long,
+            most: long,
+            tick: Duration::from_millis(20),
         };
         let collect = Collect::start(root, collectors, patience, clock, board.clone(), events).unwrap();
         Stand {
             board,
             events: listener,
             _collect: collect,
-            _root: directory,
+            root: directory,
         }
     }
 
@@ -233,5 +242,30 @@ fn the_beats_end_with_their_owner() {
     while Arc::strong_count(&asked) > 1 {
         assert!(start.elapsed() < LONG, "the collector still lives");
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn the_topology_is_read_again_when_cpus_come_or_go() {
+    let turns = Arc::new(Mutex::new(0_u32));
+    let counted = turns.clone();
+    // A beat that no test waits for: only the kernel's lists can bring a second turn.
+    let stand = Stand::with(vec![Box::new(Scripted {
+        name: "topology",
+        beat: Duration::from_secs(86_400),
+        answer: Box::new(move || {
+            *counted.lock().unwrap() += 1;
+            Ok(Observation::default())
+        }),
+    })]);
+    stand.until("the first turn", |seen| {
+        status(seen, "topology") == SourceStatus::Ok
+    });
+    assert_eq!(*turns.lock().unwrap(), 1);
+    let cpus = stand.root.path().join("sys/devices/system/cpu");
+    std::fs::create_dir_all(&cpus).unwrap();
+    for (list, expected) in [("0-1", 2), ("0", 3)] {
+        std::fs::write(cpus.join("online"), list).unwrap();
+        stand.until("another turn", |_| *turns.lock().unwrap() >= expected);
     }
 }

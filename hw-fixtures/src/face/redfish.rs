@@ -17,7 +17,7 @@ pub use expand::decode;
 pub use fault::{half, never};
 pub use patch::json_object;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::extract::Request;
@@ -57,6 +57,9 @@ pub struct Bmc {
     live: Arc<Live>,
     door: Door,
     desk: Arc<Desk>,
+    /// Held from the check of a precondition to the end of its write: of two clients with the same entity
+    /// tag, one wins.
+    writing: Mutex<()>,
 }
 
 /// A resource at this moment.
@@ -111,6 +114,7 @@ impl Bmc {
             live,
             door: Door::new(user, password),
             desk,
+            writing: Mutex::new(()),
         }
     }
 
@@ -174,8 +178,8 @@ impl Bmc {
         {
             Some(target) => self.post(target, entrant.as_ref(), &parts.headers, body),
             None => match (page, allowed, entrant) {
-                (Some(page), Some(true), Some(entrant)) if *method == Method::PATCH => {
-                    self.patch(path, &page, &entrant, &parts.headers, body)
+                (Some(_), Some(true), Some(entrant)) if *method == Method::PATCH => {
+                    self.patch(path, &entrant, &parts.headers, body)
                 }
                 (Some(_), Some(true), Some(entrant)) => self.delete(path, &entrant),
                 (Some(_), _, _) => Err(Trouble::method_not_allowed(method.as_str(), path)),

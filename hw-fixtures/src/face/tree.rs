@@ -35,6 +35,7 @@ pub struct Tree {
     door: Door,
     /// Resources that were changed since the start.
     overlay: Mutex<BTreeMap<String, Value>>,
+    writing: Mutex<()>,
 }
 
 impl Tree {
@@ -57,6 +58,7 @@ impl Tree {
             live,
             door: Door::new(user, password),
             overlay: Mutex::new(BTreeMap::new()),
+            writing: Mutex::new(()),
         })
     }
 
@@ -200,6 +202,8 @@ impl Tree {
 
     fn patch(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response, Trouble> {
         let asked = json_object(headers, body)?;
+        // Held from the check of the precondition to the end of the write.
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = self.page(path)?;
         let etag = page.get("@odata.etag").and_then(Value::as_str).map(str::to_owned);
         let named = header_text(headers, header::IF_MATCH).filter(|named| *named != "*");

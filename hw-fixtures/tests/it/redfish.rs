@@ -291,3 +291,21 @@ async fn a_node_shows_what_it_is_and_can_be_switched_off() {
     assert_eq!(world.status()["nodes"][1]["draw_watts"], 0);
     assert_eq!(bmc.post(reset, json!({ "ResetType": "Nmi" })).await.status(), 400);
 }
+
+#[tokio::test]
+async fn of_many_writers_with_one_tag_one_wins() {
+    let world = Raised::demo();
+    let bmc = world.bmc("n01");
+    for round in 0..10_u32 {
+        let tag = bmc.get(LIMIT).await.headers()["etag"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let limit = |writer: u32| json!({ "PowerLimitWatts": { "SetPoint": 500 + round * 10 + writer } });
+        let writers = (0..8).map(|writer| bmc.patch(LIMIT, &tag, limit(writer)));
+        let answers = futures_util::future::join_all(writers).await;
+        let won = answers.iter().filter(|answer| answer.status() == 200).count();
+        let lost = answers.iter().filter(|answer| answer.status() == 412).count();
+        assert_eq!((won, lost), (1, 7));
+    }
+}

@@ -1,6 +1,6 @@
 //! PATCH: what can be set, and how it acts on the world.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -36,19 +36,20 @@ impl Bmc {
     pub(super) fn patch(
         self: &Arc<Self>,
         path: &str,
-        page: &Page,
         entrant: &Entrant,
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<Response, Trouble> {
         let asked = json_object(headers, body)?;
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let page = self.page(path).ok_or_else(|| Trouble::not_found(path))?;
         let named = header_text(headers, header::IF_MATCH);
         if named.is_some_and(|tags| !page.etag().settings_named_by(tags)) {
             return Err(Trouble::precondition_failed());
         }
         let (mut changes, mut troubles) = (Vec::new(), Vec::new());
         for (name, value) in asked.iter().filter(|(name, _)| !name.starts_with('@')) {
-            match change(page, name, value) {
+            match change(&page, name, value) {
                 Ok(change) => changes.extend(change),
                 Err(trouble) => troubles.push(trouble),
             }

@@ -5,6 +5,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
 
 use agent_api::client::AgentClient;
 use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, Workload};
@@ -15,6 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Cli, Output, RunArgs};
 
+/// A busy machine may need long to place a workload; giving up early would leave one behind that nobody waits for.
+const PLACED_WITHIN: Duration = Duration::from_secs(60);
 /// What a shell answers for a command that is not there.
 const NOT_FOUND: u8 = 127;
 /// What a shell answers for a command that may not be executed.
@@ -24,7 +27,7 @@ const SIGNALLED: i32 = 128;
 
 /// Asks the agent, runs the command, ends the workload, passes the exit status on.
 pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let agent = AgentClient::unix(&cli.agent);
+    let agent = AgentClient::unix(&cli.agent).with_deadline(PLACED_WITHIN);
     let ask = Ask {
         cpus: args.cpus,
         exclusive: args.exclusive,

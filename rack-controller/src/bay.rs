@@ -210,5 +210,7 @@ pub struct Present {
 /// A while in milliseconds, scaled by powers of two, with a ceiling.
 fn doubled(first: Duration, times: u32, ceiling: Duration) -> Duration {
     let factor = 1_u32.checked_shl(times.min(31)).unwrap_or(u32::MAX);
-    first.checked_mul(factor).map_or(ceiling, |long| long.min(ceiling))
+    first
+        .checked_mul(factor)
+        .map_or(ceiling, |long| long.min(ceiling))
 }

@@ -85,7 +85,9 @@ pub fn wrong_name(name: &str) -> Option<String> {
         return Some("the claim has no name; expected what it is for, as in \"web\"".to_owned());
     }
     if name.chars().count() > LONGEST_NAME {
-        return Some(format!("the claim's name is longer than {LONGEST_NAME} characters; expected a short one, as in \"web\""));
+        return Some(format!(
+            "the claim's name is longer than {LONGEST_NAME} characters; expected a short one, as in \"web\""
+        ));
     }
     if name.chars().any(char::is_control) || name.trim() != name {
         return Some(format!(

@@ -23,12 +23,7 @@ pub fn view(rack: &Rack, now: Moment) -> RackView {
             .map(|domain| domain_view(rack, domain))
             .collect(),
         nodes: config.nodes.iter().map(|node| node_view(rack, node)).collect(),
-        claims: rack
-            .kept
-            .claims
-            .values()
-            .map(crate::claim::Claim::view)
-            .collect(),
+        claims: rack.kept.claims.values().map(crate::claim::Claim::view).collect(),
         doubts: rack.sight.doubts.values().flatten().cloned().collect(),
         bmcs: config
             .bmcs

@@ -12,7 +12,11 @@ pub fn step(bay: &Bay, seen: &Sighting, now: Moment, rules: &BayRules) -> Option
         Sighting::Blind => None,
         Sighting::Empty => (bay.life != Life::Empty).then(|| emptied(bay, now)),
         Sighting::Present(present) => {
-            if bay.part.as_ref().is_some_and(|part| strangers(part, &present.part)) {
+            if bay
+                .part
+                .as_ref()
+                .is_some_and(|part| strangers(part, &present.part))
+            {
                 return Some(emptied(bay, now));
             }
             match present.state {
@@ -124,7 +128,11 @@ fn inserted(bay: &Bay, present: &Present, now: Moment, rules: &BayRules) -> Bay 
         .last_part
         .as_ref()
         .is_some_and(|part| !strangers(part, &present.part));
-    let flaps = if soon && back { bay.flaps.saturating_add(1) } else { 0 };
+    let flaps = if soon && back {
+        bay.flaps.saturating_add(1)
+    } else {
+        0
+    };
     let settle = doubled(rules.settle, flaps.saturating_sub(1), rules.longest_settle);
     Bay {
         life: Life::Settling {

@@ -6,6 +6,7 @@ mod fit;
 mod listen;
 mod policy;
 mod read;
+mod refer;
 mod report;
 mod section;
 mod sections;

@@ -3,7 +3,7 @@
 use super::settle::Course;
 use crate::rack::event::{Action, Outcome, What};
 
-pub(super) fn done(next: &mut Course, action: &Action, outcome: &Outcome) {
+pub(super) fn done(next: &mut Course<'_>, action: &Action, outcome: &Outcome) {
     let first = !next.rack.sight.attempts.contains_key(action);
     next.happen(What::ActionTried {
         action: action.clone(),

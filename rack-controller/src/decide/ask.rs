@@ -1,13 +1,13 @@
 //! Claims of watts: asked, admitted, answered again, released.
 
+use std::sync::Arc;
+
 use facts::{Moment, Power};
 use rack_api::v1::{ClaimView, PowerAsk};
 
 use super::Refusal;
 use super::settle::Course;
-use crate::claim::{
-    Claim, ClaimId, FIRST_PRIORITY, LAST_PRIORITY, LONGEST_KEY, USUAL_PRIORITY, wrong_name,
-};
+use crate::claim::{Claim, ClaimId, FIRST_PRIORITY, LAST_PRIORITY, LONGEST_KEY, USUAL_PRIORITY, wrong_name};
 use crate::pools::Offer;
 use crate::pools::power::plan;
 use crate::rack::event::What;
@@ -18,7 +18,7 @@ pub const MOST_CLAIMS: usize = 10_000;
 /// The most watts of one ask, 1 GW: no rack has more, and sums stay far from what 64 bits hold.
 pub const MOST_WATTS: u64 = 1_000_000_000;
 
-pub(super) fn claim(next: &mut Course, ask: &PowerAsk, key: Option<&str>) -> Result<(), Refusal> {
+pub(super) fn claim(next: &mut Course<'_>, ask: &PowerAsk, key: Option<&str>) -> Result<(), Refusal> {
     if let Some(key) = key
         && replayed(&next.rack, ask, key)?.is_some()
     {
@@ -35,7 +35,7 @@ pub(super) fn claim(next: &mut Course, ask: &PowerAsk, key: Option<&str>) -> Res
         since: next.now,
     };
     let headroom = headroom_after(&next.rack, |rack| {
-        rack.kept.claims.insert(claim.id, claim.clone());
+        Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
         claim.domain.clone()
     });
     next.happen(What::ClaimAdmitted {
@@ -187,14 +187,14 @@ fn headroom_after(rack: &Rack, change: impl FnOnce(&mut Rack) -> String) -> Powe
     plan::tightest(&after, &domain).map_or(Power::ZERO, |(_, headroom)| headroom)
 }
 
-pub(super) fn release(next: &mut Course, id_or_name: &str) -> Result<(), Refusal> {
+pub(super) fn release(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refusal> {
     let Some(claim) = next.rack.claim(id_or_name).cloned() else {
         return Err(Refusal::NotFound(format!(
             "no claim \"{id_or_name}\" is in force; expected the id or the name of one, as `busbar show claims` lists them"
         )));
     };
     let headroom = headroom_after(&next.rack, |rack| {
-        rack.kept.claims.remove(&claim.id);
+        Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
         claim.domain.clone()
     });
     next.happen(What::ClaimReleased { claim, headroom });

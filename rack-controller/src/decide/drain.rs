@@ -52,7 +52,9 @@ pub fn drain_answer(rack: &Rack, request: &DrainRequest, now: Moment) -> Result<
         });
     }
     if confirmed && answer.answer == Interlock::No {
-        answer.sentence.push_str("; forced: promises are broken until it is back");
+        answer
+            .sentence
+            .push_str("; forced: promises are broken until it is back");
     }
     Ok(answer)
 }
@@ -97,7 +99,7 @@ fn cancelled(rack: &Rack, request: &DrainRequest, answer: DrainAnswer) -> Result
     })
 }
 
-pub(super) fn drain(next: &mut Course, request: &DrainRequest) -> Result<(), Refusal> {
+pub(super) fn drain(next: &mut Course<'_>, request: &DrainRequest) -> Result<(), Refusal> {
     let answer = drain_answer(&next.rack, request, next.now)?;
     let Some(bay) = next.rack.kept.bays.get(&request.place).cloned() else {
         return Err(no_bay(&next.rack, &request.place));
@@ -122,7 +124,7 @@ pub(super) fn drain(next: &mut Course, request: &DrainRequest) -> Result<(), Ref
     Ok(())
 }
 
-fn begin(next: &mut Course, request: &DrainRequest, answer: &DrainAnswer, bay: &Bay) {
+fn begin(next: &mut Course<'_>, request: &DrainRequest, answer: &DrainAnswer, bay: &Bay) {
     let exposed = answer.answer == Interlock::YesExposed;
     let back_at = (exposed && !request.force).then(|| next.now.after(LONGEST_EXPOSED));
     let forced = request.force && answer.answer != Interlock::Yes;
@@ -143,7 +145,7 @@ fn begin(next: &mut Course, request: &DrainRequest, answer: &DrainAnswer, bay: &
     }
 }
 
-fn light(next: &mut Course, place: &str, until: Moment) {
+fn light(next: &mut Course<'_>, place: &str, until: Moment) {
     let label = next.label(place);
     next.happen(What::Located {
         place: place.to_owned(),
@@ -152,7 +154,7 @@ fn light(next: &mut Course, place: &str, until: Moment) {
     });
 }
 
-pub(super) fn locate(next: &mut Course, request: &LocateRequest) -> Result<(), Refusal> {
+pub(super) fn locate(next: &mut Course<'_>, request: &LocateRequest) -> Result<(), Refusal> {
     if next.rack.config.bay(&request.place).is_none() {
         return Err(no_bay(&next.rack, &request.place));
     }

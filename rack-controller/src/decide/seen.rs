@@ -17,7 +17,7 @@ const LEAST_SHARE: u64 = 4;
 /// The most changes of one bay's life in one look: removal, insertion, and every time that is zero.
 const MOST_STEPS: usize = 8;
 
-pub(super) fn supplies(next: &mut Course, bmc: &str, said: &Supplies, read_at: Moment) {
+pub(super) fn supplies(next: &mut Course<'_>, bmc: &str, said: &Supplies, read_at: Moment) {
     if next.rack.config.bmc(bmc).is_none() {
         return;
     }
@@ -96,7 +96,7 @@ fn believable(rated: Option<Power>) -> Option<Power> {
 }
 
 fn telemetry(
-    next: &Course,
+    next: &Course<'_>,
     bmc: &str,
     said: &Supplies,
     read_at: Moment,
@@ -149,7 +149,10 @@ fn doubts(bmc: &str, said: &Supplies, looks: &[(&BayConfig, Option<&Supply>)]) -
         if !known && !supply.is_filler && !looks.is_empty() {
             doubts.push(Doubt {
                 kind: "unconfigured".to_owned(),
-                message: format!("{bmc} lists {}, and no [[bay]] names it: it does not count", supply.bay),
+                message: format!(
+                    "{bmc} lists {}, and no [[bay]] names it: it does not count",
+                    supply.bay
+                ),
                 resource: supply.resource.clone(),
             });
         }
@@ -162,7 +165,10 @@ fn doubts(bmc: &str, said: &Supplies, looks: &[(&BayConfig, Option<&Supply>)]) -
         {
             doubts.push(Doubt {
                 kind: "capacity".to_owned(),
-                message: format!("{bmc} rates {} at {told}, which no supply has: not believed", bay.label),
+                message: format!(
+                    "{bmc} rates {} at {told}, which no supply has: not believed",
+                    bay.label
+                ),
                 resource: supply.resource.clone(),
             });
         }
@@ -171,7 +177,7 @@ fn doubts(bmc: &str, said: &Supplies, looks: &[(&BayConfig, Option<&Supply>)]) -
 }
 
 /// One bay's life, as far as this look takes it.
-fn live(next: &mut Course, config: &BayConfig, seen: &Sighting) {
+fn live(next: &mut Course<'_>, config: &BayConfig, seen: &Sighting) {
     let Some(rules) = plan::rules(&next.rack, &config.place) else {
         return;
     };
@@ -207,7 +213,7 @@ fn cause(before: &Bay, after: &Bay) -> Cause {
 
 /// Lights that are as wanted although we have not noted that we did it: the note was lost in a crash, or somebody else
 /// was faster.
-fn own_lights(next: &mut Course, bays: &[&BayConfig]) {
+fn own_lights(next: &mut Course<'_>, bays: &[&BayConfig]) {
     for bay in bays {
         let wanted = plan::wanted_light(&next.rack, &bay.place, next.now);
         let noted = next.rack.kept.lit.contains(&bay.place);
@@ -222,7 +228,7 @@ fn own_lights(next: &mut Course, bays: &[&BayConfig]) {
     }
 }
 
-pub(super) fn silent(next: &mut Course, bmc: &str, reason: NoData, detail: &str) {
+pub(super) fn silent(next: &mut Course<'_>, bmc: &str, reason: NoData, detail: &str) {
     if next.rack.config.bmc(bmc).is_none() {
         return;
     }
@@ -242,7 +248,7 @@ pub(super) fn silent(next: &mut Course, bmc: &str, reason: NoData, detail: &str)
     }
 }
 
-pub(super) fn agent(next: &mut Course, node: &str, facts: &AgentFacts) {
+pub(super) fn agent(next: &mut Course<'_>, node: &str, facts: &AgentFacts) {
     if next.rack.config.node(node).is_none() {
         return;
     }
@@ -257,7 +263,7 @@ pub(super) fn agent(next: &mut Course, node: &str, facts: &AgentFacts) {
     }
 }
 
-pub(super) fn node_bmc(next: &mut Course, node: &str, facts: &BmcFacts) {
+pub(super) fn node_bmc(next: &mut Course<'_>, node: &str, facts: &BmcFacts) {
     if next.rack.config.node(node).is_some() {
         next.happen(What::NodeSeen {
             node: node.to_owned(),
@@ -266,7 +272,7 @@ pub(super) fn node_bmc(next: &mut Course, node: &str, facts: &BmcFacts) {
     }
 }
 
-pub(super) fn node_silent(next: &mut Course, node: &str, side: NodeSide, reason: &str) {
+pub(super) fn node_silent(next: &mut Course<'_>, node: &str, side: NodeSide, reason: &str) {
     if next.rack.config.node(node).is_none() {
         return;
     }

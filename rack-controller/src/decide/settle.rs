@@ -1,5 +1,7 @@
 //! The course of one decision: events as they are made, applied to a copy, so that each sees what the one before did.
 
+use std::borrow::Cow;
+
 use facts::Moment;
 use rack_api::v1::DomainState;
 
@@ -13,18 +15,18 @@ use crate::rack::state::Rack;
 const LIGHT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A decision in the making.
-pub(super) struct Course {
-    /// The rack as the events so far make it.
-    pub rack: Rack,
+pub(super) struct Course<'a> {
+    /// The rack as the events so far make it: a copy from the first of them on.
+    pub rack: Cow<'a, Rack>,
     /// The moment of the decision.
     pub now: Moment,
     events: Vec<Event>,
 }
 
-impl Course {
-    pub fn new(rack: &Rack, now: Moment) -> Course {
+impl<'a> Course<'a> {
+    pub const fn new(rack: &'a Rack, now: Moment) -> Course<'a> {
         Course {
-            rack: rack.clone(),
+            rack: Cow::Borrowed(rack),
             now,
             events: Vec::new(),
         }
@@ -37,7 +39,7 @@ impl Course {
     /// One more event.
     pub fn happen(&mut self, what: What) {
         let event = Event::new(self.now, what);
-        evolve(&mut self.rack, &event);
+        evolve(self.rack.to_mut(), &event);
         self.events.push(event);
     }
 
@@ -56,7 +58,7 @@ impl Course {
             effect: None,
         };
         let mut event = Event::new(self.now, What::BayChanged(Box::new(change)));
-        evolve(&mut self.rack, &event);
+        evolve(self.rack.to_mut(), &event);
         let after = self.sums_of(&config.domain);
         if let (What::BayChanged(change), Some(before), Some(after)) = (&mut event.what, before, after)
             && before != after
@@ -152,9 +154,10 @@ impl Course {
             .map(|domain| domain.name.clone())
             .collect();
         for name in names {
-            let (Some(sums), Some(standing)) =
-                (plan::standing(&self.rack, &name), self.rack.kept.domains.get(&name))
-            else {
+            let (Some(sums), Some(standing)) = (
+                plan::standing(&self.rack, &name),
+                self.rack.kept.domains.get(&name),
+            ) else {
                 continue;
             };
             let from: DomainState = standing.state;

@@ -9,5 +9,8 @@ use crate::rack::state::Rack;
 /// What should be in force now and is not. Level-triggered: a crash between the log and the act loses nothing, because
 /// the same is wanted again. What a mode does not allow is wanted too; the gate stands where it is acted on.
 pub fn want(rack: &Rack, now: Moment) -> Vec<Action> {
-    roster().into_iter().flat_map(|pool| pool.want(rack, now)).collect()
+    roster()
+        .into_iter()
+        .flat_map(|pool| pool.want(rack, now))
+        .collect()
 }

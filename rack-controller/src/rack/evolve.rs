@@ -1,5 +1,7 @@
 //! The only function that changes a rack: pure, total, the same for live events and for replayed ones.
 
+use std::sync::Arc;
+
 use rack_api::v1::PowerAsk;
 
 use super::event::{Action, BayChange, Cause, Event, NodeSeen, Outcome, SuppliesSeen, What};
@@ -35,12 +37,15 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::BayChanged(change) => bay_changed(rack, change),
         What::DomainChanged { domain, to, .. } => {
             if let Some(standing) = rack.kept.domains.get_mut(domain) {
-                *standing = DomainStanding { state: *to, since: at };
+                *standing = DomainStanding {
+                    state: *to,
+                    since: at,
+                };
             }
         }
         What::ClaimAdmitted { claim, ask, key, .. } => admitted(rack, claim, ask, key.as_deref()),
         What::ClaimReleased { claim, .. } => {
-            rack.kept.claims.remove(&claim.id);
+            Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
         }
         What::Located { place, until, .. } => {
             if rack.kept.bays.contains_key(place) {
@@ -122,20 +127,13 @@ fn bay_changed(rack: &mut Rack, change: &BayChange) {
 
 fn admitted(rack: &mut Rack, claim: &Claim, ask: &PowerAsk, key: Option<&str>) {
     rack.kept.next_claim = rack.kept.next_claim.max(claim.id.0.saturating_add(1));
-    rack.kept.claims.insert(claim.id, claim.clone());
+    Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
     let Some(key) = key else { return };
     let answered = Answered {
         ask: ask.clone(),
         claim: claim.clone(),
     };
-    if rack.kept.answered.insert(key.to_owned(), answered).is_none() {
-        rack.kept.answered_order.push_back(key.to_owned());
-    }
-    while rack.kept.answered_order.len() > MOST_ANSWERED {
-        if let Some(oldest) = rack.kept.answered_order.pop_front() {
-            rack.kept.answered.remove(&oldest);
-        }
-    }
+    Arc::make_mut(&mut rack.kept.answered).keep(key, answered, MOST_ANSWERED);
 }
 
 fn led_set(rack: &mut Rack, place: &str, on: bool) {

@@ -44,7 +44,9 @@ impl Event {
             What::BayChanged(change) => &change.place,
             What::DomainChanged { domain, .. } => domain,
             What::ClaimAdmitted { claim, .. } | What::ClaimReleased { claim, .. } => &claim.purpose,
-            What::Located { place, .. } | What::LocateEnded { place, .. } | What::LedSet { place, .. } => place,
+            What::Located { place, .. } | What::LocateEnded { place, .. } | What::LedSet { place, .. } => {
+                place
+            }
             What::CapSet { node, .. } | What::NodeReady { node } | What::NodeUnreachable { node, .. } => node,
             What::ActionFailed { action, .. } | What::ActionTried { action, .. } => action.subject(),
             What::SuppliesSeen(seen) => &seen.bmc,
@@ -211,10 +213,7 @@ fn cause_words(cause: &Cause, bay: &Bay) -> String {
         }
         Cause::Ready => "is ready to be pulled".to_owned(),
         Cause::GivenBack { expired: true } => {
-            format!(
-                "was not pulled in time and goes back: {}",
-                bay.life.word().word()
-            )
+            format!("was not pulled in time and goes back: {}", bay.life.word().word())
         }
         Cause::GivenBack { expired: false } => format!("goes back: {}", bay.life.word().word()),
         Cause::Known => "is known better now".to_owned(),

@@ -29,14 +29,12 @@ pub struct Kept {
     pub sequence: u64,
     /// Bays by place.
     pub bays: BTreeMap<String, Bay>,
-    /// Claims in force.
-    pub claims: BTreeMap<ClaimId, Claim>,
+    /// Claims in force. Shared between copies, because each decision works on a copy of the rack.
+    pub claims: Arc<BTreeMap<ClaimId, Claim>>,
     /// The number of the next claim.
     pub next_claim: u64,
-    /// Answered asks by idempotency key.
-    pub answered: BTreeMap<String, Answered>,
-    /// Their keys, the oldest first.
-    pub answered_order: VecDeque<String>,
+    /// Answered asks by idempotency key, and their keys, the oldest first. Shared as the claims are.
+    pub answered: Arc<Answers>,
     /// Bays whose LED somebody wants lit, and until when.
     pub located: BTreeMap<String, Moment>,
     /// Bays whose LED we lit and have not put out.
@@ -47,6 +45,32 @@ pub struct Kept {
     pub domains: BTreeMap<String, DomainStanding>,
     /// Nodes whose agent answered last time it was asked.
     pub ready_nodes: BTreeSet<String>,
+}
+
+/// Answered asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    by_key: BTreeMap<String, Answered>,
+    order: VecDeque<String>,
+}
+
+impl Answers {
+    /// What this key was answered.
+    pub fn get(&self, key: &str) -> Option<&Answered> {
+        self.by_key.get(key)
+    }
+
+    /// Keeps one more; the oldest go when there are more than `most`.
+    pub fn keep(&mut self, key: &str, answered: Answered, most: usize) {
+        if self.by_key.insert(key.to_owned(), answered).is_none() {
+            self.order.push_back(key.to_owned());
+        }
+        while self.order.len() > most {
+            if let Some(oldest) = self.order.pop_front() {
+                self.by_key.remove(&oldest);
+            }
+        }
+    }
 }
 
 /// How a domain is, and since when.
@@ -77,10 +101,9 @@ impl Rack {
                     .iter()
                     .map(|bay| (bay.place.clone(), Bay::unseen()))
                     .collect(),
-                claims: BTreeMap::new(),
+                claims: Arc::default(),
                 next_claim: 1,
-                answered: BTreeMap::new(),
-                answered_order: VecDeque::new(),
+                answered: Arc::default(),
                 located: BTreeMap::new(),
                 lit: BTreeSet::new(),
                 caps: BTreeMap::new(),

@@ -37,8 +37,9 @@ pub fn worst(policy: Redundancy, losses: u32, supplies: &[Counted]) -> u128 {
             .min()
             .unwrap_or(0);
     }
+    let losses = losses.min(supplies.len() as u32);
     (0_u32..1 << supplies.len())
-        .filter(|lost| lost.count_ones() <= losses)
+        .filter(|lost| lost.count_ones() == losses)
         .map(|lost| sum(&|index| lost & (1 << index) == 0))
         .min()
         .unwrap_or(0)
@@ -101,9 +102,12 @@ pub fn in_service(rack: &Rack, domain: &str, without: Option<&str>, seen_only: b
             .filter(|bay| !seen_only || rack.sees(&bay.place))
             .filter_map(|bay| {
                 let kept = &rack.kept.bays[&bay.place];
-                kept.life
-                    .counts()
-                    .then(|| (u128::from(kept.rated.unwrap_or_default().milliwatts()), bay.feed.clone()))
+                kept.life.counts().then(|| {
+                    (
+                        u128::from(kept.rated.unwrap_or_default().milliwatts()),
+                        bay.feed.clone(),
+                    )
+                })
             })
             .collect(),
     }
@@ -127,10 +131,14 @@ pub fn opinion(rack: &Rack, domain: &str, book: &Book, blind: bool) -> Opinion {
     let most = covers(config.redundancy);
     let fixed = u128::from(config.fixed_load.milliwatts());
     let held = held(&rack.config, domain, book);
-    let fit: Vec<u32> = (0..=most).filter(|losses| fits(rack, domain, book, *losses, &supplies)).collect();
+    let fit: Vec<u32> = (0..=most)
+        .filter(|losses| fits(rack, domain, book, *losses, &supplies))
+        .collect();
     let installed = worst(config.redundancy, 0, &supplies);
     let (surviving, state) = match fit.last() {
-        Some(losses) if *losses == most => (worst(config.redundancy, most, &supplies), DomainState::Redundant),
+        Some(losses) if *losses == most => {
+            (worst(config.redundancy, most, &supplies), DomainState::Redundant)
+        }
         Some(losses) => (worst(config.redundancy, *losses, &supplies), DomainState::Exposed),
         None => (installed, DomainState::Deficit),
     };
@@ -152,7 +160,13 @@ pub fn opinion(rack: &Rack, domain: &str, book: &Book, blind: bool) -> Opinion {
 /// Whether this domain's losses are all covered, with what is seen.
 pub fn keeps_its_policy(rack: &Rack, domain: &str, book: &Book) -> bool {
     let config = rack.config.domain(domain).unwrap();
-    fits(rack, domain, book, covers(config.redundancy), &in_service(rack, domain, None, true))
+    fits(
+        rack,
+        domain,
+        book,
+        covers(config.redundancy),
+        &in_service(rack, domain, None, true),
+    )
 }
 
 /// What the interlock should say of a counted bay that is seen.

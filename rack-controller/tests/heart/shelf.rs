@@ -96,12 +96,19 @@ impl Shelf {
             if !self.tells_output {
                 return Reading::none(NoData::Unsupported);
             }
-            let share = if part.works && part.state == SupplyState::Ok { 1_000 } else { 0 };
+            let share = if part.works && part.state == SupplyState::Ok {
+                1_000
+            } else {
+                0
+            };
             Reading::Value(Power::from_watts(share).unwrap())
         };
         Supply {
             bay: format!("psu-{bay}"),
-            resource: format!("/redfish/v1/Chassis/{}/PowerSubsystem/PowerSupplies/psu-{bay}", self.name),
+            resource: format!(
+                "/redfish/v1/Chassis/{}/PowerSubsystem/PowerSupplies/psu-{bay}",
+                self.name
+            ),
             label: None,
             identity: Identity {
                 maker: part.map(|_| "Maker".to_owned()),

@@ -146,17 +146,20 @@ pub fn standing(rack: &Rack, domain: &str) -> Option<Sums> {
 pub(super) fn standing_but(rack: &Rack, domain: &str, but: Otherwise<'_>) -> Option<Sums> {
     let config = rack.config.domain(domain)?;
     let held = held_but(rack, domain, but.without_claims);
-    let mut standing = sums(kept(config), held, &supplies(rack, config, but));
+    let counted = supplies(rack, config, but);
+    let mut standing = sums(kept(config), held, &counted);
     if is_blind(rack, config) {
         standing.state = DomainState::Blind;
         standing.headroom = Power::ZERO;
-    } else {
-        let seen_only = Otherwise {
-            seen_only: true,
-            ..but
-        };
-        let seen = sums(kept(config), held, &supplies(rack, config, seen_only));
-        standing.headroom = standing.headroom.min(seen.headroom);
+        return Some(standing);
+    }
+    let seen_only = Otherwise {
+        seen_only: true,
+        ..but
+    };
+    let seen = supplies(rack, config, seen_only);
+    if seen.len() != counted.len() {
+        standing.headroom = standing.headroom.min(sums(kept(config), held, &seen).headroom);
     }
     Some(standing)
 }

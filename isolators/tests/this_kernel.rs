@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-use facts::{Bytes, CpuSet};
+use facts::{Bytes, CpuId, CpuSet};
 use intent::{Actuator, Actuators, Intent, Isolation, Mode};
 use isolators::cgroup::{Controller, Layout, Origin, enter, members, nearest_living, origins, started};
 use isolators::{Host, Outcome, Step, apply, plan};
@@ -56,6 +56,32 @@ impl Drop for Sleeper {
     }
 }
 
+/// One CPU alone, and a limit of memory where the host has that controller.
+fn isolation(layout: &Layout, cpu: CpuId) -> Isolation {
+    let with_memory = layout.cgroups.places.contains_key(&Controller::Memory);
+    Isolation {
+        workload: "web".parse().unwrap(),
+        cpus: [cpu].into_iter().collect(),
+        numa_nodes: "0".parse().unwrap(),
+        exclusive: true,
+        memory_max: with_memory.then(|| Bytes::new(64 << 20)),
+        cpu_time_max: None,
+    }
+}
+
+fn move_back(host: &Host, layout: &Layout, web: &Isolation, pid: u32, origin: &Origin) -> Step {
+    let places = layout.hierarchies(web).unwrap();
+    let place = places.into_iter().find(|place| place.mount == origin.mount);
+    let from = layout.group(place.unwrap(), web);
+    assert_eq!(members(host, &from).unwrap(), [pid]);
+    Step::MoveProcess {
+        pid,
+        started: started(host, pid).unwrap(),
+        from,
+        to: nearest_living(host, origin),
+    }
+}
+
 #[test]
 fn a_process_gets_its_cpus_and_its_memory_and_leaves_no_trace() {
     let host = Host::at("/");
@@ -69,15 +95,7 @@ fn a_process_gets_its_cpus_and_its_memory_and_leaves_no_trace() {
         .parse()
         .unwrap();
     let last = allowed.iter().last().unwrap();
-    let with_memory = layout.cgroups.places.contains_key(&Controller::Memory);
-    let web = Isolation {
-        workload: "web".parse().unwrap(),
-        cpus: [last].into_iter().collect(),
-        numa_nodes: "0".parse().unwrap(),
-        exclusive: true,
-        memory_max: with_memory.then(|| Bytes::new(64 << 20)),
-        cpu_time_max: None,
-    };
+    let web = isolation(&layout, last);
     // Whether the kernel gives partitions is another test's question.
     layout.refused.insert(web.workload.clone());
     let intent = Intent::default().with(web.clone());
@@ -102,22 +120,10 @@ fn a_process_gets_its_cpus_and_its_memory_and_leaves_no_trace() {
     assert_eq!(of_status(pid, "Cpus_allowed_list"), last.to_string());
     assert_eq!(of_status(pid, "Mems_allowed_list"), "0");
 
-    let back = |origin: &Origin| {
-        let place = layout
-            .hierarchies(&web)
-            .unwrap()
-            .into_iter()
-            .find(|place| place.mount == origin.mount);
-        let here = layout.group(place.unwrap(), &web);
-        assert_eq!(members(&host, &here).unwrap(), [pid]);
-        Step::MoveProcess {
-            pid,
-            started: start,
-            from: here,
-            to: nearest_living(&host, origin),
-        }
-    };
-    let steps: Vec<Step> = from.iter().map(back).collect();
+    let back = from
+        .iter()
+        .map(|origin| move_back(&host, &layout, &web, pid, origin));
+    let steps: Vec<Step> = back.collect();
     run(&host, &steps);
     converge(&host, &layout, &Intent::default());
     assert_eq!(

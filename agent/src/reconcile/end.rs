@@ -2,7 +2,7 @@
 
 use agent_api::v1::Ended;
 use facts::Moment;
-use intent::WorkloadId;
+use intent::{Intent, WorkloadId};
 use isolators::Step;
 
 use super::hand::{shown, steps_of};
@@ -24,7 +24,10 @@ impl Keeper {
             return Err(KeeperError::NotFound(id.clone()));
         };
         let mut would = self.moves_back(entry, 0)?;
-        would.extend(steps_of(self.missing(&self.ledger.intent.without(id))?));
+        // Another workload's trouble is no reason not to end this one.
+        would.extend(steps_of(
+            self.missing(&self.ledger.intent.without(id)).unwrap_or_default(),
+        ));
         self.gate(&would)?;
         tracing::info!(workload = %id, at = %now, "ending");
         let undone = self.undo(id)?;
@@ -51,7 +54,13 @@ impl Keeper {
         // A full disk keeps nobody in its cgroup: the old ledger says that it runs, and a later sweep finds it empty.
         let written = self.save();
         let mut undone = self.empty(id)?;
-        undone.extend(self.converge()?);
+        undone.extend(match self.converge() {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::warn!(workload = %id, %error, "only this workload is undone; the rest of the host is not in order");
+                self.remove_empty()?
+            }
+        });
         if let Some(entry) = self.ledger.entry(id)
             && let [(_, dir), ..] = self.groups(entry).as_slice()
         {
@@ -65,6 +74,12 @@ impl Keeper {
         written?;
         self.save()?;
         Ok(undone)
+    }
+
+    /// Removes our cgroups that nobody is in, and does nothing else.
+    fn remove_empty(&mut self) -> Result<Vec<Step>, KeeperError> {
+        let steps = steps_of(self.missing(&Intent::default())?);
+        self.act(&steps)
     }
 
     /// Moves processes out until none is left.

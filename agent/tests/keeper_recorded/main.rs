@@ -1,0 +1,13 @@
+//! The keeper on trees of plain files: whole lives, crashes between any two steps, other owners, and observe.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod crash;
+mod fixture;
+mod life;
+mod modes;

@@ -43,8 +43,8 @@ impl Keeper {
         }
     }
 
-    /// Whether the mode lets the keeper act.
-    pub(super) fn may_act(&self) -> bool {
+    /// Whether the gate in `isolators::apply` would let the keeper act; where not, it plans nothing that it could not do.
+    pub(super) fn gate_is_open(&self) -> bool {
         held(&self.config.actuators, Actuator::Cpu, &[]).is_none()
     }
 

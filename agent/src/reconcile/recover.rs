@@ -98,7 +98,7 @@ impl Keeper {
                 if members == 1 { "" } else { "es" }
             ));
         }
-        if self.may_act() && !self.ledger.workloads.is_empty() {
+        if self.gate_is_open() && !self.ledger.workloads.is_empty() {
             match self.converge() {
                 Ok(done) if done.is_empty() => {}
                 Ok(done) => self.found.push(format!("put right: {}", shown(&done))),
@@ -115,7 +115,7 @@ impl Keeper {
             Some(Life::Ending) => "was being undone",
             Some(Life::Running) | None => "has ended while no agent ran",
         };
-        if !self.may_act() {
+        if !self.gate_is_open() {
             self.found.push(format!(
                 "workload {id} {what}; the mode keeps it from being undone"
             ));
@@ -146,7 +146,7 @@ impl Keeper {
         self.ledger = Ledger::new(&self.config.boot_id, &self.config.cgroup_name);
         self.ledger.intent = intent;
         self.layout.refused.clear();
-        if self.may_act()
+        if self.gate_is_open()
             && !gone.is_empty()
             && let Err(error) = self.save()
         {

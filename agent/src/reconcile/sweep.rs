@@ -13,7 +13,7 @@ impl Keeper {
     /// Ends workloads whose cgroup is empty and repairs what somebody else changed. Call it every second or so.
     /// Where the mode forbids to act it changes nothing and says nothing: `plan` shows what is outstanding.
     pub fn sweep(&mut self, now: Moment) -> Vec<AgentEvent> {
-        if !self.may_act() {
+        if !self.gate_is_open() {
             return Vec::new();
         }
         self.refresh();

@@ -186,6 +186,7 @@ impl Day {
             17..=20 => self.act(),
             21 => self.node(),
             22 if self.dice.one_in(4) => self.restart(),
+            22 => self.blur(which),
             _ => {
                 self.input(&Input::Tick).unwrap();
             }
@@ -225,6 +226,13 @@ impl Day {
         }
     }
 
+    /// The BMC says too little of one bay, or says enough again.
+    fn blur(&mut self, which: usize) {
+        let bays = self.shelves[which].bays.len() as u64;
+        let bay = self.dice.below(bays * 2);
+        self.shelves[which].unclear = (bay < bays).then_some(bay as usize);
+    }
+
     pub(super) fn look(&mut self, which: usize) {
         let name = self.shelves[which].name.to_owned();
         if self.shelves[which].silent {
@@ -260,6 +268,12 @@ impl Day {
         for (bay, part) in self.shelves[which].bays.iter().enumerate() {
             let place = format!("{name}/psu-{bay}");
             let kept = &self.rack.kept.bays[&place];
+            if self.shelves[which].unclear == Some(bay) {
+                let back = before[&place].life.leaving().is_some();
+                assert!(back || kept.life == before[&place].life, "{place} moved unseen");
+                assert!(!self.rack.sees(&place));
+                continue;
+            }
             match part {
                 None => assert_eq!(kept.life, Life::Empty, "{place}"),
                 Some(part) => {
@@ -324,6 +338,7 @@ impl Day {
     fn comes_to_rest(&mut self) {
         for shelf in &mut self.shelves {
             shelf.silent = false;
+            shelf.unclear = None;
         }
         for _ in 0..20 {
             self.now = Moment::from_millis(self.now.millis() + 700_000);

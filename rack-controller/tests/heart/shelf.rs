@@ -49,6 +49,8 @@ pub struct Shelf {
     pub leds: Vec<bool>,
     pub silent: bool,
     pub tells_output: bool,
+    /// A bay of which the BMC says too little to tell.
+    pub unclear: Option<usize>,
     /// What the last answered look showed; `None` before the first.
     pub looked: Option<Vec<Option<Part>>>,
 }
@@ -67,6 +69,7 @@ impl Shelf {
             leds: vec![false; bays],
             silent: false,
             tells_output,
+            unclear: None,
             looked: None,
         }
     }
@@ -78,7 +81,7 @@ impl Shelf {
             .bays
             .iter()
             .enumerate()
-            .filter(|(_, part)| part.is_some() || !omits)
+            .filter(|(bay, part)| part.is_some() || !omits || self.unclear == Some(*bay))
             .map(|(bay, part)| self.one(bay, part.as_ref()))
             .collect();
         Supplies {
@@ -115,7 +118,11 @@ impl Shelf {
                 model: part.map(|_| "M".to_owned()),
                 serial: part.map(|part| format!("S{}", part.serial)),
             },
-            state: part.map_or(SupplyState::Absent, |part| part.state),
+            state: if self.unclear == Some(bay) {
+                SupplyState::Unknown
+            } else {
+                part.map_or(SupplyState::Absent, |part| part.state)
+            },
             is_filler: false,
             rated_watts: part.map_or(Reading::none(NoData::Absent), |part| {
                 Reading::Value(Power::from_watts(part.watts).unwrap())

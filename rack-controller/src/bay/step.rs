@@ -22,8 +22,8 @@ pub fn step(bay: &Bay, seen: &Sighting, now: Moment, rules: &BayRules) -> Option
             match present.state {
                 SupplyState::Ok => good(bay, present, now, rules),
                 SupplyState::Faulted => faulted(bay, present, now, rules),
-                SupplyState::InputLost => idle(bay, present, now, NO_INPUT),
-                SupplyState::Off => idle(bay, present, now, SWITCHED_OFF),
+                SupplyState::InputLost => idle(bay, present, now, rules, NO_INPUT),
+                SupplyState::Off => idle(bay, present, now, rules, SWITCHED_OFF),
                 SupplyState::Absent | SupplyState::Unknown => None,
             }
         }
@@ -163,11 +163,14 @@ fn faulted(bay: &Bay, present: &Present, now: Moment, rules: &BayRules) -> Optio
 }
 
 /// Present without delivering, through no fault of its own: nothing is counted against it.
-fn idle(bay: &Bay, present: &Present, now: Moment, why: &str) -> Option<Bay> {
+fn idle(bay: &Bay, present: &Present, now: Moment, rules: &BayRules, why: &str) -> Option<Bay> {
     match &bay.life {
+        // Whoever puts a supply in sees it start: its output comes up while its contacts settle.
+        Life::Empty => Some(inserted(bay, present, now, rules)),
+        Life::Settling { until } if now < *until => None,
         Life::Faulted { .. } | Life::Condemned { .. } => None,
         Life::Draining(leaving) | Life::ReadyToPull(leaving) => no_way_back(bay, leaving),
-        Life::Unseen | Life::Empty | Life::Settling { .. } | Life::Probation { .. } | Life::InService => {
+        Life::Unseen | Life::Settling { .. } | Life::Probation { .. } | Life::InService => {
             let life = Life::Faulted {
                 retry_at: now,
                 tries: bay.faults,

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use rack_api::client::IDEMPOTENCY_KEY;
@@ -9,8 +10,11 @@ use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateReq
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{ANSWER, App, Failure};
+use super::{ANSWER, App, Failure, MAX_BODY_BYTES};
 use crate::turn::{NoAnswer, Question, Reply};
+
+/// The body, or why it could not be taken.
+type Body = Result<Bytes, BytesRejection>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,12 +27,12 @@ pub(super) async fn claim(
     State(app): State<App>,
     query: Result<Query<ClaimQuery>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<(StatusCode, Json<ClaimView>), Failure> {
     let Query(ClaimQuery { dry_run }) = query.map_err(|error| {
         Failure::bad_request(format!("{}; expected dry_run=true or nothing", error.body_text()))
     })?;
-    let ask: PowerAsk = json(&headers, &body, "{\"watts\": 800, \"for\": \"web\"}")?;
+    let ask: PowerAsk = json(&headers, body, "{\"watts\": 800, \"for\": \"web\"}")?;
     let key = key(&headers)?;
     let status = if dry_run {
         StatusCode::OK
@@ -57,9 +61,9 @@ pub(super) async fn release(
 pub(super) async fn drain(
     State(app): State<App>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Json<DrainAnswer>, Failure> {
-    let request: DrainRequest = json(&headers, &body, "{\"place\": \"shelf/psu-3\"}")?;
+    let request: DrainRequest = json(&headers, body, "{\"place\": \"shelf/psu-3\"}")?;
     question(&app, |reply| Question::Drain { request, reply })
         .await
         .map(Json)
@@ -68,9 +72,9 @@ pub(super) async fn drain(
 pub(super) async fn locate(
     State(app): State<App>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Json<LocateAnswer>, Failure> {
-    let request: LocateRequest = json(&headers, &body, "{\"place\": \"shelf/psu-3\", \"on\": true}")?;
+    let request: LocateRequest = json(&headers, body, "{\"place\": \"shelf/psu-3\", \"on\": true}")?;
     question(&app, |reply| Question::Locate { request, reply })
         .await
         .map(Json)
@@ -89,7 +93,11 @@ async fn question<T>(app: &App, question: impl FnOnce(Reply<T>) -> Question) -> 
 }
 
 /// A body that must be JSON and say so: a form of a foreign page cannot.
-fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8], example: &str) -> Result<T, Failure> {
+fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, example: &str) -> Result<T, Failure> {
+    let body = body.map_err(|error| {
+        let message = format!("{}; expected at most {MAX_BODY_BYTES} bytes", error.body_text());
+        Failure::new(error.status(), "bad_request", message)
+    })?;
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -102,7 +110,7 @@ fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8], example: &str) ->
             format!("the body is {essence:?}; expected Content-Type: application/json"),
         ));
     }
-    serde_json::from_slice(body).map_err(|error| {
+    serde_json::from_slice(&body).map_err(|error| {
         Failure::bad_request(format!(
             "the body cannot be read: {error}; expected as in {example}"
         ))

@@ -7,6 +7,7 @@ use rack_api::v1::PowerAsk;
 use super::event::{Action, BayChange, Cause, Event, NodeSeen, Outcome, SuppliesSeen, What};
 use super::sight::{Attempt, NodeSide, Sight};
 use super::state::{DomainStanding, Rack};
+use crate::bay::Life;
 use crate::claim::{Answered, Claim};
 use facts::{Moment, NoData};
 
@@ -100,6 +101,10 @@ fn bay_changed(rack: &mut Rack, change: &BayChange) {
         return;
     };
     let before = std::mem::replace(bay, change.bay.clone());
+    if before.life == Life::Empty && change.bay.life != Life::Empty {
+        // Whatever came, it is in: nobody looks for the bay any more.
+        rack.kept.located.remove(&change.place);
+    }
     match change.cause {
         Cause::Pulled => {
             // The light stays on over the empty bay, so that the new part goes where the old one was.
@@ -108,10 +113,8 @@ fn bay_changed(rack: &mut Rack, change: &BayChange) {
                 rack.kept.located.insert(change.place.clone(), until);
             }
         }
-        Cause::Inserted { .. } => {
-            rack.kept.located.remove(&change.place);
-        }
-        Cause::Found
+        Cause::Inserted { .. }
+        | Cause::Found
         | Cause::Settled
         | Cause::Passed
         | Cause::Lost

@@ -1,0 +1,14 @@
+//! The daemon as a whole: the real binary against the simulated rack's real BMCs, over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod closed;
+mod faults;
+mod house;
+mod observe;
+mod power;

@@ -34,10 +34,9 @@ impl Day {
             claims, self.book,
             "a claim has vanished, or one came from nowhere"
         );
-        let seen = view(&self.rack, self.now);
         let mut headrooms = BTreeMap::new();
-        for domain in &seen.domains {
-            let blind = domain.source != "budget"
+        for domain in &self.config.domains {
+            let blind = domain.source.has_bays()
                 && self.shelves.iter().any(|shelf| {
                     shelf.name == domain.name && (shelf.looked.is_none() || !self.rack.bmc_up(shelf.name))
                 });
@@ -54,7 +53,11 @@ impl Day {
             assert_eq!(got, expected, "{}", domain.name);
             headrooms.insert(domain.name.clone(), expected.headroom);
         }
-        for domain in &seen.domains {
+        // What people see is rendered from the same state; that takes a while, so not after everything.
+        if self.journal.len() % 8 != 0 {
+            return;
+        }
+        for domain in &view(&self.rack, self.now).domains {
             let tightest = headrooms[&domain.name].min(headrooms["contract"]);
             assert_eq!(
                 u128::from(domain.headroom_watts.milliwatts()),

@@ -54,7 +54,7 @@ impl Day {
             headrooms.insert(domain.name.clone(), expected.headroom);
         }
         // What people see is rendered from the same state; that takes a while, so not after everything.
-        if self.journal.len() % 8 != 0 {
+        if !self.journal.len().is_multiple_of(8) {
             return;
         }
         for domain in &view(&self.rack, self.now).domains {

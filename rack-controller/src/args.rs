@@ -64,7 +64,7 @@ enum Command {
 enum Journal {
     /// Check every event and the chain that holds them together
     Verify {
-        /// The folder of the journal ([rack] state_dir)
+        /// The folder of the journal (state_dir in rack.toml)
         #[arg(value_name = "STATE_DIR")]
         state_dir: PathBuf,
     },
@@ -81,7 +81,7 @@ enum Journal {
     },
     /// Print the events, one line each
     List {
-        /// The folder of the journal ([rack] state_dir)
+        /// The folder of the journal (state_dir in rack.toml)
         #[arg(value_name = "STATE_DIR")]
         state_dir: PathBuf,
     },

@@ -33,10 +33,10 @@ pub struct Args {
     /// The rack's configuration (rack.toml)
     #[arg(long, value_name = "FILE", default_value = "/etc/busbar/rack.toml")]
     pub config: PathBuf,
-    /// Where to listen, instead of [rack] listen_address; port 0 takes a free one
+    /// Where to listen, instead of rack.toml's listen_address; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Where the journal stands, instead of [rack] state_dir
+    /// Where the journal stands, instead of rack.toml's state_dir
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 }

@@ -2,19 +2,18 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use serde::de::DeserializeOwned;
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
+pub use crate::error::ClientError;
 use crate::stream::EventStream;
+pub use crate::token::Token;
 use crate::v1::{
-    ClaimView, DrainAnswer, DrainRequest, ErrorBody, ErrorDetail, EventView, LocateAnswer, LocateRequest,
-    PowerAsk, RackView,
+    ClaimView, DrainAnswer, DrainRequest, ErrorBody, EventView, LocateAnswer, LocateRequest, PowerAsk,
+    RackView,
 };
 
 /// Where a rack controller listens by default.
@@ -30,146 +29,10 @@ const REQUEST: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(45);
 /// The longest answer that is taken: the view of a rack of 64 nodes with 1,000 claims has less than 1 MiB.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
-/// A token or a certificate file is short; a longer file is not one.
+/// A certificate file is short; a longer file is not one.
 const MAX_FILE_BYTES: u64 = 1 << 20;
-/// Permission bits of group and others: none may be set on a file with a secret.
-const GROUP_AND_OTHERS: u32 = 0o077;
 /// How much of an answer that is not ours an error quotes.
 const QUOTE_CHARS: usize = 200;
-
-/// Why the rack could not be asked, or what it refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The address cannot be used.
-    #[error(
-        "{url:?} is no address of a rack controller: {why}; expected http://HOST:PORT or https://HOST:PORT"
-    )]
-    Address {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A file that is needed to connect cannot be used.
-    #[error("cannot use {path}: {why}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and what was expected.
-        why: String,
-    },
-    /// The HTTP client could not be made.
-    #[error("cannot make a client for {url}")]
-    Setup {
-        /// The rack controller.
-        url: String,
-        /// The cause.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// No connection, no answer in time, or the connection broke.
-    #[error("{method} {url}: no rack controller answers there; is `busbar-rack serve` running?")]
-    Unreachable {
-        /// What was sent.
-        method: Method,
-        /// Where.
-        url: String,
-        /// The cause.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// The rack answered with an error of its own.
-    #[error("{}", error.message)]
-    Refused {
-        /// Where it was sent.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-        /// What it said.
-        error: Box<ErrorDetail>,
-    },
-    /// Something answered that is no rack controller, or a stream that cannot be read.
-    #[error("{method} {url}: {what}; expected the answer of a rack controller")]
-    Garbled {
-        /// What was sent.
-        method: Method,
-        /// Where.
-        url: String,
-        /// What came.
-        what: String,
-    },
-}
-
-impl ClientError {
-    /// Whether nobody answered: the command line's exit code 4.
-    pub fn is_unreachable(&self) -> bool {
-        matches!(self, ClientError::Unreachable { .. })
-    }
-
-    /// What the rack said, where it refused.
-    pub fn detail(&self) -> Option<&ErrorDetail> {
-        match self {
-            ClientError::Refused { error, .. } => Some(error),
-            ClientError::Address { .. }
-            | ClientError::File { .. }
-            | ClientError::Setup { .. }
-            | ClientError::Unreachable { .. }
-            | ClientError::Garbled { .. } => None,
-        }
-    }
-}
-
-/// A bearer token. Never shown by `Debug` or by an error.
-#[derive(Clone)]
-pub struct Token(Zeroizing<String>);
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
-
-impl Token {
-    /// From a file whose first line it is and that nobody else may read (mode 0600).
-    ///
-    /// # Errors
-    /// Where the file cannot be read, is open to group or others, or holds no token.
-    pub fn load(path: &Path) -> Result<Token, ClientError> {
-        let bad = |why: String| ClientError::File {
-            path: path.to_owned(),
-            why,
-        };
-        let file = File::open(path).map_err(|error| bad(format!("{error}; expected the token's file")))?;
-        let meta = file.metadata().map_err(|error| bad(error.to_string()))?;
-        let mode = meta.mode() & 0o7777;
-        if mode & GROUP_AND_OTHERS != 0 {
-            return Err(bad(format!(
-                "its mode is {mode:04o}; expected 0600 (nobody else may read it)"
-            )));
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.take(MAX_FILE_BYTES)
-            .read_to_string(&mut text)
-            .map_err(|error| bad(error.to_string()))?;
-        let line = text.lines().next().unwrap_or_default().trim();
-        let usable = !line.is_empty() && line.chars().all(|c| c.is_ascii_graphic());
-        if !usable {
-            return Err(bad(
-                "its first line is no token; expected one line of visible ASCII characters".to_owned(),
-            ));
-        }
-        Ok(Token(Zeroizing::new(line.to_owned())))
-    }
-
-    /// Whether this is the token that somebody shows. The time it takes says nothing about where they differ.
-    pub fn matches(&self, shown: &[u8]) -> bool {
-        bool::from(self.0.as_bytes().ct_eq(shown))
-    }
-
-    fn secret(&self) -> &str {
-        &self.0
-    }
-}
 
 /// A client of one rack controller.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Response};
 
-use crate::client::ClientError;
+use crate::error::ClientError;
 use crate::v1::EventView;
 
 /// The longest event that is taken: the largest event is a claim with its names, below 16 KiB.

@@ -47,16 +47,7 @@ async fn a_long_run_in_observe_makes_no_write_at_any_bmc() {
     };
     assert_eq!(client.locate(&locate).await.unwrap().led, None);
 
-    let metrics = scrape(&client).await;
-    for would in [
-        "busbar_rack_would_actions{actuator=\"led\"} 2",
-        "busbar_rack_would_actions{actuator=\"power_cap\"} 2",
-        "busbar_rack_would_led{bay=\"shelf/psu-3\"} 1",
-        "busbar_rack_would_power_limit_watts{node=\"n01\"} 2000",
-    ] {
-        assert!(metrics.contains(would), "{would} is missing");
-    }
-
+    shows_what_it_would_do(&client).await;
     for _ in 0..2 {
         house.world(&["pull", "shelf/psu-3"]);
         until(&client, "pulled", |rack| {
@@ -80,6 +71,18 @@ async fn a_long_run_in_observe_makes_no_write_at_any_bmc() {
     nothing_written(&world);
     let text = world.to_string();
     assert!(text.contains("shelf") && text.contains("n04"), "{text}");
+}
+
+async fn shows_what_it_would_do(client: &rack_api::RackClient) {
+    let metrics = scrape(client).await;
+    for would in [
+        "busbar_rack_would_actions{actuator=\"led\"} 2",
+        "busbar_rack_would_actions{actuator=\"power_cap\"} 2",
+        "busbar_rack_would_led{bay=\"shelf/psu-3\"} 1",
+        "busbar_rack_would_power_limit_watts{node=\"n01\"} 2000",
+    ] {
+        assert!(metrics.contains(would), "{would} is missing");
+    }
 }
 
 fn nothing_written(value: &Value) {

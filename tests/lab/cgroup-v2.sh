@@ -85,7 +85,7 @@ wait_for shown 4 && echo "CHECK ok it comes back" || echo "CHECK FAIL the CPU th
 
 # --- leave
 kill $agent; wait $agent
-holds "leave ends in order" busbar-agent leave --config /run/agent.toml
+holds "leave ends in order" busbar-agent leave --state-dir /run/agent-enforce
 check "nothing is left" "" "$(find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -name 'busbar*')"
 check "the workload still runs" 1 "$(sleepers | wc -l)"
 kill $one 2>/dev/null

@@ -182,11 +182,8 @@ fn claim_until_refused(house: &House) -> anyhow::Result<()> {
     }
     let refused = house.busbar(&["claim", "power", "--watts", "4000", "--for", "batch"])?;
     ensure!(refused.code == 3, "{refused:?}");
-    for number in ["4.0", "3.0", "1.0"] {
-        ensure!(
-            refused.err.contains(number),
-            "asked 4.0, free 3.0, short 1.0 kW: {refused:?}"
-        );
+    for number in ["short by 1000 W", "asked 4000 W", "free 3000 W"] {
+        ensure!(refused.err.contains(number), "{number} is missing: {refused:?}");
     }
     let rack = house.rack()?.daemon.url();
     let ask = json!({"watts": 4000, "for": "batch"});
@@ -251,13 +248,16 @@ fn pull(house: &House, prometheus: Option<&Prometheus>) -> anyhow::Result<()> {
     })?;
     ensure!(
         shelf["headroom_watts"].as_f64() == Some(0.0),
-        "no new firm while exposed: {shelf}"
+        "nothing more can be promised: {shelf}"
     );
     ensure!(
         shelf["held_watts"].as_f64() == Some(12_000.0),
         "promises stand: {shelf}"
     );
-    ensure!(shelf["state"] == "exposed", "{shelf}");
+    ensure!(
+        shelf["state"] == "redundant",
+        "12 kW are what four of the five left can carry: {shelf}"
+    );
     let journal = http::get(rack, &format!("/v1/events?after={head}"))?;
     let kept = journal
         .as_array()

@@ -324,7 +324,6 @@ fn files_are_for_their_owner_only() {
 
 /// Writes until it is killed; each number that it prints was acknowledged before.
 #[test]
-#[ignore = "a child of another test"]
 fn child() {
     let Some(directory) = std::env::var_os(CHILD) else {
         return;
@@ -343,7 +342,7 @@ fn no_acknowledged_event_is_lost_when_the_writer_is_killed() {
     let mut least = 0;
     for round in 1..=8_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture"])
+            .args(["--exact", "child", "--nocapture"])
             .env(CHILD, directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -26,6 +26,10 @@ const TOPOLOGY_HINTS: [&str; 3] = [
     "sys/devices/system/node/online",
 ];
 
+/// Our own status, and its line with the CPUs that we may use (proc_pid_status(5)).
+const OWN_STATUS: &str = "proc/self/status";
+const ALLOWED: &str = "Cpus_allowed_list:";
+
 /// The source that is asked again when a hint changes.
 const TOPOLOGY: &str = "topology";
 
@@ -269,5 +273,14 @@ impl Lane {
 }
 
 fn hints(root: &Root) -> Vec<Option<String>> {
-    TOPOLOGY_HINTS.iter().map(|hint| root.read(hint).ok()).collect()
+    let mut hints: Vec<Option<String>> = TOPOLOGY_HINTS.iter().map(|hint| root.read(hint).ok()).collect();
+    // Which CPUs a cpuset leaves to us: a partition that comes or goes changes it.
+    let status = root.read(OWN_STATUS).unwrap_or_default();
+    hints.push(
+        status
+            .lines()
+            .find(|line| line.starts_with(ALLOWED))
+            .map(str::to_owned),
+    );
+    hints
 }

@@ -22,6 +22,8 @@ pub struct Keeper {
     pub(super) layout: Layout,
     pub(super) ledger: Ledger,
     pub(super) pool: Option<Pool>,
+    /// CPUs that a partition of ours held and that the inventory still shows as kept away from us.
+    pub(super) lately: CpuSet,
     pub(super) found: Vec<String>,
     pub(super) watch: StepWatch,
     pub(super) last_trouble: String,
@@ -46,12 +48,34 @@ impl Keeper {
     /// Takes note of the machine as it is now: from it follow the reserved and the shared CPUs. Changes nothing on the
     /// host; the next sweep does, where CPUs came or went.
     pub fn look(&mut self, inventory: &Inventory) {
+        let shown: CpuSet = inventory
+            .cpus
+            .iter()
+            .filter(|cpu| cpu.usable)
+            .map(|cpu| cpu.id)
+            .collect();
+        self.lately = self.lately.difference(&shown);
         let taken = taken(&self.ledger.intent);
-        let pool = Pool::of(inventory, &taken, self.config.reserved_cpus.as_ref());
+        let pool = Pool::of(&self.whole(inventory), &taken, self.config.reserved_cpus.as_ref());
         // Before the topology is known nothing is usable; what was known stays.
         if !pool.usable.is_empty() {
             self.pool = Some(pool);
         }
+    }
+
+    /// The machine as it would be without our own partitions: they keep CPUs away from everybody, the agent included, but
+    /// what is ours to lend is usable. The inventory may be older than the last end of a workload.
+    pub(super) fn whole(&self, inventory: &Inventory) -> Inventory {
+        let lent = taken(&self.ledger.intent);
+        let ours = lent
+            .iter()
+            .fold(self.lately.clone(), |all, one| all.union(&one.cpus));
+        let mut whole = inventory.clone();
+        whole.disallowed_cpus = whole.disallowed_cpus.difference(&ours);
+        for cpu in whole.cpus.iter_mut().filter(|cpu| ours.contains(cpu.id)) {
+            cpu.usable = true;
+        }
+        whole
     }
 
     /// The outstanding steps; none means converged. Reads the host, changes nothing.

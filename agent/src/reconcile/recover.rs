@@ -53,6 +53,7 @@ impl Keeper {
             layout,
             ledger,
             pool: None,
+            lately: facts::CpuSet::new(),
             found: Vec::new(),
             watch,
             last_trouble: String::new(),

@@ -38,7 +38,8 @@ impl Keeper {
     pub fn offer(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
         let intent = &self.ledger.intent;
         let reserved = self.config.reserved_cpus.as_ref();
-        let offer = place::place(ask, inventory, &taken(intent), reserved, intent.generation);
+        let whole = self.whole(inventory);
+        let offer = place::place(ask, &whole, &taken(intent), reserved, intent.generation);
         offer.map_err(|refusal| match refusal {
             Refusal::BadAsk(text) => KeeperError::BadAsk(text),
             Refusal::Shortfall(text) => KeeperError::Shortfall(text),

@@ -93,8 +93,8 @@ pub struct Cpu {
     pub package: Option<PackageId>,
     /// Its NUMA node: the nearest one with the smallest number.
     pub numa_node: Option<NumaNodeId>,
-    /// Whether this process may use it (cpuset, offline CPUs excluded). What is offline or disallowed from the start
-    /// is not listed at all, as in lstopo, but in `Topology::offline_cpus` and `Topology::disallowed_cpus`.
+    /// Whether this process may use it (cpuset, offline CPUs excluded). What is offline is not
+    /// listed at all, as in lstopo; of a recorded machine nor is what is disallowed. Both stand in `Topology`'s own sets.
     pub usable: bool,
 }
 

@@ -26,7 +26,7 @@ const CPU: &str = "sys/devices/system/cpu";
 /// When hwloc fails, or sees another machine than `root` names: with a wrong HWLOC_FSROOT it falls back to this machine
 /// without a word, and variables in the environment can lead it anywhere.
 pub fn read_here(root: &Root) -> Result<Topology, CollectError> {
-    let tree = build::from_files()?;
+    let tree = build::from_files(root.is_host())?;
     if tree.is_this_system() != root.is_host() {
         let message = if root.is_host() {
             "hwloc reads another machine than this one: an HWLOC_ variable in the environment leads it there"
@@ -40,12 +40,18 @@ pub fn read_here(root: &Root) -> Result<Topology, CollectError> {
         return Err(CollectError::new(NoData::Garbled, message));
     }
     let mut topology = facts_of(&tree);
-    // hwloc leaves out what is offline and what a cpuset keeps away, and does not say which is which.
+    // hwloc leaves out what is offline and, of a recorded machine, what a cpuset keeps away; it does not say which is which.
     let missing = parts::missing_cpus(&tree);
     let is_offline =
         |cpu: &facts::CpuId| attribute::flag(root, &format!("{CPU}/cpu{cpu}/online")) == Some(false);
     topology.offline_cpus = missing.iter().filter(is_offline).collect();
-    topology.disallowed_cpus = missing.difference(&topology.offline_cpus);
+    let unusable: CpuSet = topology
+        .cpus
+        .iter()
+        .filter(|cpu| !cpu.usable)
+        .map(|cpu| cpu.id)
+        .collect();
+    topology.disallowed_cpus = missing.difference(&topology.offline_cpus).union(&unusable);
     Ok(topology)
 }
 

@@ -1,7 +1,7 @@
 //! Whether floors fit: a node cannot be limited below its floor, so floors that do not fit cannot be made safe.
 
 use facts::Power;
-use intent::Actuator;
+use intent::{Actuator, Mode};
 
 use super::{DomainConfig, RackConfig};
 use crate::pools::power::plan;
@@ -9,7 +9,7 @@ use crate::rack::state::Rack;
 
 /// Whether caps would be set.
 pub(super) fn would_enforce(config: &RackConfig) -> bool {
-    config.actuators.may_act(Actuator::PowerCap)
+    config.actuators.of(Actuator::PowerCap) == Mode::Enforce
 }
 
 /// The domain's sums with every bay filled as rated in the configuration; `None` where a rating is not known yet.

@@ -3,7 +3,7 @@
 use facts::NoData;
 use hwlocality::Topology as Tree;
 use hwlocality::object::types::ObjectType;
-use hwlocality::topology::builder::{TopologyBuilder, TypeFilter};
+use hwlocality::topology::builder::{BuildFlags, TopologyBuilder, TypeFilter};
 
 use crate::collector::CollectError;
 
@@ -11,9 +11,16 @@ use crate::collector::CollectError;
 /// Together they cost more than everything else.
 const UNUSED_COMPONENTS: [&str; 6] = ["gl", "opencl", "cuda", "nvml", "rsmi", "levelzero"];
 
-/// This machine, or the one below `HWLOC_FSROOT`.
-pub(super) fn from_files() -> Result<Tree, CollectError> {
+/// This machine, or the one below `HWLOC_FSROOT`. On this machine what a cpuset keeps away is kept too, and marked: our own
+/// partitions keep CPUs away from us, and a CPU that is lent has not vanished.
+pub(super) fn from_files(this_machine: bool) -> Result<Tree, CollectError> {
     let mut builder = TopologyBuilder::new();
+    if this_machine {
+        const KEPT: &str = "hwloc cannot keep what a cpuset keeps away";
+        builder = builder
+            .with_flags(BuildFlags::INCLUDE_DISALLOWED)
+            .map_err(|cause| CollectError::new(NoData::Garbled, KEPT).because(cause))?;
+    }
     for component in UNUSED_COMPONENTS {
         // hwloc refuses the name of a plugin that is not installed, and hwlocality then drops the builder: so a trial goes first.
         if TopologyBuilder::new().without_component(component).is_ok() {

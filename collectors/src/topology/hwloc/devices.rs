@@ -73,6 +73,7 @@ pub(super) fn gpus(tree: &Tree) -> Vec<Gpu> {
             numa_node: numa_node(object),
             device: None,
             memory_bytes: None,
+            readings: None,
         })
     };
     tree.objects_with_type(ObjectType::PCIDevice)

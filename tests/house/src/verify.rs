@@ -232,14 +232,7 @@ fn deny(place: &Place, screen: &Screen) -> Done {
         return steps::skip(screen, NAME, "cargo-deny is not installed");
     }
     let words = [
-        "deny",
-        "--offline",
-        "check",
-        "--config",
-        DENY,
-        "licenses",
-        "bans",
-        "sources",
+        "deny", "--locked", "--config", DENY, "check", "licenses", "bans", "sources",
     ];
     steps::cargo_step(screen, NAME, place.cargo(&words), &place.log(NAME), None)
 }

@@ -11,7 +11,7 @@ holds() { # NAME COMMAND...
 wait_for() { # COMMAND..., at most 30 s
     n=0; while ! "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -gt 300 ] && return 1; sleep 0.1; done
 }
-get() { printf 'GET %s HTTP/1.0\r\n\r\n' "$1" | nc -w 10 127.0.0.1 9711; } # its wget falls over without the host's libraries
+get() { (printf 'GET %s HTTP/1.0\r\n\r\n' "$1"; sleep 1) | nc -w 10 127.0.0.1 9711; } # a closed pipe too early reads as giving up
 shown() { [ "$(get /metrics | grep -c '^busbar_cpu_topology_info')" = "$1" ]; }  # CPUs in the scrape
 start_agent() { # MODE
     printf '[agent]\nname = "guest"\nmode = "%s"\nlisten_address = "127.0.0.1:9711"\nsocket = "/run/agent.sock"\nstate_dir = "/run/agent-%s"\n[reserved]\ncpus = "0"\n' "$1" "$1" >/run/agent.toml

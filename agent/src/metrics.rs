@@ -1,6 +1,7 @@
 //! `/metrics`: written from the view at scrape time and never stored, so that a part that is gone vanishes by itself.
 
 mod family;
+mod gpu;
 mod machine;
 mod page;
 mod service;

@@ -86,10 +86,42 @@ families! {
         "Current of a sensor." from "hwmon";
     SENSOR_POWER Gauge "busbar_sensor_power_watts" ["chip", "sensor", "location"]
         "Power that a sensor of the board measures." from "hwmon";
-    GPU_INFO Info "busbar_gpu_info" ["gpu", "gpu_uuid", "pci_bus_id", "pci_id", "model", "numa_node"]
+    GPU_INFO Info "busbar_gpu_info" ["gpu", "gpu_uuid", "pci_bus_id", "pci_id", "model", "numa_node", "vbios", "driver"]
         "Each GPU and where it sits." from "sysfs pci, NVML";
     GPU_MEMORY Gauge "busbar_gpu_memory_bytes" ["gpu", "gpu_uuid", "pci_bus_id", "state"]
         "Memory of a GPU, where its driver tells." from "NVML";
+    GPU_UTILIZATION Gauge "busbar_gpu_utilization_ratio" ["gpu", "gpu_uuid", "engine"]
+        "Share of the driver's last sampling period in which an engine of a GPU worked." from "NVML";
+    GPU_CLOCK Gauge "busbar_gpu_clock_hertz" ["gpu", "gpu_uuid", "domain"]
+        "Clock of a GPU's domain." from "NVML";
+    GPU_POWER Gauge "busbar_gpu_power_watts" ["gpu", "gpu_uuid"]
+        "Power that a GPU's board draws." from "NVML";
+    GPU_POWER_LIMIT Gauge "busbar_gpu_power_limit_watts" ["gpu", "gpu_uuid", "constraint"]
+        "Power limit of a GPU: set by somebody, enforced (in force), and the least and most that can be set." from "NVML";
+    GPU_ENERGY Counter "busbar_gpu_energy_joules_total" ["gpu", "gpu_uuid"]
+        "Energy that a GPU has used since its driver was loaded." from "NVML";
+    GPU_TEMPERATURE Gauge "busbar_gpu_temperature_celsius" ["gpu", "gpu_uuid", "sensor"]
+        "Temperature of a GPU." from "NVML";
+    GPU_TEMPERATURE_LIMIT Gauge "busbar_gpu_temperature_limit_celsius" ["gpu", "gpu_uuid", "limit"]
+        "Temperature at which a GPU slows down or switches itself off." from "NVML";
+    GPU_ECC Counter "busbar_gpu_ecc_errors_total" ["gpu", "gpu_uuid", "severity"]
+        "Memory errors in the life of a GPU's board; absent where ECC is off." from "NVML";
+    GPU_XID Counter "busbar_gpu_xid_errors_total" ["gpu", "gpu_uuid", "xid"]
+        "Critical errors that the driver reported, in this run of the agent." from "NVML events";
+    GPU_XID_LAST Gauge "busbar_gpu_xid_last_timestamp_seconds" ["gpu", "gpu_uuid", "xid"]
+        "When the driver last reported a critical error." from "NVML events";
+    GPU_THROTTLED Gauge "busbar_gpu_throttled" ["gpu", "gpu_uuid", "reason"]
+        "1 for each reason that holds a GPU's clocks back now; absent where it does not." from "NVML";
+    GPU_THROTTLE Counter "busbar_gpu_throttle_seconds_total" ["gpu", "gpu_uuid", "reason"]
+        "Time in which a reason held a GPU's clocks back." from "NVML";
+    GPU_PCIE Gauge "busbar_gpu_pcie_bytes_per_second" ["gpu", "gpu_uuid", "direction"]
+        "Traffic of a GPU over PCIe in a sample of 20 ms." from "NVML";
+    GPU_REPLAYS Counter "busbar_gpu_pcie_replays_total" ["gpu", "gpu_uuid"]
+        "PCIe packets that a GPU had to send again." from "NVML";
+    GPU_MIG_INFO Info "busbar_gpu_mig_info" ["gpu", "gpu_uuid", "mig", "mig_uuid", "model"]
+        "Each MIG device of a GPU that is cut." from "NVML";
+    GPU_MIG_MEMORY Gauge "busbar_gpu_mig_memory_bytes" ["gpu", "gpu_uuid", "mig", "mig_uuid", "state"]
+        "Memory of a MIG device." from "NVML";
     DISK_INFO Info "busbar_disk_info" ["device", "model", "serial", "firmware", "transport", "numa_node"]
         "Each drive: who it is and where it sits." from "sysfs block";
     DISK_CAPACITY Gauge "busbar_disk_capacity_bytes" ["device"]

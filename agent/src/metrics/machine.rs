@@ -7,6 +7,7 @@ use facts::topology::Cpu;
 use facts::{Inventory, NumaNodeId, PciAddress};
 
 use super::family as f;
+use super::gpu;
 use super::page::Page;
 use crate::view::Seen;
 
@@ -21,7 +22,7 @@ pub(super) fn write(page: &mut Page, seen: &Seen) {
     write_times(page, inventory);
     write_power(page, seen);
     write_sensors(page, &inventory.sensors);
-    write_gpus(page, inventory);
+    gpu::write(page, &inventory.gpus);
     write_drives(page, inventory);
     write_nics(page, inventory);
 }
@@ -176,26 +177,6 @@ fn write_sensors(page: &mut Page, sensors: &[Sensor]) {
                 sensor.value.value(),
             );
         }
-    }
-}
-
-fn write_gpus(page: &mut Page, inventory: &Inventory) {
-    let mut samples = page.family(&f::GPU_INFO);
-    for gpu in &inventory.gpus {
-        let labels = [
-            word(&gpu.device),
-            word(&gpu.uuid),
-            &at(gpu.pci),
-            word(&gpu.pci_id),
-            word(&gpu.identity.model),
-            &near(gpu.numa_node),
-        ];
-        samples.add(&labels, Some(1_u64));
-    }
-    let mut samples = page.family(&f::GPU_MEMORY);
-    for gpu in &inventory.gpus {
-        let labels = [word(&gpu.device), word(&gpu.uuid), &at(gpu.pci), "total"];
-        samples.add(&labels, gpu.memory_bytes.map(|bytes| bytes.get()));
     }
 }
 

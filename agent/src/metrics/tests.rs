@@ -9,7 +9,8 @@ use super::*;
 /// Labels that stand on samples; the machine's own identity comes from the scraper's target labels (docs/metrics.md).
 const KNOWN_LABELS: &str = "version revision target actuator mode use vendor product serial bios_version kernel architecture \
      cpu core die socket numa_node smt core_type peer state resource scope zone domain constraint chip sensor location \
-     gpu gpu_uuid pci_bus_id pci_id model device firmware transport address driver operstate source reason \
+     gpu gpu_uuid pci_bus_id pci_id model vbios engine limit severity xid direction mig mig_uuid \
+     device firmware transport address driver operstate source reason \
      workload cpus numa_nodes exclusivity";
 
 #[test]

@@ -118,9 +118,12 @@ impl Inventory {
             sources,
             ..Inventory::default()
         };
+        let mut driver_gpus = Vec::new();
         for observation in observations {
             whole.take(observation);
+            driver_gpus.extend(observation.driver_gpus.iter().flatten());
         }
+        whole.complete_gpus(&driver_gpus);
         whole.place_by_pci();
         whole
     }
@@ -168,6 +171,20 @@ impl Inventory {
         self.sources.extend(seen.missing.iter().map(Source::from));
     }
 
+    /// What a driver's library says of a GPU joins what PCI says of it; a GPU that PCI does not show (in a container) comes beside.
+    fn complete_gpus(&mut self, seen: &[&Gpu]) {
+        for driver in seen {
+            let same = |gpu: &&mut Gpu| match (gpu.pci, driver.pci) {
+                (Some(place), Some(other)) => place == other,
+                (None, _) | (_, None) => gpu.uuid.is_some() && gpu.uuid == driver.uuid,
+            };
+            match self.gpus.iter_mut().find(same) {
+                Some(gpu) => gpu.complete(driver),
+                None => self.gpus.push(Gpu::clone(driver)),
+            }
+        }
+    }
+
     /// A part whose own source names no NUMA node takes the one that the topology names for its PCI function, where it is one.
     fn place_by_pci(&mut self) {
         let near = |address: Option<PciAddress>| {
@@ -207,6 +224,59 @@ mod tests {
             "packages numa_nodes caches cores cpus gpus drives nics power_zones sensors sources".split(' ')
         {
             assert!(json[list].is_array(), "{list} is missing");
+        }
+    }
+
+    #[test]
+    fn a_gpu_of_the_driver_completes_the_one_in_the_same_place() {
+        let gpu = |pci: &str, model: Option<&str>, device: Option<&str>| Gpu {
+            identity: crate::Identity {
+                model: model.map(str::to_owned),
+                ..Default::default()
+            },
+            uuid: None,
+            pci: Some(pci.parse().unwrap()),
+            pci_id: None,
+            numa_node: None,
+            device: device.map(str::to_owned),
+            memory_bytes: None,
+            readings: None,
+        };
+        let by_pci = Observation {
+            gpus: Some(vec![
+                gpu("0000:18:00.0", None, Some("card0")),
+                gpu("0000:2a:00.0", None, None),
+            ]),
+            ..Observation::default()
+        };
+        let mut first = gpu("0000:18:00.0", Some("H100"), Some("nvidia0"));
+        first.readings = Some(Box::default());
+        let by_driver = Observation {
+            driver_gpus: Some(vec![first, gpu("0000:5d:00.0", Some("H100"), Some("nvidia1"))]),
+            ..Observation::default()
+        };
+        // Whichever spoke first: the list is the same.
+        for order in [[&by_pci, &by_driver], [&by_driver, &by_pci]] {
+            let whole = Inventory::merge(Moment::EPOCH, order, vec![]);
+            let names: Vec<_> = whole
+                .gpus
+                .iter()
+                .map(|gpu| {
+                    (
+                        gpu.device.as_deref(),
+                        gpu.identity.model.as_deref(),
+                        gpu.readings.is_some(),
+                    )
+                })
+                .collect();
+            assert_eq!(
+                names,
+                [
+                    (Some("card0"), Some("H100"), true),
+                    (None, None, false),
+                    (Some("nvidia1"), Some("H100"), false)
+                ]
+            );
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Observation {
     pub numa_memory: Option<Vec<NumaMemory>>,
     /// GPUs.
     pub gpus: Option<Vec<Gpu>>,
+    /// GPUs as their driver's own library knows them: each completes the one of `gpus` in the same place, or comes beside them.
+    pub driver_gpus: Option<Vec<Gpu>>,
     /// Drives.
     pub drives: Option<Vec<Drive>>,
     /// Network interfaces.

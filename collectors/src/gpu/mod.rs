@@ -84,6 +84,7 @@ impl GpuCollector {
             numa_node: attribute::numa_node(root, &function),
             device: self.card(&function),
             memory_bytes: vram.map(Bytes::new),
+            readings: None,
         })
     }
 

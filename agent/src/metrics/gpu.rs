@@ -1,0 +1,235 @@
+//! Metrics of GPUs: what PCI shows of each, and what its driver's library reads.
+
+use std::time::Duration;
+
+use facts::Bytes;
+use facts::gpu::{Gpu, GpuReadings};
+
+use super::family as f;
+use super::page::{Page, Value};
+
+const HERTZ_OF_MEGAHERTZ: u64 = 1_000_000;
+
+/// The driver counts in percent, Prometheus in parts of one.
+const WHOLE_PERCENT: f64 = 100.0;
+
+pub(super) fn write(page: &mut Page, gpus: &[Gpu]) {
+    let mut samples = page.family(&f::GPU_INFO);
+    for gpu in gpus {
+        let seen = gpu.readings.as_deref();
+        let labels = [
+            word(&gpu.device),
+            word(&gpu.uuid),
+            &place(gpu),
+            word(&gpu.pci_id),
+            word(&gpu.identity.model),
+            &gpu.numa_node.map(|id| id.to_string()).unwrap_or_default(),
+            seen.map_or("", |seen| word(&seen.vbios)),
+            seen.map_or("", |seen| word(&seen.driver)),
+        ];
+        samples.add(&labels, Some(1_u64));
+    }
+    write_memory(page, gpus);
+    write_work(page, gpus);
+    write_power(page, gpus);
+    write_health(page, gpus);
+    write_bus(page, gpus);
+    write_mig(page, gpus);
+}
+
+fn word(value: &Option<String>) -> &str {
+    value.as_deref().unwrap_or_default()
+}
+
+fn place(gpu: &Gpu) -> String {
+    gpu.pci.map(|pci| pci.to_string()).unwrap_or_default()
+}
+
+/// One family with a sample for each value that a GPU's driver reads: the value of the third label, and the number.
+fn add<const COUNT: usize, V: Into<Value>>(
+    page: &mut Page,
+    family: &'static f::Family,
+    gpus: &[Gpu],
+    values: impl Fn(&GpuReadings) -> [(&'static str, Option<V>); COUNT],
+) {
+    let mut samples = page.family(family);
+    for gpu in gpus {
+        let Some(seen) = gpu.readings.as_deref() else {
+            continue;
+        };
+        for (label, value) in values(seen) {
+            samples.add(&[word(&gpu.device), word(&gpu.uuid), label], value);
+        }
+    }
+}
+
+fn write_memory(page: &mut Page, gpus: &[Gpu]) {
+    let mut samples = page.family(&f::GPU_MEMORY);
+    for gpu in gpus {
+        let seen = gpu.readings.as_deref();
+        let of = |part: fn(&GpuReadings) -> Option<Bytes>| seen.and_then(part);
+        for (state, bytes) in [
+            ("total", gpu.memory_bytes),
+            ("used", of(|seen| seen.memory_used_bytes.value())),
+            ("free", of(|seen| seen.memory_free_bytes.value())),
+            ("reserved", of(|seen| seen.memory_reserved_bytes.value())),
+        ] {
+            let labels = [word(&gpu.device), word(&gpu.uuid), &place(gpu), state];
+            samples.add(&labels, bytes.map(|bytes| bytes.get()));
+        }
+    }
+}
+
+fn write_work(page: &mut Page, gpus: &[Gpu]) {
+    add(page, &f::GPU_UTILIZATION, gpus, |seen| {
+        [
+            ("sm", seen.sm_percent),
+            ("memory", seen.memory_percent),
+            ("encoder", seen.encoder_percent),
+            ("decoder", seen.decoder_percent),
+        ]
+        .map(|(engine, percent)| {
+            (
+                engine,
+                percent.value().map(|percent| f64::from(percent) / WHOLE_PERCENT),
+            )
+        })
+    });
+    add(page, &f::GPU_CLOCK, gpus, |seen| {
+        [
+            ("graphics", seen.graphics_megahertz),
+            ("sm", seen.sm_megahertz),
+            ("memory", seen.memory_megahertz),
+            ("video", seen.video_megahertz),
+        ]
+        .map(|(domain, clock)| {
+            (
+                domain,
+                clock.value().map(|clock| u64::from(clock) * HERTZ_OF_MEGAHERTZ),
+            )
+        })
+    });
+}
+
+fn write_power(page: &mut Page, gpus: &[Gpu]) {
+    add(page, &f::GPU_POWER, gpus, |seen| {
+        [("", seen.power_watts.value().map(|power| power.as_watts_f64()))]
+    });
+    add(page, &f::GPU_POWER_LIMIT, gpus, |seen| {
+        [
+            ("set", seen.power_limit_watts),
+            ("enforced", seen.enforced_limit_watts),
+            ("least", seen.least_limit_watts),
+            ("most", seen.most_limit_watts),
+        ]
+        .map(|(constraint, limit)| (constraint, limit.value().map(|limit| limit.as_watts_f64())))
+    });
+    add(page, &f::GPU_ENERGY, gpus, |seen| {
+        [(
+            "",
+            seen.energy_microjoules
+                .value()
+                .map(|energy| energy.as_joules_f64()),
+        )]
+    });
+}
+
+fn write_health(page: &mut Page, gpus: &[Gpu]) {
+    add(page, &f::GPU_TEMPERATURE, gpus, |seen| {
+        [("core", seen.temperature_celsius.value())]
+    });
+    add(page, &f::GPU_TEMPERATURE_LIMIT, gpus, |seen| {
+        [
+            ("slowdown", seen.slowdown_celsius.value()),
+            ("shutdown", seen.shutdown_celsius.value()),
+        ]
+    });
+    add(page, &f::GPU_ECC, gpus, |seen| {
+        [
+            ("corrected", seen.ecc_corrected.value()),
+            ("uncorrected", seen.ecc_uncorrected.value()),
+        ]
+    });
+    let mut samples = page.family(&f::GPU_XID);
+    for (gpu, seen) in told(gpus) {
+        for xid in &seen.xids {
+            let number = xid.xid.to_string();
+            samples.add(&[word(&gpu.device), word(&gpu.uuid), &number], Some(xid.count));
+        }
+    }
+    let mut samples = page.family(&f::GPU_XID_LAST);
+    for (gpu, seen) in told(gpus) {
+        for xid in &seen.xids {
+            let at = Duration::from_millis(xid.last_at.millis()).as_secs_f64();
+            let number = xid.xid.to_string();
+            samples.add(&[word(&gpu.device), word(&gpu.uuid), &number], Some(at));
+        }
+    }
+    let mut samples = page.family(&f::GPU_THROTTLED);
+    for (gpu, seen) in told(gpus) {
+        for reason in seen.throttled_by.as_ref().into_iter().flatten() {
+            samples.add(&[word(&gpu.device), word(&gpu.uuid), reason], Some(1_u64));
+        }
+    }
+    let mut samples = page.family(&f::GPU_THROTTLE);
+    for (gpu, seen) in told(gpus) {
+        for throttle in &seen.throttled {
+            let time = throttle.nanoseconds.value().map(Duration::from_nanos);
+            samples.add(
+                &[word(&gpu.device), word(&gpu.uuid), &throttle.reason],
+                time.map(|time| time.as_secs_f64()),
+            );
+        }
+    }
+}
+
+fn write_bus(page: &mut Page, gpus: &[Gpu]) {
+    add(page, &f::GPU_PCIE, gpus, |seen| {
+        [
+            ("sent", seen.pcie_sent_bytes_per_second.value()),
+            ("received", seen.pcie_received_bytes_per_second.value()),
+        ]
+    });
+    add(page, &f::GPU_REPLAYS, gpus, |seen| {
+        [("", seen.pcie_replays.value())]
+    });
+}
+
+fn write_mig(page: &mut Page, gpus: &[Gpu]) {
+    let mut samples = page.family(&f::GPU_MIG_INFO);
+    for (gpu, seen) in told(gpus) {
+        for part in &seen.mig_devices {
+            let index = part.index.to_string();
+            let labels = [
+                word(&gpu.device),
+                word(&gpu.uuid),
+                &index,
+                word(&part.uuid),
+                word(&part.name),
+            ];
+            samples.add(&labels, Some(1_u64));
+        }
+    }
+    let mut samples = page.family(&f::GPU_MIG_MEMORY);
+    for (gpu, seen) in told(gpus) {
+        for part in &seen.mig_devices {
+            let index = part.index.to_string();
+            for (state, bytes) in [("total", part.memory_bytes), ("used", part.memory_used_bytes)] {
+                let labels = [
+                    word(&gpu.device),
+                    word(&gpu.uuid),
+                    &index,
+                    word(&part.uuid),
+                    state,
+                ];
+                samples.add(&labels, bytes.value().map(|bytes| bytes.get()));
+            }
+        }
+    }
+}
+
+/// The GPUs whose driver's library speaks.
+fn told(gpus: &[Gpu]) -> impl Iterator<Item = (&Gpu, &GpuReadings)> {
+    gpus.iter()
+        .filter_map(|gpu| Some((gpu, gpu.readings.as_deref()?)))
+}

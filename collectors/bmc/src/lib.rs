@@ -1,5 +1,6 @@
 //! The wire to baseboard management controllers: what they say, read leniently, and the few things we ask of them.
 
+pub mod ipmi;
 pub mod redfish;
 pub mod redundancy;
 

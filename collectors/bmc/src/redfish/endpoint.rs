@@ -186,8 +186,8 @@ impl Credentials {
         &self.username
     }
 
-    /// The password, for the one place that sends it.
-    pub(super) fn password(&self) -> &str {
+    /// The password, for the places that send it or prove that we know it.
+    pub(crate) fn password(&self) -> &str {
         &self.password
     }
 }

@@ -1,0 +1,164 @@
+//! One BMC over IPMI: a kept session that is opened when first needed and again when the BMC has forgotten it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::bytes::DecodeError;
+use super::command::{Command, GET_DEVICE_ID, Repeat, Request};
+use super::counts::{Counts, Packets};
+use super::endpoint::Endpoint;
+use super::error::IpmiError;
+use super::observe::Repository;
+use super::session::Session;
+use super::suite::Suite;
+
+/// How often a command that only reads is sent again after the BMC said that it is busy.
+const BUSY_TRIES: u32 = 3;
+/// Between two of them.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// Completion codes that mean *later*: node busy, timeout inside the BMC.
+const BUSY: [u8; 2] = [0xC0, 0xC3];
+
+/// What a BMC answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// 0 is success.
+    pub completion: u8,
+    /// The answer's data after the completion code.
+    pub data: Vec<u8>,
+}
+
+/// A client of one BMC. One request is out at a time: BMCs answer no faster, and a late answer is then known as such.
+pub struct Ipmi {
+    endpoint: Endpoint,
+    line: Mutex<Option<Session>>,
+    counts: Arc<Counts>,
+    /// The sensor records, as read last.
+    pub(super) repository: Mutex<Option<Arc<Repository>>>,
+}
+
+impl Ipmi {
+    /// A client; nothing is sent before the first request.
+    pub fn new(endpoint: Endpoint) -> Ipmi {
+        Ipmi {
+            endpoint,
+            line: Mutex::new(None),
+            counts: Arc::default(),
+            repository: Mutex::new(None),
+        }
+    }
+
+    /// The BMC's address, as it was given.
+    pub fn address(&self) -> &str {
+        &self.endpoint.address
+    }
+
+    /// What was sent and received so far.
+    pub fn packets(&self) -> Packets {
+        self.counts.now()
+    }
+
+    /// The cipher suite of the open session; `None` while there is none.
+    pub async fn suite(&self) -> Option<Suite> {
+        self.line.lock().await.as_ref().map(Session::suite)
+    }
+
+    /// Sends a request, in a session that is opened where there is none. A command that only reads is repeated: within the
+    /// session, while the BMC is busy, and once in a new session where the old one stays silent (the BMC was restarted). A
+    /// command that acts is sent once.
+    ///
+    /// # Errors
+    /// Where no session comes about or no answer comes. An error code of the BMC is no error here.
+    pub async fn call(&self, request: &Request) -> Result<Reply, IpmiError> {
+        let mut line = self.line.lock().await;
+        let mut kept = line.is_some();
+        let mut busy = 0;
+        loop {
+            if line.is_none() {
+                *line = Some(Session::open(&self.endpoint, &self.counts).await?);
+            }
+            let Some(session) = line.as_mut() else { continue };
+            let answer = match session.call(request).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    *line = None;
+                    if std::mem::take(&mut kept) && request.command.repeat == Repeat::Read {
+                        continue;
+                    }
+                    return Err(error);
+                }
+            };
+            let again = BUSY.contains(&answer.completion) && request.command.repeat == Repeat::Read;
+            if again && busy < BUSY_TRIES {
+                busy += 1;
+                tokio::time::sleep(BUSY_PAUSE).await;
+                continue;
+            }
+            return Ok(Reply {
+                completion: answer.completion,
+                data: answer.data,
+            });
+        }
+    }
+
+    /// As `call`, and an error code of the BMC is an error.
+    ///
+    /// # Errors
+    /// As `call`, and where the completion code is not 0.
+    pub async fn ask(&self, request: &Request) -> Result<Vec<u8>, IpmiError> {
+        let reply = self.call(request).await?;
+        match reply.completion {
+            0 => Ok(reply.data),
+            code => Err(self.completion(request.command, code)),
+        }
+    }
+
+    /// Touches the session where nothing was sent for `Limits::keep_alive`, so that the BMC keeps it. Costs at most one packet.
+    ///
+    /// # Errors
+    /// As `call`.
+    pub async fn keep_alive(&self) -> Result<(), IpmiError> {
+        let idle = self.line.lock().await.as_ref().map(Session::idle);
+        if idle.is_some_and(|idle| idle >= self.endpoint.limits.keep_alive) {
+            self.call(&Request::new(GET_DEVICE_ID, [])).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the session, where there is one. The next request opens another.
+    ///
+    /// # Errors
+    /// Where the BMC does not confirm it.
+    pub async fn close(&self) -> Result<(), IpmiError> {
+        let session = self.line.lock().await.take();
+        match session {
+            Some(session) => session.close().await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn completion(&self, command: Command, code: u8) -> IpmiError {
+        IpmiError::Completion {
+            address: self.address().to_owned(),
+            command,
+            code,
+        }
+    }
+
+    pub(super) fn malformed(&self, command: Command, source: DecodeError) -> IpmiError {
+        IpmiError::Malformed {
+            address: self.address().to_owned(),
+            act: command.to_string(),
+            source,
+        }
+    }
+
+    pub(super) fn refused(&self, why: String) -> IpmiError {
+        IpmiError::Refused {
+            address: self.address().to_owned(),
+            why,
+        }
+    }
+}

@@ -1,12 +1,13 @@
 //! The roster: every source of facts, once.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use facts::observation::Observation;
 use facts::{Inventory, Moment, NoData, Source, SourceStatus};
 
 use crate::block::BlockCollector;
-use crate::collector::Collector;
+use crate::collector::{CollectError, Collector};
 use crate::cpu::CpuCollector;
 use crate::gpu::GpuCollector;
 use crate::hwmon::HwmonCollector;
@@ -37,41 +38,77 @@ pub fn roster(root: &Root, topology: TopologySource) -> Vec<Box<dyn Collector>> 
     ]
 }
 
-/// Asks every source once. One that fails becomes an entry in `sources`; it never spoils the others.
+/// The longest that one pass waits for its sources. All are asked at once; one that hangs in a driver never answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Answer = (Result<Observation, CollectError>, Duration);
+
+/// Asks every source once, each on a thread of its own. One that fails or hangs becomes an entry in `sources`; it never spoils
+/// the others, and the thread of one that hangs is left to itself.
 pub fn facts_now(root: &Root, topology: TopologySource) -> Inventory {
+    let until = Instant::now() + PATIENCE;
+    let asked: Vec<(Source, Receiver<Answer>)> = roster(root, topology).into_iter().map(ask).collect();
     let mut observations: Vec<Observation> = Vec::new();
     let mut sources = Vec::new();
-    for collector in &mut roster(root, topology) {
-        let (source, observation) = ask(root, collector.as_mut());
+    for (mut source, told) in asked {
+        let left = until.saturating_duration_since(Instant::now());
+        let answer = match told.recv_timeout(left) {
+            Ok((answer, took)) => {
+                source.duration_seconds = Some(took.as_secs_f64());
+                answer
+            }
+            Err(error) => Err(silence(&source.name, error)),
+        };
+        source.status = match answer {
+            Ok(observation) => {
+                source.last_success = Some(now());
+                observations.push(observation);
+                SourceStatus::Ok
+            }
+            Err(error) => down(root, &error),
+        };
         sources.push(source);
-        observations.extend(observation);
     }
     Inventory::merge(now(), &observations, sources)
 }
 
-fn ask(root: &Root, collector: &mut dyn Collector) -> (Source, Option<Observation>) {
-    let mut source = Source::pending(collector.name(), collector.beat());
+fn ask(mut collector: Box<dyn Collector>) -> (Source, Receiver<Answer>) {
+    let source = Source::pending(collector.name(), collector.beat());
+    let (tell, told) = channel();
     let started = Instant::now();
-    let answer = collector.collect();
-    source.duration_seconds = Some(started.elapsed().as_secs_f64());
-    match answer {
-        Ok(observation) => {
-            source.status = SourceStatus::Ok;
-            source.last_success = Some(now());
-            (source, Some(observation))
+    // Without a thread the sender is dropped, and the source has said nothing.
+    let _ = std::thread::Builder::new()
+        .name(format!("see {}", source.name))
+        .spawn(move || {
+            let answer = collector.collect();
+            // Fails only where nobody waits any more.
+            let _ = tell.send((answer, started.elapsed()));
+        });
+    (source, told)
+}
+
+/// Why a source gave no answer at all.
+fn silence(name: &str, error: RecvTimeoutError) -> CollectError {
+    match error {
+        RecvTimeoutError::Timeout => {
+            let seconds = PATIENCE.as_secs();
+            CollectError::new(NoData::Timeout, format!("no answer within {seconds} s"))
         }
-        Err(error) => {
-            let is_topology_alone = root.is_nothing() && error.reason == NoData::Absent;
-            source.status = SourceStatus::Down {
-                reason: error.reason,
-                message: if is_topology_alone {
-                    "an exported topology does not speak of it".to_owned()
-                } else {
-                    error.explain()
-                },
-            };
-            (source, None)
+        RecvTimeoutError::Disconnected => {
+            CollectError::new(NoData::Garbled, format!("the collector {name} broke"))
         }
+    }
+}
+
+fn down(root: &Root, error: &CollectError) -> SourceStatus {
+    let is_topology_alone = root.is_nothing() && error.reason == NoData::Absent;
+    SourceStatus::Down {
+        reason: error.reason,
+        message: if is_topology_alone {
+            "an exported topology does not speak of it".to_owned()
+        } else {
+            error.explain()
+        },
     }
 }
 

@@ -230,3 +230,15 @@ fn a_gpu_that_is_cut_names_its_parts() {
     assert_eq!(parts[0]["memory_used_bytes"], json!(13_631_488));
     assert_eq!(parts[1]["name"], "NVIDIA H100 80GB HBM3 MIG 3g.40gb");
 }
+
+#[test]
+fn a_call_that_hangs_is_waited_for_no_longer_than_thirty_seconds() {
+    let Some(stand) = Stand::with(&world(1, (0, "faults = { nvmlDeviceGetPowerUsage = \"hang\" }"))) else {
+        return;
+    };
+    let facts = stand.facts();
+    let nvml = source(&facts, "nvml");
+    assert_eq!(nvml["reason"], "timeout", "{nvml}");
+    assert!(named(&facts).is_empty());
+    assert_eq!(source(&facts, "cpu")["state"], "ok");
+}

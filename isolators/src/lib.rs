@@ -1,6 +1,6 @@
 //! Intents into steps, steps into a host: one hand that writes.
 //!
-//! *Steps* are data and planning is pure reading; [`apply`] alone writes, and alone asks the modes whether it may.
+//! *Steps* are data and planning is pure reading; [`mod@apply`] alone writes, and alone asks the modes whether it may.
 
 pub mod apply;
 pub mod cgroup;

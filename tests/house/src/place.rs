@@ -76,6 +76,14 @@ impl Place {
         self.target.join("tools")
     }
 
+    /// The path on which checks find their tools: those that were fetched, then everything else.
+    pub fn path_with_tools(&self) -> OsString {
+        let fetched = self.tools().join("prometheus/usr/bin");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let all = std::iter::once(fetched).chain(std::env::split_paths(&path));
+        std::env::join_paths(all).unwrap_or(path)
+    }
+
     /// The log of one step.
     pub fn log(&self, step: &str) -> PathBuf {
         self.records.join(format!("{step}.log"))

@@ -137,7 +137,9 @@ fn tests(place: &Place, screen: &Screen, quick: bool, totals: &mut Totals) -> Ve
         let log = place.log(name);
         let mut running = screen.begin(name, None);
         let (passed, failed) = (totals.passed, totals.failed);
-        let ran = steps::follow(place.cargo(&words), &log, &mut running, |line, running| {
+        let mut command = place.cargo(&words);
+        command.env("PATH", place.path_with_tools());
+        let ran = steps::follow(command, &log, &mut running, |line, running| {
             steps::advance_by_cargo(line, running);
             if totals.take(line) && !is_cargo_noise(line) {
                 screen.line(&format!("  {line}"));
@@ -175,7 +177,7 @@ fn validators(place: &Place, screen: &Screen) -> Done {
     command
         .arg(VALIDATE)
         .env("CARGO_TARGET_DIR", &place.target)
-        .env("BUSBAR_TARGET", &place.target);
+        .env("PATH", place.path_with_tools());
     let log = place.log(NAME);
     let mut running = screen.begin(NAME, None);
     let (mut skipped, mut last) = (None, String::new());

@@ -106,6 +106,10 @@ families! {
         "Temperature at which a GPU slows down or switches itself off." from "NVML";
     GPU_ECC Counter "busbar_gpu_ecc_errors_total" ["gpu", "gpu_uuid", "severity"]
         "Memory errors in the life of a GPU's board; absent where ECC is off." from "NVML";
+    GPU_REMAPPED Counter "busbar_gpu_remapped_rows_total" ["gpu", "gpu_uuid", "severity"]
+        "Rows of a GPU's memory that were replaced, by the errors that made it so." from "NVML";
+    GPU_REMAP Gauge "busbar_gpu_row_remap" ["gpu", "gpu_uuid", "state"]
+        "1 where a row of a GPU's memory waits for a reset to be replaced (pending) or could not be (failed), else 0." from "NVML";
     GPU_XID Counter "busbar_gpu_xid_errors_total" ["gpu", "gpu_uuid", "xid"]
         "Critical errors that the driver reported, in this run of the agent." from "NVML events";
     GPU_XID_LAST Gauge "busbar_gpu_xid_last_timestamp_seconds" ["gpu", "gpu_uuid", "xid"]

@@ -136,7 +136,10 @@ fn write_power(page: &mut Page, gpus: &[Gpu]) {
 
 fn write_health(page: &mut Page, gpus: &[Gpu]) {
     add(page, &f::GPU_TEMPERATURE, gpus, |seen| {
-        [("core", seen.temperature_celsius.value())]
+        [
+            ("core", seen.temperature_celsius.value()),
+            ("memory", seen.memory_temperature_celsius.value()),
+        ]
     });
     add(page, &f::GPU_TEMPERATURE_LIMIT, gpus, |seen| {
         [
@@ -150,6 +153,23 @@ fn write_health(page: &mut Page, gpus: &[Gpu]) {
             ("uncorrected", seen.ecc_uncorrected.value()),
         ]
     });
+    add(page, &f::GPU_REMAPPED, gpus, |seen| {
+        [
+            ("corrected", seen.remapped_corrected.value()),
+            ("uncorrected", seen.remapped_uncorrected.value()),
+        ]
+    });
+    add(page, &f::GPU_REMAP, gpus, |seen| {
+        [
+            ("pending", seen.remap_pending.value()),
+            ("failed", seen.remap_failed.value()),
+        ]
+    });
+    write_events(page, gpus);
+}
+
+/// What comes and goes: critical errors, and what holds the clocks back.
+fn write_events(page: &mut Page, gpus: &[Gpu]) {
     let mut samples = page.family(&f::GPU_XID);
     for (gpu, seen) in told(gpus) {
         for xid in &seen.xids {

@@ -96,6 +96,8 @@ pub struct GpuReadings {
     pub energy_microjoules: Reading<Energy>,
     /// Temperature of the chip.
     pub temperature_celsius: Reading<u32>,
+    /// Temperature of its memory.
+    pub memory_temperature_celsius: Reading<u32>,
     /// Temperature at which the chip slows itself down.
     pub slowdown_celsius: Reading<u32>,
     /// Temperature at which the chip switches itself off.
@@ -106,6 +108,14 @@ pub struct GpuReadings {
     pub ecc_corrected: Reading<u64>,
     /// Errors that ECC could not correct in the life of the board.
     pub ecc_uncorrected: Reading<u64>,
+    /// Rows of memory that were replaced after errors that ECC corrected.
+    pub remapped_corrected: Reading<u64>,
+    /// Rows of memory that were replaced after errors that it could not.
+    pub remapped_uncorrected: Reading<u64>,
+    /// Whether a row waits for the next reset of the GPU to be replaced.
+    pub remap_pending: Reading<bool>,
+    /// Whether a row could not be replaced: the board is to be exchanged.
+    pub remap_failed: Reading<bool>,
     /// Why the clocks are held back now, in the words of nvml.h; empty where nothing holds them back.
     pub throttled_by: Reading<Vec<String>>,
     /// How long each reason has held the clocks back.

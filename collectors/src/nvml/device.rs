@@ -11,6 +11,7 @@ use nvml_wrapper::enum_wrappers::device::{
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::MemoryInfo;
 
+use super::field;
 use super::reason::{known, reading, reading_if};
 
 /// The most MIG devices of one GPU that are read; NVIDIA cuts a GPU into seven.
@@ -25,7 +26,7 @@ const MICROJOULES_OF_MILLIJOULE: u64 = 1_000;
 const MOST_MILLIWATTS: u32 = 1_000_000_000;
 
 /// No chip is hotter and lives.
-const MOST_CELSIUS: u32 = 250;
+pub(super) const MOST_CELSIUS: u32 = 250;
 
 /// No clock is faster.
 const MOST_MEGAHERTZ: u32 = 100_000;
@@ -107,6 +108,7 @@ pub(super) fn read(device: &Device<'_>) -> Result<GpuReadings, NvmlError> {
     read_work(device, &mut seen)?;
     read_power(device, &mut seen)?;
     read_health(device, &mut seen)?;
+    field::read(device, &mut seen)?;
     read_bus(device, &mut seen)?;
     read_mig(device, &mut seen)?;
     Ok(seen)
@@ -259,9 +261,9 @@ fn words_of(reasons: ThrottleReasons) -> Vec<String> {
         .collect()
 }
 
-/// NVML's blank 64-bit numbers have their highest bit set; no counter gets there.
+/// Blank 64-bit numbers lie just below 2^63 or have their highest bit set; no counter gets half as far.
 fn is_count(value: u64) -> bool {
-    value < 1 << 63
+    value < 1 << 62
 }
 
 /// Whether these can be the numbers of one memory.

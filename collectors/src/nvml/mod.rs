@@ -4,6 +4,7 @@
 //! or that GPU, and no other.
 
 mod device;
+mod field;
 mod library;
 mod reason;
 mod xid;

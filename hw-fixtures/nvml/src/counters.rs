@@ -1,10 +1,10 @@
-//! What only grows: energy, ECC errors, time in which clocks were held back, PCIe replays.
+//! What only grows: energy, ECC errors, time in which clocks were held back, PCIe replays; and values by their field's number.
 
-use std::ffi::{c_uint, c_ulonglong};
+use std::ffi::{c_int, c_uint, c_ulonglong};
 
 use nvml_wrapper_sys::bindings::*;
 
-use crate::abi::{exported, put};
+use crate::abi::{exported, put, take};
 use crate::state::offered;
 
 exported! {
@@ -45,6 +45,27 @@ exported! {
         let gpu = world.gpu("nvmlDeviceGetViolationStatus", device)?;
         let seen = offered(gpu.violations_nanoseconds.get(&policy.to_string()))?;
         put(time, nvmlViolationTime_t { referenceTime: 0, violationTime: *seen })
+    }
+
+    fn nvmlDeviceGetFieldValues(
+        world, device: nvmlDevice_t, count: c_int, values: *mut nvmlFieldValue_t,
+    ) {
+        let gpu = world.gpu("nvmlDeviceGetFieldValues", device)?;
+        let count = usize::try_from(count).map_err(|_| nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)?;
+        for at in 0..count {
+            let place = values.wrapping_add(at);
+            let mut field = take(place)?;
+            match gpu.fields.get(&field.fieldId.to_string()) {
+                Some(value) => {
+                    field.valueType = nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG;
+                    field.value = nvmlValue_t { ullVal: *value };
+                    field.nvmlReturn = nvmlReturn_enum_NVML_SUCCESS;
+                }
+                None => field.nvmlReturn = nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED,
+            }
+            put(place, field)?;
+        }
+        Ok(())
     }
 
     fn nvmlDeviceGetPcieReplayCounter(world, device: nvmlDevice_t, count: *mut c_uint) {

@@ -99,6 +99,8 @@ pub(crate) struct Gpu {
     /// Kilobytes a second sent and received.
     pub(crate) pcie_kilobytes: Option<[u32; 2]>,
     pub(crate) pcie_replays: Option<u32>,
+    /// Values by their field's number (`NVML_FI_DEV_…`), as text like above.
+    pub(crate) fields: BTreeMap<String, u64>,
     /// Whether MIG is on; left out on a GPU that cannot be cut.
     pub(crate) mig: Option<bool>,
     pub(crate) mig_devices: Vec<Mig>,

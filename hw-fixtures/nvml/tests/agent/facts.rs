@@ -101,6 +101,10 @@ fn one_gpu_with_all_that_it_tells() {
         ("energy_microjoules", json!(1_234_567_890_000_u64)),
         ("slowdown_celsius", json!(90)),
         ("ecc_corrected", json!(12)),
+        ("memory_temperature_celsius", json!(61)),
+        ("remapped_corrected", json!(2)),
+        ("remap_pending", json!(true)),
+        ("remap_failed", json!({"no_data": "unsupported"})),
         ("ecc_uncorrected", json!(1)),
         ("throttled_by", json!(["sw_power_cap", "sw_thermal_slowdown"])),
         ("pcie_sent_bytes_per_second", json!(1_200_000)),
@@ -186,7 +190,8 @@ fn numbers_that_cannot_be_true_are_dropped() {
         .replace("temperature_celsius = 54", "temperature_celsius = 4294967295")
         .replace("power_milliwatts = 412500", "power_milliwatts = 4294967295")
         .replace("used = 1048576", "used = 9223372036854775789")
-        .replace("corrected = 12", "corrected = 9223372036854775807")
+        .replace("corrected = 12", "corrected = 9223372036854775790")
+        .replace("82 = 61, 142 = 2", "82 = 4294967295, 142 = 9223372036854775789")
         .replace(
             "energy_millijoules = 1234567890",
             "energy_millijoules = 9223372036854775789",
@@ -200,6 +205,9 @@ fn numbers_that_cannot_be_true_are_dropped() {
         "power_watts",
         "memory_used_bytes",
         "energy_microjoules",
+        "memory_temperature_celsius",
+        "remapped_corrected",
+        "ecc_corrected",
     ] {
         assert_eq!(seen[key], json!({"no_data": "garbled"}), "{key}");
     }

@@ -228,6 +228,7 @@ throttle_reasons = 0x24
 violations_nanoseconds = {{ 0 = 1500000000, 1 = 0 }}
 pcie_kilobytes = [1200, 3400]
 pcie_replays = 3
+fields = {{ 82 = 61, 142 = 2, 143 = 0, 144 = 1 }}
 mig = false
 {extra}
 "#,

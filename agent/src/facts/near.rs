@@ -139,8 +139,14 @@ fn near(inventory: &Inventory, node: Option<NumaNodeId>, address: Option<PciAddr
         .or_else(|| of_place().map(|place| place.cpus.clone()))
 }
 
+/// Maker and model; makers who write their name into the model are named once.
 fn who(identity: &Identity) -> String {
-    let words = [identity.maker.as_deref(), identity.model.as_deref()];
+    let model = identity.model.as_deref();
+    let maker = identity.maker.as_deref();
+    let words = [
+        maker.filter(|maker| !model.is_some_and(|model| model.starts_with(maker))),
+        model,
+    ];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 

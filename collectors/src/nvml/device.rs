@@ -78,8 +78,8 @@ pub(super) fn identify(device: &Device<'_>) -> Result<Gpu, NvmlError> {
         },
         uuid: word(known(device.uuid())?),
         pci: pci.as_ref().and_then(|pci| pci.bus_id.parse::<PciAddress>().ok()),
-        // The lower half is the vendor, the upper half the device.
-        pci_id: pci.map(|pci| {
+        // The lower half is the vendor, the upper half the device; 0 is neither.
+        pci_id: pci.filter(|pci| pci.pci_device_id != 0).map(|pci| {
             format!(
                 "{:04x}:{:04x}",
                 pci.pci_device_id & 0xffff,

@@ -170,6 +170,10 @@ impl Handshake {
     ) -> Result<Bytes<'a>, Failed> {
         let mut bytes = Bytes::of(what, payload);
         let (answered, status) = (bytes.u8()?, bytes.u8()?);
+        // A refusal may end here: OpenIPMI's simulator sends nothing after the status.
+        if answered == tag && status != 0 && bytes.left() == 0 {
+            return Err(Failed::Status(status));
+        }
         bytes.skip(reserved)?;
         let session = bytes.u32()?;
         let ours = session == self.console_session || (status != 0 && session == 0);
@@ -339,6 +343,7 @@ mod tests {
         }
         let refusal = [1, 0x11, 0, 0, 0xd4, 0xc3, 0xb2, 0xa1];
         assert_eq!(ours.read_open(1, &refusal), Err(Failed::Status(0x11)));
+        assert_eq!(ours.read_open(1, &[1, 4]), Err(Failed::Status(4)));
     }
 
     proptest! {

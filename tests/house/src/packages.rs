@@ -59,7 +59,22 @@ const BUILD: [Package; 5] = [
 ];
 
 /// What `cargo verify` asks as strangers; without one of them the checks that need it are skipped.
-const STRANGERS: [Package; 4] = [
+const STRANGERS: [Package; 7] = [
+    Package {
+        name: "openipmi",
+        why: "ipmi_sim, the BMC that our IPMI client is tried against",
+        probe: Probe::Program("ipmi_sim"),
+    },
+    Package {
+        name: "libopenipmi-dev",
+        why: "headers with which that BMC learns DCMI",
+        probe: Probe::File("/usr/include/OpenIPMI/extcmd.h"),
+    },
+    Package {
+        name: "ipmitool",
+        why: "reads the same sensors as our IPMI client",
+        probe: Probe::Program("ipmitool"),
+    },
     Package {
         name: "hwloc-nox",
         why: "lstopo, against which our topology is compared",

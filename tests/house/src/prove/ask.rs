@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -69,6 +69,7 @@ pub fn until<T>(
 pub struct Running {
     child: Child,
     out: Option<BufReader<ChildStdout>>,
+    log: PathBuf,
 }
 
 impl Running {
@@ -85,7 +86,11 @@ impl Running {
                 Wrong::Failed(format!("cannot start {}: {err}", command.get_program().display()))
             })?;
         let out = child.stdout.take().map(BufReader::new);
-        Ok(Running { child, out })
+        Ok(Running {
+            child,
+            out,
+            log: log.to_owned(),
+        })
     }
 
     /// Reads lines until one holds `words`; that line. The rest is read and thrown away, so that nobody blocks.
@@ -93,20 +98,19 @@ impl Running {
         let Some(mut out) = self.out.take() else {
             return Err(Wrong::Failed("its lines are read already".to_owned()));
         };
-        let mut seen = String::new();
         loop {
             let mut line = String::new();
             let read = out.read_line(&mut line);
             if read.is_err() || read.is_ok_and(|read| read == 0) {
+                let log = crate::steps::tail(&self.log).join("\n");
                 return Err(Wrong::Failed(format!(
-                    "it ended before it said {words:?}; it said:\n{seen}"
+                    "it ended before it said {words:?}:\n{log}"
                 )));
             }
             if line.contains(words) {
                 thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
                 return Ok(line);
             }
-            seen.push_str(&line);
         }
     }
 

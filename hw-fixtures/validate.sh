@@ -12,7 +12,7 @@ set -euo pipefail
 
 SERVICE_VALIDATOR=3.1.8
 PROTOCOL_VALIDATOR=1.3.2
-# The DMTF's schemas (DSP8010) as this crate on crates.io carries them: dmtf.org itself need not be reachable.
+# The DMTF's schemas (DSP8010) as this published crate carries them: dmtf.org itself need not be reachable.
 SCHEMA_CRATE=nv-redfish-schema
 SCHEMA_VERSION=0.22.1
 

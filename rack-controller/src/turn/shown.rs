@@ -25,7 +25,10 @@ impl Shown {
             // The client's own count: what was sent, not what we believe to have sent.
             bmc.writes = lines.get(&bmc.name).map_or(0, |line| line.writes());
         }
-        shown.doubts.extend(strangers(&rack.sight));
+        // A simulated BMC belongs to no machine, and the agent beside it is real: that they differ is no news.
+        if !shown.simulated {
+            shown.doubts.extend(strangers(&rack.sight));
+        }
         Shown { rack: shown, would }
     }
 }

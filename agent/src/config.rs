@@ -8,6 +8,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use collectors::roster::Wishes;
 use facts::CpuSet;
 use intent::{Actuator, Actuators, Mode};
 
@@ -70,6 +71,8 @@ pub struct Config {
     pub token_file: Option<PathBuf>,
     /// CPUs that are kept for the host; `None` for the first core.
     pub reserved_cpus: Option<CpuSet>,
+    /// What is wished of the collectors.
+    pub wishes: Wishes,
 }
 
 impl Default for Config {
@@ -84,6 +87,7 @@ impl Default for Config {
             tls: None,
             token_file: None,
             reserved_cpus: None,
+            wishes: Wishes::default(),
         }
     }
 }

@@ -158,7 +158,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
             reader: PathBuf::from(SELF),
         }
     };
-    let sources = roster(&root, topology);
+    let sources = roster(&root, topology, &config.wishes);
     let collect = Collect::start(
         root.clone(),
         sources,

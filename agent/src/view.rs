@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Status, Workload};
-use facts::{CpuSet, Energy, Inventory, Moment, NoData};
+use facts::{CpuSet, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation};
 use tokio::sync::watch;
 
@@ -32,6 +32,10 @@ pub struct Seen {
     pub energy: BTreeMap<String, Energy>,
     /// How often each source failed, by reason, in this run.
     pub errors: BTreeMap<(&'static str, NoData), u64>,
+    /// What each source counts, in the order of the roster; those that are asked at each scrape have theirs in `collect::Fresh`.
+    pub sheets: Vec<Arc<Sheet>>,
+    /// How many values of each source were none (blanks, sentinels, what cannot be true), in this run.
+    pub invalid: BTreeMap<&'static str, u64>,
 }
 
 /// What the keeper holds.

@@ -69,6 +69,7 @@ fn view() -> View {
                 ("intel-rapl:0:0".to_owned(), Energy::from_microjoules(2_000_001)),
             ]),
             errors: BTreeMap::from([(("nvml", NoData::Absent), 3)]),
+            ..Seen::default()
         }),
         kept: Arc::new(kept),
     }
@@ -228,6 +229,7 @@ fn the_documentation_is_made_from_the_table() {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Info => "info",
+            Kind::Histogram => "histogram",
         };
         let labels = family.labels.join(", ");
         let _ = writeln!(

@@ -19,6 +19,17 @@ pub trait Collector: Send {
     /// How often it is worth asking.
     fn beat(&self) -> Duration;
 
+    /// Whether it reads nothing but the kernel's own memory, in well under a millisecond a hundred files: it is then asked
+    /// again whenever somebody scrapes, so that its counters are as fresh as the scrape. Its beat keeps the inventory fresh.
+    fn is_cheap(&self) -> bool {
+        false
+    }
+
+    /// The subsystems of kernel uevents (`SUBSYSTEM=`) after which it is worth asking at once.
+    fn subsystems(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Asks the source once.
     ///
     /// # Errors

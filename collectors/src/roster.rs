@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use facts::observation::Observation;
-use facts::{Inventory, Moment, NoData, Source, SourceStatus};
+use facts::{Family, Inventory, Moment, NoData, Source, SourceStatus};
 
 use crate::block::BlockCollector;
 use crate::collector::{CollectError, Collector};
@@ -20,9 +20,25 @@ use crate::pressure::PressureCollector;
 use crate::root::Root;
 use crate::topology::{TopologyCollector, TopologySource};
 
+/// What a node's configuration wishes of its collectors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Counters of every CPU, not only sums of NUMA nodes and sockets.
+    pub per_cpu: bool,
+    /// The names of node_exporter beside our own, for those who run the agent in its place.
+    pub node_names: bool,
+}
+
+/// The families of all sources' sheets, in the order of the page. A source that counts has one line here.
+pub fn families() -> impl Iterator<Item = &'static Family> {
+    let tables: [&'static [&'static Family]; 0] = [];
+    tables.into_iter().flatten().copied()
+}
+
 /// All collectors of one machine, in the order in which their facts are merged. A new source is one folder and one line here.
-pub fn roster(root: &Root, topology: TopologySource) -> Vec<Box<dyn Collector>> {
+pub fn roster(root: &Root, topology: TopologySource, wishes: &Wishes) -> Vec<Box<dyn Collector>> {
     let root = || root.clone();
+    let _ = wishes;
     vec![
         Box::new(TopologyCollector::new(root(), topology)),
         Box::new(MachineCollector::new(root())),
@@ -47,7 +63,10 @@ type Answer = (Result<Observation, CollectError>, Duration);
 /// the others, and the thread of one that hangs is left to itself.
 pub fn facts_now(root: &Root, topology: TopologySource) -> Inventory {
     let until = Instant::now() + PATIENCE;
-    let asked: Vec<(Source, Receiver<Answer>)> = roster(root, topology).into_iter().map(ask).collect();
+    let asked: Vec<(Source, Receiver<Answer>)> = roster(root, topology, &Wishes::default())
+        .into_iter()
+        .map(ask)
+        .collect();
     let mut observations: Vec<Observation> = Vec::new();
     let mut sources = Vec::new();
     for (mut source, told) in asked {

@@ -1,12 +1,13 @@
 //! The hub: takes the turns of all collectors, keeps the last observation of each, and hangs up the merged view.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use collectors::Root;
 use facts::observation::Observation;
-use facts::{Inventory, NoData, Source, SourceStatus};
+use facts::{Inventory, NoData, Sheet, Source, SourceStatus};
 
 use super::Patience;
 use super::beat::{Now, Report, Silence, Turn};
@@ -39,6 +40,7 @@ struct Lane {
     name: &'static str,
     beat: Duration,
     last: Option<(Instant, Box<Observation>)>,
+    sheet: Option<Arc<Sheet>>,
     parts: Option<Parts>,
     asked_at: Option<Instant>,
     wake: Option<Sender<Now>>,
@@ -54,6 +56,7 @@ pub(super) struct Hub {
     lanes: Vec<Lane>,
     counters: Counters,
     errors: BTreeMap<(&'static str, NoData), u64>,
+    invalid: BTreeMap<&'static str, u64>,
     hints: Vec<Option<String>>,
 }
 
@@ -69,6 +72,7 @@ impl Hub {
             lanes: Vec::new(),
             counters: Counters::default(),
             errors: BTreeMap::new(),
+            invalid: BTreeMap::new(),
             hints,
         }
     }
@@ -80,6 +84,7 @@ impl Hub {
             name,
             beat,
             last: None,
+            sheet: None,
             parts: None,
             asked_at: None,
             wake: None,
@@ -130,6 +135,8 @@ impl Hub {
             inventory: Inventory::merge(self.clock.now(), observations, sources),
             energy: self.counters.totals(),
             errors: self.errors.clone(),
+            sheets: self.lanes.iter().filter_map(Lane::sheet).collect(),
+            invalid: self.invalid.clone(),
         });
     }
 
@@ -148,7 +155,11 @@ impl Hub {
                 lane.asked_at = None;
                 lane.source.duration_seconds = Some(took.as_secs_f64());
                 match answer {
-                    Ok(seen) => {
+                    Ok(mut seen) => {
+                        lane.sheet = seen.sheet.take().map(Arc::new);
+                        let invalid = lane.sheet.as_ref().map_or(0, |sheet| sheet.invalid());
+                        let count = self.invalid.entry(lane.name).or_default();
+                        *count = count.saturating_add(invalid);
                         if let Some(zones) = &seen.power_zones {
                             self.counters.take(zones);
                         }
@@ -234,6 +245,11 @@ impl Hub {
 }
 
 impl Lane {
+    /// What it counts, for as long as what it saw is kept.
+    fn sheet(&self) -> Option<Arc<Sheet>> {
+        self.last.as_ref().and(self.sheet.clone())
+    }
+
     fn see(&mut self, seen: Box<Observation>, events: &Events) {
         let parts = Parts::of(&seen);
         if let Some(before) = &self.parts {

@@ -1,47 +1,8 @@
-//! The families of the agent's metrics: one table, from which the page, the lint and docs/metrics-agent.md come.
+//! The families that the agent writes from its view; those of the sources' sheets stand with their collectors.
 
-/// The kind of a family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows, until the agent or the machine starts anew.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Always 1; what it tells is in its labels.
-    Info,
-}
+pub use facts::metric::{Family, Kind};
 
-/// One family.
-#[derive(Debug)]
-pub struct Family {
-    /// Its name, with its base unit.
-    pub name: &'static str,
-    /// Its kind.
-    pub kind: Kind,
-    /// The names of its labels; one that has no value is left out of a sample.
-    pub labels: &'static [&'static str],
-    /// What it means.
-    pub help: &'static str,
-    /// Where it comes from.
-    pub source: &'static str,
-}
-
-macro_rules! families {
-    ($($id:ident $kind:ident $name:literal [$($label:literal),*] $help:literal from $source:literal;)*) => {
-        $(pub(super) static $id: Family = Family {
-            name: $name,
-            kind: Kind::$kind,
-            labels: &[$($label),*],
-            help: $help,
-            source: $source,
-        };)*
-
-        /// All of them, in the order of the page.
-        pub static TABLE: &[&Family] = &[$(&$id),*];
-    };
-}
-
-families! {
+facts::families! {
     BUILD_INFO Info "busbar_build_info" ["version", "revision", "target"]
         "The agent's build." from "the agent itself";
     AGENT_START Gauge "busbar_agent_start_timestamp_seconds" []

@@ -152,6 +152,7 @@ impl Page {
                 family.name.strip_suffix("_total").unwrap_or(family.name),
                 "counter",
             ),
+            (_, Kind::Histogram) => (family.name, "histogram"),
             (Format::OpenMetrics, Kind::Info) => {
                 (family.name.strip_suffix("_info").unwrap_or(family.name), "info")
             }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cpuset::CpuSet;
+use crate::doubt::Doubt;
 use crate::drive::Drive;
 use crate::gpu::Gpu;
 use crate::identity::{NumaNodeId, PciAddress};
@@ -101,6 +102,8 @@ pub struct Inventory {
     pub pressure: Vec<Pressure>,
     /// CPU times.
     pub cpu_times: Vec<CpuTimes>,
+    /// What sources said and what cannot all be true.
+    pub doubts: Vec<Doubt>,
     /// Every source: those that spoke, those that did not and why.
     pub sources: Vec<Source>,
 }
@@ -168,6 +171,7 @@ impl Inventory {
         set(&mut self.sensors, &seen.sensors);
         set(&mut self.pressure, &seen.pressure);
         set(&mut self.cpu_times, &seen.cpu_times);
+        self.doubts.extend_from_slice(&seen.doubts);
         self.sources.extend(seen.missing.iter().map(Source::from));
     }
 

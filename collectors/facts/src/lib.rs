@@ -1,23 +1,29 @@
 //! What is: the pure nouns of a server and its parts. No file, no socket, no clock, no thread.
 
 pub mod cpuset;
+pub mod doubt;
 pub mod drive;
 pub mod gpu;
 pub mod identity;
 pub mod inventory;
+pub mod metric;
 pub mod moment;
 pub mod nic;
 pub mod observation;
 pub mod power;
 pub mod reading;
+pub mod sheet;
 pub mod supply;
 pub mod topology;
 pub mod unit;
 
 pub use cpuset::{CpuSet, NumaSet};
+pub use doubt::Doubt;
 pub use identity::{CoreId, CpuId, Identity, NumaNodeId, PackageId, PciAddress};
 pub use inventory::Inventory;
+pub use metric::Family;
 pub use moment::Moment;
 pub use observation::{Source, SourceStatus};
 pub use reading::{NoData, Reading};
+pub use sheet::{Number, Pad, Sheet};
 pub use unit::{Bytes, Energy, Power};

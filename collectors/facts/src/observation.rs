@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::doubt::Doubt;
 use crate::drive::Drive;
 use crate::gpu::Gpu;
 use crate::inventory::{Machine, Memory, NumaMemory};
@@ -11,6 +12,7 @@ use crate::moment::Moment;
 use crate::nic::Nic;
 use crate::power::{CpuTimes, PowerZone, Pressure, Sensor};
 use crate::reading::NoData;
+use crate::sheet::Sheet;
 use crate::topology::Topology;
 
 /// What one source said. Each source fills what it knows; `None` means that it does not speak of that.
@@ -44,6 +46,12 @@ pub struct Observation {
     /// Parts of this source that said nothing although the rest spoke: each becomes an entry of `Inventory::sources`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
+    /// What cannot all be true of what it said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
+    /// What it counts: shown in metrics, not part of the inventory.
+    #[serde(skip)]
+    pub sheet: Option<Sheet>,
 }
 
 /// A part of a source that said nothing.

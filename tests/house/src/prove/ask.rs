@@ -114,6 +114,11 @@ impl Running {
         }
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop and waits until it has.
     pub fn stop(mut self) -> Result<(), Wrong> {
         let id = self.child.id().to_string();

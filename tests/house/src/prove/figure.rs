@@ -31,6 +31,17 @@ impl Figure {
         }
     }
 
+    /// Ours against a peer's in the same run: at most this share of it.
+    pub fn ratio(what: &str, unit: &str, ours: f64, theirs: f64, most: f64) -> Figure {
+        let ratio = ours / theirs;
+        Figure {
+            what: what.to_owned(),
+            value: format!("{ours:.2} {unit} beside {theirs:.2} {unit}: {ratio:.3} of it"),
+            target: format!("≤ {most:.2} of it"),
+            verdict: Some(ratio <= most),
+        }
+    }
+
     /// A figure without a target: a peer's, or one to compare with.
     pub fn told(what: &str, value: String) -> Figure {
         Figure {

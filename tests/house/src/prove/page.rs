@@ -8,26 +8,32 @@ use crate::Wrong;
 use crate::place::Place;
 
 const PAGE: &str = "docs/performance.md";
-const BEGIN: &str = "<!-- cargo prove house: begin -->";
-const END: &str = "<!-- cargo prove house: end -->";
+/// The marks of a table.
+fn marks(name: &str) -> (String, String) {
+    (
+        format!("<!-- cargo prove {name}: begin -->"),
+        format!("<!-- cargo prove {name}: end -->"),
+    )
+}
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
-/// Rewrites the table.
-pub fn write(place: &Place, figures: &[Figure], before: &str, after: &str) -> Result<(), Wrong> {
+/// Rewrites the table of this name.
+pub fn write(name: &str, place: &Place, figures: &[Figure], before: &str, after: &str) -> Result<(), Wrong> {
     let path = place.root.join(PAGE);
     let page =
         fs::read_to_string(&path).map_err(|err| Wrong::Failed(format!("cannot read {PAGE}: {err}")))?;
-    let page = between(&page, &table(figures, before, after))
-        .ok_or_else(|| Wrong::Failed(format!("{PAGE} has lost its marks {BEGIN} and {END}")))?;
+    let (begin, end) = marks(name);
+    let page = between(&page, &begin, &end, &table(figures, before, after))
+        .ok_or_else(|| Wrong::Failed(format!("{PAGE} has lost its marks {begin} and {end}")))?;
     crate::steps::write_whole(&path, &page).map_err(Wrong::Failed)
 }
 
-fn between(page: &str, table: &str) -> Option<String> {
-    let (head, rest) = page.split_once(BEGIN)?;
-    let (_, tail) = rest.split_once(END)?;
-    Some(format!("{head}{BEGIN}\n{table}{END}{tail}"))
+fn between(page: &str, begin: &str, end: &str, table: &str) -> Option<String> {
+    let (head, rest) = page.split_once(begin)?;
+    let (_, tail) = rest.split_once(end)?;
+    Some(format!("{head}{begin}\n{table}{end}{tail}"))
 }
 
 fn table(figures: &[Figure], before: &str, after: &str) -> String {
@@ -97,10 +103,11 @@ mod tests {
 
     #[test]
     fn only_what_stands_between_the_marks_is_rewritten() {
-        let page = format!("# Performance\n\n{BEGIN}\nold\n{END}\nafter\n");
-        let fresh = between(&page, "new\n").unwrap();
-        assert_eq!(fresh, format!("# Performance\n\n{BEGIN}\nnew\n{END}\nafter\n"));
-        assert!(between("no marks", "new").is_none());
+        let (begin, end) = marks("house");
+        let page = format!("# Performance\n\n{begin}\nold\n{end}\nafter\n");
+        let fresh = between(&page, &begin, &end, "new\n").unwrap();
+        assert_eq!(fresh, format!("# Performance\n\n{begin}\nnew\n{end}\nafter\n"));
+        assert!(between("no marks", &begin, &end, "new").is_none());
     }
 
     #[test]

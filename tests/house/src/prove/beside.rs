@@ -1,0 +1,186 @@
+//! The agent beside node_exporter: the same machine, the same large server, the same run.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::bighost;
+use super::exporter::{Exporter, Measured};
+use super::facts::scratch;
+use super::figure::{Figure, millis};
+use crate::Wrong;
+use crate::fetch;
+use crate::packages;
+use crate::place::{Place, on_path};
+use crate::progress::Screen;
+
+/// The peer, and where its binary lies below the folder that it is unpacked to.
+const PEER: &str = "prometheus-node-exporter";
+const PEER_BINARY: &str = "usr/bin/prometheus-node-exporter";
+
+/// The agent alone on a node: everything that it knows, and node_exporter's names beside its own.
+const ALONE: &str = "[metrics]\nprofile = \"alone\"\nnames = [\"node\"]\nper_cpu = true\n";
+
+/// Share of a core that an agent may take while nobody asks.
+const IDLE_AT_MOST: f64 = 0.001;
+
+const MEBIBYTE: f64 = 1_048_576.0;
+
+/// Everything that is measured beside node_exporter.
+pub fn node_exporter(place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wrong> {
+    let peer = match peer(place, screen) {
+        Ok(peer) => peer,
+        Err(why) => {
+            return Ok(vec![Figure::told(
+                "beside node_exporter",
+                format!("not measured: {why}"),
+            )]);
+        }
+    };
+    let folder = scratch(place, "prove-facts")?;
+    let large = folder.join("large");
+    bighost::write(&large)?;
+    let mut figures = Vec::new();
+    for (name, root) in [("this machine", None), ("256 CPUs", Some(large.as_path()))] {
+        let ours = agent(place, &folder, ALONE, root)?.measure(root.is_none())?;
+        let theirs = node_exporter_at(&peer, &folder, root).measure(false)?;
+        figures.extend(compare(name, &ours, &theirs, root.is_none()));
+    }
+    Ok(figures)
+}
+
+/// The agent with this configuration, of this machine or of a tree of files.
+pub fn agent(place: &Place, folder: &Path, config: &str, root: Option<&Path>) -> Result<Exporter, Wrong> {
+    let binary = place.binaries(true).join("busbar-agent");
+    let file = folder.join("agent.toml");
+    // The path of a Unix socket may be 107 bytes long; build outputs may lie deeper than that.
+    let socket = std::env::temp_dir().join(format!("busbar-prove-{}.sock", std::process::id()));
+    let text = format!(
+        "[agent]\nname = \"prove\"\nmode = \"observe\"\nsocket = {socket:?}\nstate_dir = {:?}\n{config}",
+        folder.join("state"),
+    );
+    fs::write(&file, text).map_err(|err| Wrong::Failed(format!("{}: {err}", file.display())))?;
+    let root = root.map(Path::to_owned);
+    Ok(Exporter {
+        name: "busbar-agent",
+        folder: folder.to_owned(),
+        command: Box::new(move |address: SocketAddr| {
+            let mut command = Command::new(&binary);
+            command.arg("run").arg("--config").arg(&file);
+            command.args(["--listen", &address.to_string()]);
+            if let Some(root) = &root {
+                command.arg("--root").arg(root);
+            }
+            command
+        }),
+    })
+}
+
+fn node_exporter_at(peer: &Path, folder: &Path, root: Option<&Path>) -> Exporter {
+    let (peer, root) = (peer.to_owned(), root.map(Path::to_owned));
+    Exporter {
+        name: "node_exporter",
+        folder: folder.to_owned(),
+        command: Box::new(move |address: SocketAddr| {
+            let mut command = Command::new(&peer);
+            command.arg(format!("--web.listen-address={address}"));
+            command.arg("--log.level=error");
+            if let Some(root) = &root {
+                command.arg(format!("--path.procfs={}", root.join("proc").display()));
+                command.arg(format!("--path.sysfs={}", root.join("sys").display()));
+            }
+            command
+        }),
+    }
+}
+
+fn peer(place: &Place, screen: &Screen) -> Result<PathBuf, String> {
+    let folder = place.tools().join(PEER);
+    let binary = folder.join(PEER_BINARY);
+    if binary.is_file() {
+        return Ok(binary);
+    }
+    if let Some(found) = on_path(PEER).or_else(|| on_path("node_exporter")) {
+        return Ok(found);
+    }
+    if !packages::can_fetch() {
+        return Err(
+            "no node_exporter on the path, and it can only be fetched on Debian and Ubuntu".to_owned(),
+        );
+    }
+    fetch::unpack(place, screen, PEER, &folder)?;
+    if binary.is_file() {
+        Ok(binary)
+    } else {
+        Err(format!("the package holds no {PEER_BINARY}"))
+    }
+}
+
+fn compare(name: &str, ours: &Measured, theirs: &Measured, is_small: bool) -> Vec<Figure> {
+    let time = |took: Duration| took.as_secs_f64() * 1000.0;
+    let ratio = |what: &str, unit: &str, (our, their): (f64, f64), most: f64| {
+        Figure::ratio(&format!("{name}: {what}"), unit, our, their, most)
+    };
+    let mut figures = vec![
+        Figure::told(
+            &format!("{name}: series"),
+            format!("{} beside {} of node_exporter", ours.series, theirs.series),
+        ),
+        ratio(
+            "start → first scrape, median of 10",
+            "ms",
+            (time(ours.first_scrape), time(theirs.first_scrape)),
+            1.0,
+        ),
+        ratio(
+            "CPU a scrape",
+            "ms",
+            (time(ours.cpu_plain), time(theirs.cpu_plain)),
+            0.1,
+        ),
+        ratio(
+            "CPU a scrape, compressed",
+            "ms",
+            (time(ours.cpu_as_prometheus), time(theirs.cpu_as_prometheus)),
+            0.1,
+        ),
+    ];
+    let (one, other) = (&ours.one, &theirs.one);
+    figures.push(Figure::told(
+        &format!("{name}: one scraper, p50 and p99"),
+        format!(
+            "{} and {} beside {} and {}",
+            millis(one.percentile(50)),
+            millis(one.percentile(99)),
+            millis(other.percentile(50)),
+            millis(other.percentile(99))
+        ),
+    ));
+    let p99 = (time(ours.crowd.percentile(99)), time(theirs.crowd.percentile(99)));
+    figures.push(ratio("16 scrapers, p99", "ms", p99, 0.2));
+    figures.push(Figure::told(
+        &format!("{name}: 16 scrapers, answered in 6 s"),
+        format!("{} beside {}", ours.crowd.count(), theirs.crowd.count()),
+    ));
+    #[allow(clippy::as_conversions)] // Memory of a process is far below 2^53 bytes.
+    let memory = |bytes: u64| bytes as f64 / MEBIBYTE;
+    let pair = (memory(ours.memory), memory(theirs.memory));
+    figures.push(ratio("memory after 100 scrapes", "MiB", pair, 0.5));
+    let pair = (memory(ours.memory_after_crowd), memory(theirs.memory_after_crowd));
+    figures.push(ratio("memory after 16 scrapers", "MiB", pair, 1.0 / 3.0));
+    figures.push(Figure::told(
+        &format!("{name}: threads after 16 scrapers"),
+        format!("{} beside {}", ours.threads, theirs.threads),
+    ));
+    if let (true, Some(idle)) = (is_small, ours.idle) {
+        figures.push(Figure {
+            what: format!("{name}: share of a core while nobody asks"),
+            value: format!("{:.3} %", idle * 100.0),
+            target: format!("≤ {:.1} %", IDLE_AT_MOST * 100.0),
+            verdict: Some(idle <= IDLE_AT_MOST),
+        });
+    }
+    figures
+}

@@ -4,6 +4,7 @@
 
 mod attribute;
 mod classes;
+mod columns;
 
 pub mod block;
 pub mod collector;
@@ -21,6 +22,6 @@ pub mod roster;
 pub mod topology;
 
 pub use collector::{CollectError, Collector};
-pub use root::{ReadError, Root, RootError};
+pub use root::{Kept, ReadError, Root, RootError};
 pub use roster::{facts_now, roster};
 pub use topology::TopologySource;

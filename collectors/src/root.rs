@@ -1,5 +1,7 @@
 //! The directory under which /sys, /proc and /dev stand: this machine's, a recorded machine's, or none.
 
+mod kept;
+
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,6 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 use facts::NoData;
 use nix::errno::Errno;
+
+pub use kept::{Kept, MOST_KEPT};
 
 /// The longest file that is read. A sysfs attribute is one page; `/proc/stat` of 8192 CPUs is the longest file here and stays
 /// below it. A recorded tree may hold anything.

@@ -3,9 +3,11 @@
 pub mod cpuset;
 pub mod doubt;
 pub mod drive;
+pub mod filler;
 pub mod gpu;
 pub mod identity;
 pub mod inventory;
+pub mod mask;
 pub mod metric;
 pub mod moment;
 pub mod nic;

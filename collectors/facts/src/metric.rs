@@ -11,6 +11,8 @@ pub enum Kind {
     Info,
     /// Counts of values in buckets; only the daemons' own.
     Histogram,
+    /// Another program's name whose kind that program does not tell (`untyped`, `unknown` in OpenMetrics).
+    Untyped,
 }
 
 /// One family.

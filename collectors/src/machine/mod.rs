@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use facts::inventory::Machine;
 use facts::observation::Observation;
+use facts::{Doubt, filler};
 
 use crate::attribute;
 use crate::collector::{CollectError, Collector};
@@ -13,21 +14,11 @@ const HOSTNAME: &str = "proc/sys/kernel/hostname";
 const OSRELEASE: &str = "proc/sys/kernel/osrelease";
 const ARCH: &str = "proc/sys/kernel/arch";
 const DMI: &str = "sys/class/dmi/id";
+const UUID: &str = "product_uuid";
 /// Servers without SMBIOS (ARM, POWER) name themselves in the device tree.
 const DEVICE_TREE_MODEL: &str = "proc/device-tree/model";
 /// What `hwloc-gather-topology` keeps beside the files: `Architecture: x86_64` and the like, one a line.
 const GATHERED: &str = "proc/hwloc-nofile-info";
-
-/// What a maker writes who has nothing to write.
-const FILLERS: [&str; 7] = [
-    "None",
-    "Default string",
-    "To be filled by O.E.M.",
-    "To Be Filled By O.E.M.",
-    "System manufacturer",
-    "Not Specified",
-    "0123456789",
-];
 
 /// Reads the kernel's name and SMBIOS.
 pub struct MachineCollector {
@@ -48,9 +39,19 @@ impl MachineCollector {
         })
     }
 
-    fn dmi(&self, file: &str) -> Option<String> {
+    /// What SMBIOS says; a maker's placeholder is absent, and a doubt.
+    fn dmi(&self, file: &str, doubts: &mut Vec<Doubt>) -> Option<String> {
         let text = attribute::name_if_any(&self.root, &format!("{DMI}/{file}"))?;
-        (!FILLERS.contains(&text.as_str())).then_some(text)
+        let is_nothing = match file {
+            UUID => filler::is_filler_uuid(&text),
+            _ => filler::is_filler(&text),
+        };
+        if is_nothing {
+            let message = format!("/{DMI}/{file} is {text:?}, a maker's placeholder: it counts as absent");
+            doubts.push(Doubt::new("placeholder", "machine", message));
+            return None;
+        }
+        Some(text)
     }
 }
 
@@ -65,18 +66,19 @@ impl Collector for MachineCollector {
 
     fn collect(&mut self) -> Result<Observation, CollectError> {
         let root = &self.root;
+        let mut doubts = Vec::new();
         let architecture = attribute::name_if_any(root, ARCH)
             .or_else(|| self.gathered("Architecture"))
             .or_else(|| root.is_host().then(|| std::env::consts::ARCH.to_owned()));
         let machine = Machine {
             hostname: attribute::name_if_any(root, HOSTNAME).or_else(|| self.gathered("HostName")),
-            vendor: self.dmi("sys_vendor"),
+            vendor: self.dmi("sys_vendor", &mut doubts),
             product: self
-                .dmi("product_name")
+                .dmi("product_name", &mut doubts)
                 .or_else(|| attribute::name_if_any(root, DEVICE_TREE_MODEL)),
-            serial: self.dmi("product_serial"),
-            uuid: self.dmi("product_uuid"),
-            bios_version: self.dmi("bios_version"),
+            serial: self.dmi("product_serial", &mut doubts),
+            uuid: self.dmi(UUID, &mut doubts),
+            bios_version: self.dmi("bios_version", &mut doubts),
             kernel: attribute::name_if_any(root, OSRELEASE).or_else(|| self.gathered("OSRelease")),
             architecture,
         };
@@ -94,6 +96,7 @@ impl Collector for MachineCollector {
         Ok(Observation {
             machine: Some(machine),
             missing,
+            doubts,
             ..Observation::default()
         })
     }

@@ -1,7 +1,9 @@
 //! Serial numbers, UUIDs, addresses and names replaced in a recording: the same secret by the same word everywhere, paths included.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use facts::filler::is_filler;
+use facts::mask::{self, Secret, shape};
 use serde_json::{Map, Value};
 
 /// DMTF and vendor properties whose text names one machine, part, place or person; in lower case.
@@ -34,53 +36,27 @@ const SECRET_KEYS: [&str; 27] = [
     "durablename",
     "address",
 ];
-/// Secrets shorter than this are replaced only where they are the whole text: "1" stands in many places.
-const SHORTEST_WITHIN: usize = 6;
-/// What vendors write for nothing; masking it would invent a secret.
-const NOTHING: [&str; 7] = ["", "n/a", "na", "none", "unknown", "null", "nil"];
-
 /// Which words stand for which secrets.
 #[derive(Debug, Default)]
 pub(super) struct Mask {
-    /// Secret, in lower case, to word; a sorted map, so that a recording of the same answers is the same recording.
-    words: BTreeMap<String, String>,
-    count: BTreeMap<&'static str, u32>,
+    words: mask::Mask,
 }
 
 impl Mask {
     /// Learns all secrets of all resources first: one resource may name another's serial number in a text.
     pub(super) fn of<'a>(resources: impl IntoIterator<Item = &'a Value>) -> Mask {
-        let mut mask = Mask::default();
-        let mut secrets: BTreeSet<(&'static str, String)> = BTreeSet::new();
+        let mut secrets: BTreeSet<Secret> = BTreeSet::new();
         for resource in resources {
             learn(resource, None, &mut secrets);
         }
-        for (kind, secret) in secrets {
-            let number = mask.count.entry(kind).or_insert(0);
-            *number += 1;
-            let word = word(kind, *number);
-            mask.words.entry(secret).or_insert(word);
+        Mask {
+            words: mask::Mask::of(secrets),
         }
-        mask
     }
 
     /// A text without secrets.
     pub(super) fn text(&self, text: &str) -> String {
-        if let Some(word) = self.words.get(&text.trim().to_ascii_lowercase()) {
-            return word.clone();
-        }
-        let mut clean = text.to_owned();
-        // The longest first: one secret may stand within another.
-        let mut within: Vec<(&String, &String)> = self
-            .words
-            .iter()
-            .filter(|(secret, _)| secret.len() >= SHORTEST_WITHIN)
-            .collect();
-        within.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
-        for (secret, word) in within {
-            clean = replace_ignoring_case(&clean, secret, word);
-        }
-        clean
+        self.words.text(text)
     }
 
     /// A resource without secrets.
@@ -109,41 +85,20 @@ impl Mask {
     }
 }
 
-/// A word of the same shape, so that what reads the recording reads it as before.
-fn word(kind: &'static str, number: u32) -> String {
-    match kind {
-        "uuid" => format!("00000000-0000-0000-0000-{number:012}"),
-        "mac" => format!(
-            "02:00:00:{:02X}:{:02X}:{:02X}",
-            number >> 16 & 255,
-            number >> 8 & 255,
-            number & 255
-        ),
-        // RFC 5737, for documentation.
-        "ip" => format!("192.0.2.{}", number % 255),
-        _ => format!("MASKED-{}-{number}", kind.to_uppercase()),
-    }
-}
-
 fn is_secret(key: &str) -> bool {
     SECRET_KEYS.contains(&key.to_ascii_lowercase().as_str())
 }
 
-fn learn(value: &Value, key: Option<&str>, secrets: &mut BTreeSet<(&'static str, String)>) {
+fn learn(value: &Value, key: Option<&str>, secrets: &mut BTreeSet<Secret>) {
     match value {
         Value::String(text) => {
             let trimmed = text.trim();
-            let by_key =
-                key.is_some_and(is_secret) && !NOTHING.contains(&trimmed.to_ascii_lowercase().as_str());
+            let by_key = key.is_some_and(is_secret) && !is_filler(trimmed);
             if by_key && !trimmed.starts_with("/redfish/") {
                 secrets.insert((kind(trimmed, key), trimmed.to_ascii_lowercase()));
             }
             // Addresses stand in texts of any name.
-            for part in text.split(|c: char| c.is_whitespace() || ",;/()[]\"'".contains(c)) {
-                if let Some(kind) = shape(part) {
-                    secrets.insert((kind, part.to_ascii_lowercase()));
-                }
-            }
+            mask::secrets_in(text, secrets);
         }
         Value::Array(members) => members.iter().for_each(|member| learn(member, key, secrets)),
         Value::Object(map) => map
@@ -167,41 +122,6 @@ fn kind(text: &str, key: Option<&str>) -> &'static str {
     } else {
         "text"
     }
-}
-
-/// What a text is by its looks alone.
-fn shape(text: &str) -> Option<&'static str> {
-    let groups = |separator: char, lengths: &[usize]| {
-        let parts: Vec<&str> = text.split(separator).collect();
-        parts.len() == lengths.len()
-            && parts.iter().zip(lengths).all(|(part, length)| {
-                part.len() == *length && part.bytes().all(|byte| byte.is_ascii_hexdigit())
-            })
-    };
-    if groups('-', &[8, 4, 4, 4, 12]) {
-        return Some("uuid");
-    }
-    if groups(':', &[2; 6]) || groups('-', &[2; 6]) {
-        return Some("mac");
-    }
-    // An IPv6 address has colons in the plenty; times of day have two and are none.
-    match text.parse::<std::net::IpAddr>() {
-        Ok(address) if !address.is_loopback() && !address.is_unspecified() => Some("ip"),
-        Ok(_) | Err(_) => None,
-    }
-}
-
-fn replace_ignoring_case(text: &str, wanted: &str, word: &str) -> String {
-    let low = text.to_ascii_lowercase();
-    let mut clean = String::new();
-    let mut from = 0;
-    while let Some(at) = low.get(from..).and_then(|rest| rest.find(wanted)) {
-        clean.push_str(text.get(from..from + at).unwrap_or_default());
-        clean.push_str(word);
-        from += at + wanted.len();
-    }
-    clean.push_str(text.get(from..).unwrap_or_default());
-    clean
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One BMC over IPMI: a kept session that is opened when first needed and again when the BMC has forgotten it.
+//! One BMC over IPMI: a kept line that is opened when first needed and again when the BMC has forgotten it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,9 @@ use super::command::{Command, GET_DEVICE_ID, Repeat, Request};
 use super::counts::{Counts, Packets};
 use super::endpoint::Endpoint;
 use super::error::IpmiError;
+use super::in_band::InBand;
+use super::line::{Line, Way};
 use super::observe::Repository;
-use super::session::Session;
 use super::suite::Suite;
 
 /// How often a command that only reads is sent again after the BMC said that it is busy.
@@ -32,27 +33,36 @@ pub struct Reply {
 
 /// A client of one BMC. One request is out at a time: BMCs answer no faster, and a late answer is then known as such.
 pub struct Ipmi {
-    endpoint: Endpoint,
-    line: Mutex<Option<Session>>,
+    way: Way,
+    line: Mutex<Option<Line>>,
     counts: Arc<Counts>,
     /// The sensor records, as read last.
     pub(super) repository: Mutex<Option<Arc<Repository>>>,
 }
 
 impl Ipmi {
-    /// A client; nothing is sent before the first request.
+    /// A client over LAN; nothing is sent before the first request.
     pub fn new(endpoint: Endpoint) -> Ipmi {
+        Ipmi::by(Way::Lan(Box::new(endpoint)))
+    }
+
+    /// A client of the node's own BMC through the kernel; the device is opened by the first request, inside of a tokio runtime.
+    pub fn in_band(place: InBand) -> Ipmi {
+        Ipmi::by(Way::InBand(place))
+    }
+
+    fn by(way: Way) -> Ipmi {
         Ipmi {
-            endpoint,
+            way,
             line: Mutex::new(None),
             counts: Arc::default(),
             repository: Mutex::new(None),
         }
     }
 
-    /// The BMC's address, as it was given.
+    /// The BMC's address or the device, as it was given.
     pub fn address(&self) -> &str {
-        &self.endpoint.address
+        self.way.shown()
     }
 
     /// What was sent and received so far.
@@ -60,9 +70,9 @@ impl Ipmi {
         self.counts.now()
     }
 
-    /// The cipher suite of the open session; `None` while there is none.
+    /// The cipher suite of the open session; `None` while there is none, and in-band.
     pub async fn suite(&self) -> Option<Suite> {
-        self.line.lock().await.as_ref().map(Session::suite)
+        self.line.lock().await.as_ref().and_then(Line::suite)
     }
 
     /// Sends a request, in a session that is opened where there is none. A command that only reads is repeated: within the
@@ -77,14 +87,15 @@ impl Ipmi {
         let mut busy = 0;
         loop {
             if line.is_none() {
-                *line = Some(Session::open(&self.endpoint, &self.counts).await?);
+                *line = Some(Line::open(&self.way, &self.counts).await?);
             }
-            let Some(session) = line.as_mut() else { continue };
-            let answer = match session.call(request).await {
+            let Some(open) = line.as_mut() else { continue };
+            let answer = match open.call(request).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     *line = None;
-                    if std::mem::take(&mut kept) && request.command.repeat == Repeat::Read {
+                    let worth = self.way.is_worth_another_line(&error);
+                    if std::mem::take(&mut kept) && worth && request.command.repeat == Repeat::Read {
                         continue;
                     }
                     return Err(error);
@@ -115,13 +126,19 @@ impl Ipmi {
         }
     }
 
-    /// Touches the session where nothing was sent for `Limits::keep_alive`, so that the BMC keeps it. Costs at most one packet.
+    /// Touches the session where nothing was sent for `Limits::keep_alive`, so that the BMC keeps it. Costs at most one packet,
+    /// and in-band none.
     ///
     /// # Errors
     /// As `call`.
     pub async fn keep_alive(&self) -> Result<(), IpmiError> {
-        let idle = self.line.lock().await.as_ref().map(Session::idle);
-        if idle.is_some_and(|idle| idle >= self.endpoint.limits.keep_alive) {
+        let is_due = match (&self.way, self.line.lock().await.as_ref()) {
+            (Way::Lan(endpoint), Some(line)) => {
+                line.idle().is_some_and(|idle| idle >= endpoint.limits.keep_alive)
+            }
+            _ => false,
+        };
+        if is_due {
             self.call(&Request::new(GET_DEVICE_ID, [])).await?;
         }
         Ok(())
@@ -132,10 +149,10 @@ impl Ipmi {
     /// # Errors
     /// Where the BMC does not confirm it.
     pub async fn close(&self) -> Result<(), IpmiError> {
-        let session = self.line.lock().await.take();
-        match session {
-            Some(session) => session.close().await,
-            None => Ok(()),
+        let line = self.line.lock().await.take();
+        match line {
+            Some(Line::Session(session)) => session.close().await,
+            Some(Line::Handle(_)) | None => Ok(()),
         }
     }
 

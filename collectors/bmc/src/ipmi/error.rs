@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use facts::NoData;
+use nix::errno::Errno;
 
 use super::bytes::DecodeError;
 use super::command::{Command, completion};
@@ -26,6 +27,16 @@ pub enum IpmiError {
         /// What was being sent.
         act: String,
         /// The cause.
+        source: std::io::Error,
+    },
+    /// The kernel's device cannot be used.
+    #[error("{path}: {act} failed")]
+    Device {
+        /// The device.
+        path: String,
+        /// What was being done or sent.
+        act: String,
+        /// What the kernel said.
         source: std::io::Error,
     },
     /// No answer came.
@@ -131,13 +142,17 @@ pub enum IpmiError {
 impl IpmiError {
     /// Whether the BMC did not answer at all.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, IpmiError::Unreachable { .. } | IpmiError::Silent { .. })
+        matches!(
+            self,
+            IpmiError::Unreachable { .. } | IpmiError::Device { .. } | IpmiError::Silent { .. }
+        )
     }
 
     /// The reason in one word, for a reading that could not be had.
     pub fn no_data(&self) -> NoData {
         match self {
             IpmiError::Unreachable { .. } | IpmiError::Silent { .. } => NoData::Timeout,
+            IpmiError::Device { source, .. } => of_device(source),
             IpmiError::NoSuite { .. }
             | IpmiError::Handshake { .. }
             | IpmiError::Unproven { .. }
@@ -167,6 +182,16 @@ impl IpmiError {
             cause = error.source();
         }
         words
+    }
+}
+
+/// What an error of the kernel's device means: it is not there or its driver went, we may not, it is no such device.
+fn of_device(source: &std::io::Error) -> NoData {
+    match source.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOENT | Errno::ENODEV | Errno::ENXIO) => NoData::Absent,
+        Some(Errno::EACCES | Errno::EPERM) => NoData::Refused,
+        Some(Errno::ENOTTY | Errno::EINVAL) => NoData::Unsupported,
+        _ => NoData::Timeout,
     }
 }
 

@@ -1,4 +1,4 @@
-//! IPMI over LAN (RMCP+), our own: sessions with cipher suites 3 and 17, what the BMC says, and the few things asked of it.
+//! IPMI, our own: RMCP+ sessions with cipher suites 3 and 17, the kernel's device in-band, what a BMC says, what is asked of it.
 
 pub mod act;
 mod bytes;
@@ -7,6 +7,8 @@ pub mod command;
 mod counts;
 mod endpoint;
 mod error;
+mod in_band;
+mod line;
 mod message;
 pub mod observe;
 mod peer;
@@ -20,4 +22,5 @@ pub use client::{Ipmi, Reply};
 pub use counts::Packets;
 pub use endpoint::{Endpoint, Kg, Limits, Privilege};
 pub use error::IpmiError;
+pub use in_band::InBand;
 pub use suite::{Suite, SuiteError};

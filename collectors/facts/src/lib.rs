@@ -4,6 +4,8 @@ pub mod cpuset;
 pub mod doubt;
 pub mod drive;
 pub mod filler;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod gpu;
 pub mod identity;
 pub mod inventory;
@@ -12,6 +14,7 @@ pub mod metric;
 pub mod moment;
 pub mod nic;
 pub mod observation;
+pub mod pci;
 pub mod power;
 pub mod reading;
 pub mod sheet;

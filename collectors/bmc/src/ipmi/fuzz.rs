@@ -1,0 +1,51 @@
+//! Packets and the handshake for the fuzzer.
+
+use zeroize::Zeroizing;
+
+use super::rakp::Handshake;
+use super::suite::{AES_BLOCK, Suite};
+use super::{message, wire};
+
+/// What a datagram of anybody may hold.
+pub(crate) fn packet(data: &[u8]) {
+    if let Ok(clear) = wire::read_clear(data) {
+        let _ = message::decode(clear.payload);
+    }
+    let _ = message::decode(data);
+    for suite in [Suite::Three, Suite::Seventeen] {
+        let keys = wire::Keys {
+            suite,
+            integrity: vec![7; 20],
+            confidentiality: [7; AES_BLOCK],
+        };
+        let _ = keys.open(1, data);
+    }
+}
+
+/// What a BMC may answer while a session is set up.
+pub(crate) fn handshake(data: &[u8]) {
+    let tag = data.first().copied().unwrap_or_default();
+    for suite in [Suite::Three, Suite::Seventeen] {
+        let mut ours = Handshake {
+            suite,
+            privilege: 4,
+            username: b"admin".to_vec(),
+            password: Zeroizing::new(b"secret".to_vec()),
+            kg: None,
+            console_session: 1,
+            console_random: [1; 16],
+            bmc_session: 2,
+            bmc_random: [2; 16],
+            guid: [3; 16],
+        };
+        let _ = ours.read_open(tag, data);
+        assert!(
+            ours.read_rakp_2(tag, data).is_err(),
+            "nobody proves a password by chance"
+        );
+        assert!(
+            ours.read_rakp_4(tag, data).is_err(),
+            "nobody proves a session by chance"
+        );
+    }
+}

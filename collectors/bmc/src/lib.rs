@@ -1,5 +1,7 @@
 //! The wire to baseboard management controllers: what they say, read leniently, and the few things we ask of them.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod ipmi;
 pub mod redfish;
 pub mod redundancy;

@@ -7,6 +7,8 @@ pub mod command;
 mod counts;
 mod endpoint;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod in_band;
 mod line;
 mod message;

@@ -7,6 +7,8 @@ mod cache;
 pub mod endpoint;
 pub mod error;
 pub mod events;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod http;
 pub mod observe;
 pub mod quirk;

@@ -5,6 +5,8 @@ mod device;
 mod event_log;
 mod formula;
 mod fru;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod repository;
 mod sdr;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a BMC says, as facts: its supplies by independent domain, and its node.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod judge;
 mod list;
 mod node;

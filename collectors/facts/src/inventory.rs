@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agreement;
 use crate::cpuset::CpuSet;
 use crate::doubt::Doubt;
 use crate::drive::Drive;
 use crate::gpu::Gpu;
 use crate::identity::{NumaNodeId, PciAddress};
+use crate::local_bmc::LocalBmc;
 use crate::moment::Moment;
 use crate::nic::Nic;
 use crate::observation::{Observation, Source};
-use crate::power::{CpuTimes, PowerZone, Pressure, Sensor};
+use crate::power::{CpuTimes, HostPower, PowerZone, Pressure, Sensor};
 use crate::topology::{Cache, Core, CoreKind, Cpu, NumaNode, Package, PciPlace, Topology};
 use crate::unit::Bytes;
 
@@ -96,8 +98,12 @@ pub struct Inventory {
     pub nics: Vec<Nic>,
     /// Power zones.
     pub power_zones: Vec<PowerZone>,
-    /// Sensors.
+    /// Sensors of the kernel's chips and of the node's own BMC.
     pub sensors: Vec<Sensor>,
+    /// Power of the whole host by each meter that sees all of it. Never added to each other nor to the power of parts.
+    pub host_power: Vec<HostPower>,
+    /// The node's own BMC.
+    pub bmc: Option<LocalBmc>,
     /// Pressure.
     pub pressure: Vec<Pressure>,
     /// CPU times.
@@ -128,6 +134,8 @@ impl Inventory {
         }
         whole.complete_gpus(&driver_gpus);
         whole.place_by_pci();
+        let disagreements = agreement::doubts(&whole);
+        whole.doubts.extend(disagreements);
         whole
     }
 
@@ -168,7 +176,13 @@ impl Inventory {
         set(&mut self.drives, &seen.drives);
         set(&mut self.nics, &seen.nics);
         set(&mut self.power_zones, &seen.power_zones);
-        set(&mut self.sensors, &seen.sensors);
+        // Two sources have sensors, and several meters see the host: each adds its own.
+        self.sensors.extend(seen.sensors.iter().flatten().cloned());
+        self.host_power
+            .extend_from_slice(seen.host_power.as_deref().unwrap_or_default());
+        if seen.bmc.is_some() {
+            self.bmc.clone_from(&seen.bmc);
+        }
         set(&mut self.pressure, &seen.pressure);
         set(&mut self.cpu_times, &seen.cpu_times);
         self.doubts.extend_from_slice(&seen.doubts);

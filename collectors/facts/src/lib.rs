@@ -1,5 +1,6 @@
 //! What is: the pure nouns of a server and its parts. No file, no socket, no clock, no thread.
 
+mod agreement;
 pub mod cpuset;
 pub mod doubt;
 pub mod drive;
@@ -9,6 +10,7 @@ pub mod fuzz;
 pub mod gpu;
 pub mod identity;
 pub mod inventory;
+pub mod local_bmc;
 pub mod mask;
 pub mod metric;
 pub mod moment;
@@ -22,6 +24,7 @@ pub mod supply;
 pub mod topology;
 pub mod unit;
 
+pub use agreement::is_same_uuid;
 pub use cpuset::{CpuSet, NumaSet};
 pub use doubt::Doubt;
 pub use identity::{CoreId, CpuId, Identity, NumaNodeId, PackageId, PciAddress};

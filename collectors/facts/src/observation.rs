@@ -8,9 +8,10 @@ use crate::doubt::Doubt;
 use crate::drive::Drive;
 use crate::gpu::Gpu;
 use crate::inventory::{Machine, Memory, NumaMemory};
+use crate::local_bmc::LocalBmc;
 use crate::moment::Moment;
 use crate::nic::Nic;
-use crate::power::{CpuTimes, PowerZone, Pressure, Sensor};
+use crate::power::{CpuTimes, HostPower, PowerZone, Pressure, Sensor};
 use crate::reading::NoData;
 use crate::sheet::Sheet;
 use crate::topology::Topology;
@@ -37,8 +38,12 @@ pub struct Observation {
     pub nics: Option<Vec<Nic>>,
     /// Power zones.
     pub power_zones: Option<Vec<PowerZone>>,
-    /// Sensors.
+    /// Sensors: those of several sources stand beside each other.
     pub sensors: Option<Vec<Sensor>>,
+    /// Power of the whole host: that of several meters stands beside each other.
+    pub host_power: Option<Vec<HostPower>>,
+    /// The node's own BMC.
+    pub bmc: Option<LocalBmc>,
     /// Pressure.
     pub pressure: Option<Vec<Pressure>>,
     /// CPU times.

@@ -48,7 +48,95 @@ pub enum SensorKind {
     Watts,
 }
 
-/// One sensor of hwmon or a thermal zone.
+/// What a limit of a sensor means. JSON and metrics: `lower_emergency` to `emergency`, and `cap`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitKind {
+    /// Below it the part may take harm (IPMI: lower non-recoverable).
+    LowerEmergency,
+    /// Below it the part does not work (`lcrit`; IPMI: lower critical).
+    LowerCritical,
+    /// Below it somebody should look (`min`; IPMI: lower non-critical).
+    LowerWarning,
+    /// Above it somebody should look (`max`; IPMI: upper non-critical; a thermal zone's passive trip).
+    Warning,
+    /// Above it the part does not work or slows down (`crit`; IPMI: upper critical).
+    Critical,
+    /// Above it the part may take harm (`emergency`; IPMI: upper non-recoverable).
+    Emergency,
+    /// The power that the part is held to (`cap`).
+    Cap,
+}
+
+impl LimitKind {
+    /// Its word in JSON and in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            LimitKind::LowerEmergency => "lower_emergency",
+            LimitKind::LowerCritical => "lower_critical",
+            LimitKind::LowerWarning => "lower_warning",
+            LimitKind::Warning => "warning",
+            LimitKind::Critical => "critical",
+            LimitKind::Emergency => "emergency",
+            LimitKind::Cap => "cap",
+        }
+    }
+}
+
+/// One limit of a sensor, in the sensor's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SensorLimit {
+    /// What it means.
+    pub kind: LimitKind,
+    /// Where it lies.
+    pub value: f64,
+}
+
+/// How a sensor is by its own alarms or thresholds, as in ipmi_exporter: 0, 1, 2 in metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SensorState {
+    /// Within its limits.
+    Ok,
+    /// Somebody should look.
+    Warning,
+    /// The part does not work, or soon will not.
+    Critical,
+}
+
+/// Which meter saw the whole host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostMeter {
+    /// The BMC's own, by DCMI.
+    Dcmi,
+    /// What the BMC tells over Redfish.
+    Redfish,
+    /// An ACPI power meter.
+    Acpi,
+}
+
+impl HostMeter {
+    /// Its word in JSON and in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            HostMeter::Dcmi => "dcmi",
+            HostMeter::Redfish => "redfish",
+            HostMeter::Acpi => "acpi",
+        }
+    }
+}
+
+/// Power of the whole host, as one meter sees it. Kept apart from the power of packages and boards, which is part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostPower {
+    /// The meter.
+    pub source: HostMeter,
+    /// What the host draws.
+    pub watts: Reading<Power>,
+}
+
+/// One sensor of hwmon, a thermal zone or the node's own BMC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sensor {
     /// The chip that has it (`name` in hwmon, or `thermal_zoneN`'s `type`).
@@ -61,6 +149,12 @@ pub struct Sensor {
     pub kind: SensorKind,
     /// The reading, in the kind's unit.
     pub value: Reading<f64>,
+    /// Its limits, where it tells them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<SensorLimit>,
+    /// How it is by its own alarms; `None` where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<SensorState>,
 }
 
 /// How long tasks waited for a resource (`/proc/pressure`): shares of time in percent and the total.

@@ -51,6 +51,8 @@ impl HwmonCollector {
                 label: attribute::name_if_any(&self.root, &format!("{directory}/{stem}_label")),
                 kind,
                 value: value(&self.root, &format!("{directory}/{file}"), divisor),
+                limits: Vec::new(),
+                state: None,
             })
         });
         inputs.collect()

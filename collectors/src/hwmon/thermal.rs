@@ -25,6 +25,8 @@ pub(super) fn zones(root: &Root) -> Vec<Sensor> {
             label: None,
             kind: SensorKind::TemperatureCelsius,
             value: value(root, &format!("{directory}/temp"), MILLIDEGREES),
+            limits: Vec::new(),
+            state: None,
         })
     });
     sensors.collect()

@@ -3,9 +3,13 @@
 //! **Invariant**: a source that hangs, fails or panics is shown as down and holds up nobody else, the first scrape included.
 
 mod beat;
+mod breaker;
 mod energy;
+mod fresh;
 mod hub;
+mod lane;
 mod parts;
+mod seat;
 
 use std::io;
 use std::time::Duration;
@@ -15,10 +19,13 @@ use collectors::{Collector, Root};
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::view::Board;
-use hub::Hub;
+use fresh::Bench;
+pub use fresh::{Fresh, LONGEST_WAIT, SHARED_FOR};
+use hub::{Faces, Hub};
+use lane::Lane;
 
-/// How many reports of turns may wait for the hub. Each of the dozen sources has at most two under way.
-const MOST_REPORTS: usize = 64;
+/// How many news may wait for the hub. Each of some twenty sources has two under way at most.
+const MOST_NEWS: usize = 64;
 
 /// How patient the hub is.
 #[derive(Clone, Copy, Debug)]
@@ -41,15 +48,24 @@ impl Default for Patience {
     }
 }
 
+impl Patience {
+    /// How long a turn of a source is waited for.
+    fn with(&self, beat: Duration) -> Duration {
+        beat.saturating_mul(hub::BEATS_KEPT).clamp(self.least, self.most)
+    }
+}
+
 /// Runs the collectors until the process ends or this is dropped.
 #[derive(Debug)]
 pub struct Collect {
+    fresh: Fresh,
     /// Dropping it stops the hub, and with it the beats.
     _stop: std::sync::mpsc::Sender<()>,
 }
 
 impl Collect {
-    /// Starts a thread for each collector and one that merges. The view with all sources pending is there when this returns.
+    /// Starts a thread for each collector that may be slow, one for all that are cheap, and one that merges. The view with all
+    /// sources pending is there when this returns.
     ///
     /// # Errors
     /// When the kernel gives no thread.
@@ -61,21 +77,47 @@ impl Collect {
         board: Board,
         events: Events,
     ) -> io::Result<Collect> {
-        let (report, reports) = std::sync::mpsc::sync_channel(MOST_REPORTS);
+        let (tell, news) = std::sync::mpsc::sync_channel(MOST_NEWS);
         let (stop, stopped) = std::sync::mpsc::channel();
-        let mut hub = Hub::new(root, patience, clock, board, events);
+        let (mut lanes, mut seats, mut slow) = (Vec::new(), Vec::new(), Vec::new());
         for (index, collector) in collectors.into_iter().enumerate() {
-            hub.add(collector.name(), collector.beat());
-            let wake = beat::start(index, collector, report.clone())?;
+            let patience = patience.with(collector.beat());
+            lanes.push(Lane::of(collector.as_ref(), patience));
+            if collector.is_cheap() {
+                seats.push((index, collector, patience));
+            } else {
+                slow.push((index, collector, patience));
+            }
+        }
+        let fresh = Bench::of(seats);
+        let faces = Faces {
+            clock,
+            board,
+            events,
+        };
+        let mut hub = Hub::new(root, patience, faces, lanes, fresh.bench().clone(), tell.clone());
+        // Before any source can answer: the first view has all of them pending.
+        hub.publish();
+        fresh.bench().start(tell.clone())?;
+        for (index, collector, patience) in slow {
+            let wake = beat::start(index, collector, patience, tell.clone())?;
             hub.wake_by(index, wake);
         }
-        hub.publish();
         std::thread::Builder::new()
             .name("collect".to_owned())
-            .spawn(move || hub.run(&reports, &stopped))?;
-        Ok(Collect { _stop: stop })
+            .spawn(move || hub.run(&news, &stopped))?;
+        Ok(Collect { fresh, _stop: stop })
+    }
+
+    /// The sheets of the sources that are asked at scrape time.
+    pub fn fresh(&self) -> Fresh {
+        self.fresh.clone()
     }
 }
+
+#[cfg(test)]
+#[path = "collect/fresh_tests.rs"]
+mod fresh_tests;
 
 #[cfg(test)]
 #[path = "collect/tests.rs"]

@@ -178,6 +178,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
         board,
         events,
         desk: desk.clone(),
+        fresh: collect.fresh(),
         socket: socket.as_str().into(),
         stopping,
     };

@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::collect::Fresh;
 use crate::config::Config;
 use crate::events::Events;
 use crate::keeping::Desk;
@@ -41,6 +42,8 @@ pub struct House {
     pub events: Events,
     /// Where orders go.
     pub desk: Desk,
+    /// What the cheap sources count, asked at scrape time.
+    pub fresh: Fresh,
     /// The Unix socket's path, for messages.
     pub socket: Arc<str>,
     /// True once the agent is stopping.

@@ -10,10 +10,13 @@ use collectors::{CollectError, Collector};
 use facts::NoData;
 use facts::observation::Observation;
 
+use super::breaker::{Breaker, End};
+use super::hub::News;
+
 /// Asks a collector to be asked now, not at its next beat.
 pub(super) struct Now;
 
-/// What a beat's thread tells the hub.
+/// What a collector's turn tells the hub.
 pub(super) struct Report {
     /// Which collector.
     pub(super) index: usize,
@@ -24,13 +27,25 @@ pub(super) struct Report {
 /// One turn of a collector.
 pub(super) enum Turn {
     /// It has been asked.
-    Began,
+    Began(Instant),
     /// It has answered.
-    Ended {
-        answer: Result<Box<Observation>, Silence>,
-        took: Duration,
-    },
+    Ended(Ended),
 }
+
+/// An answer.
+pub(super) struct Ended {
+    /// What it said, or why it said nothing.
+    pub(super) answer: Answer,
+    /// How long it took.
+    pub(super) took: Duration,
+    /// When it is asked again, from the beginning of this turn.
+    pub(super) period: Duration,
+    /// How many values were none, in all turns since the last report.
+    pub(super) invalid: u64,
+}
+
+/// What a collector said, or why it said nothing.
+pub(super) type Answer = Result<Box<Observation>, Silence>;
 
 /// Why a collector said nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,48 +67,68 @@ impl From<&CollectError> for Silence {
 pub(super) fn start(
     index: usize,
     collector: Box<dyn Collector>,
-    report: SyncSender<Report>,
+    patience: Duration,
+    news: SyncSender<News>,
 ) -> io::Result<Sender<Now>> {
     let (wake, woken) = channel();
     // Fifteen bytes are all that the kernel keeps of a thread's name (prctl(2), PR_SET_NAME).
     let name: String = format!("see {}", collector.name()).chars().take(15).collect();
     std::thread::Builder::new()
         .name(name)
-        .spawn(move || run(index, collector, &report, &woken))?;
+        .spawn(move || run(index, collector, patience, &news, &woken))?;
     Ok(wake)
 }
 
-fn run(index: usize, mut collector: Box<dyn Collector>, report: &SyncSender<Report>, woken: &Receiver<Now>) {
-    let beat = collector.beat();
+fn run(
+    index: usize,
+    mut collector: Box<dyn Collector>,
+    patience: Duration,
+    news: &SyncSender<News>,
+    woken: &Receiver<Now>,
+) {
+    let mut breaker = Breaker::new(collector.beat());
+    let tell = |turn| news.send(News::Turn(Report { index, turn }));
     loop {
         let started = Instant::now();
-        if report
-            .send(Report {
-                index,
-                turn: Turn::Began,
-            })
-            .is_err()
-        {
+        if tell(Turn::Began(started)).is_err() {
             return;
         }
         let answer = ask(collector.as_mut());
-        let turn = Turn::Ended {
+        let took = started.elapsed();
+        let invalid = invalid(&answer);
+        breaker.take(End::of(
+            answer.as_ref().err().map(|silence| silence.reason),
+            took,
+            patience,
+        ));
+        let period = breaker.period();
+        let ended = Ended {
             answer,
-            took: started.elapsed(),
+            took,
+            period,
+            invalid,
         };
-        if report.send(Report { index, turn }).is_err() {
+        if tell(Turn::Ended(ended)).is_err() {
             return;
         }
-        match woken.recv_timeout(beat.saturating_sub(started.elapsed())) {
-            Ok(Now) | Err(RecvTimeoutError::Timeout) => {}
+        match woken.recv_timeout(period.saturating_sub(started.elapsed())) {
+            // However often it was woken while it was asked: once more is enough.
+            Ok(Now) => while woken.try_recv().is_ok() {},
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
+/// How many values of an answer were none.
+pub(super) fn invalid(answer: &Answer) -> u64 {
+    let sheet = answer.as_ref().ok().and_then(|seen| seen.sheet.as_ref());
+    sheet.map_or(0, |sheet| sheet.invalid())
+}
+
 /// Asks once. A collector that panics has said nothing; it holds no state that a half-done turn could spoil for the next one,
 /// because every turn reads all of its files anew.
-fn ask(collector: &mut dyn Collector) -> Result<Box<Observation>, Silence> {
+pub(super) fn ask(collector: &mut dyn Collector) -> Answer {
     match catch_unwind(AssertUnwindSafe(|| collector.collect())) {
         Ok(Ok(observation)) => Ok(Box::new(observation)),
         Ok(Err(error)) => Err(Silence::from(&error)),

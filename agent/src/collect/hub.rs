@@ -2,23 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use collectors::Root;
-use facts::observation::Observation;
-use facts::{Inventory, NoData, Sheet, Source, SourceStatus};
+use facts::{Inventory, NoData};
 
 use super::Patience;
-use super::beat::{Now, Report, Silence, Turn};
+use super::beat::{Ended, Now, Report, Silence, Turn};
 use super::energy::Counters;
-use super::parts::Parts;
+use super::fresh::Bench;
+use super::lane::Lane;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::view::{Board, Seen};
 
 /// An observation that is not renewed for this many beats is dropped with all its parts.
-const BEATS_KEPT: u32 = 3;
+pub(super) const BEATS_KEPT: u32 = 3;
+
+/// Two views are so far apart at least: what sources say at almost the same time is merged once.
+const BETWEEN_VIEWS: Duration = Duration::from_millis(50);
+
+/// Where nothing but the times of the sources' turns is new, a view is worth it so often: merging a large machine is not free.
+const BETWEEN_TIMES: Duration = Duration::from_secs(5);
 
 /// The kernel's lists of CPUs and NUMA nodes; a change of one of them means that the topology is another.
 const TOPOLOGY_HINTS: [&str; 3] = [
@@ -34,16 +40,20 @@ const ALLOWED: &str = "Cpus_allowed_list:";
 /// The source that is asked again when a hint changes.
 const TOPOLOGY: &str = "topology";
 
-/// One source and what is known of it.
-struct Lane {
-    source: Source,
-    name: &'static str,
-    beat: Duration,
-    last: Option<(Instant, Box<Observation>)>,
-    sheet: Option<Arc<Sheet>>,
-    parts: Option<Parts>,
-    asked_at: Option<Instant>,
-    wake: Option<Sender<Now>>,
+/// What the hub is told.
+pub(super) enum News {
+    /// A collector's turn.
+    Turn(Report),
+}
+
+/// What is new since the last view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Novelty {
+    Nothing,
+    /// Times of turns and counts of errors.
+    Times,
+    /// What somebody sees.
+    Facts,
 }
 
 /// Takes turns, gives views.
@@ -54,41 +64,50 @@ pub(super) struct Hub {
     board: Board,
     events: Events,
     lanes: Vec<Lane>,
+    bench: Arc<Bench>,
+    /// For a new thread of the bench.
+    news: SyncSender<News>,
     counters: Counters,
     errors: BTreeMap<(&'static str, NoData), u64>,
     invalid: BTreeMap<&'static str, u64>,
     hints: Vec<Option<String>>,
+    novelty: Novelty,
+    published_at: Instant,
+}
+
+/// Where the hub tells what it sees.
+pub(super) struct Faces {
+    pub(super) clock: Clock,
+    pub(super) board: Board,
+    pub(super) events: Events,
 }
 
 impl Hub {
-    pub(super) fn new(root: Root, patience: Patience, clock: Clock, board: Board, events: Events) -> Hub {
+    pub(super) fn new(
+        root: Root,
+        patience: Patience,
+        faces: Faces,
+        lanes: Vec<Lane>,
+        bench: Arc<Bench>,
+        news: SyncSender<News>,
+    ) -> Hub {
         let hints = hints(&root);
         Hub {
             root,
             patience,
-            clock,
-            board,
-            events,
-            lanes: Vec::new(),
+            clock: faces.clock,
+            board: faces.board,
+            events: faces.events,
+            lanes,
+            bench,
+            news,
             counters: Counters::default(),
             errors: BTreeMap::new(),
             invalid: BTreeMap::new(),
             hints,
+            novelty: Novelty::Nothing,
+            published_at: Instant::now(),
         }
-    }
-
-    pub(super) fn add(&mut self, name: &'static str, beat: Duration) {
-        let source = Source::pending(name, beat);
-        self.lanes.push(Lane {
-            source,
-            name,
-            beat,
-            last: None,
-            sheet: None,
-            parts: None,
-            asked_at: None,
-            wake: None,
-        });
     }
 
     pub(super) fn wake_by(&mut self, index: usize, wake: Sender<Now>) {
@@ -97,34 +116,44 @@ impl Hub {
         }
     }
 
-    /// Runs until told to stop, or until no collector is left.
-    pub(super) fn run(mut self, reports: &Receiver<Report>, stopped: &Receiver<()>) {
+    /// Runs until told to stop.
+    pub(super) fn run(mut self, news: &Receiver<News>, stopped: &Receiver<()>) {
         let mut next_tick = Instant::now() + self.patience.tick;
         while matches!(stopped.try_recv(), Err(TryRecvError::Empty)) {
-            let mut is_changed = false;
-            match reports.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
-                Ok(report) => is_changed |= self.take(report),
+            let next = self.view_due().map_or(next_tick, |due| due.min(next_tick));
+            match news.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(news) => self.take(news),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
             }
             // What came meanwhile goes into the same view.
-            while let Ok(report) = reports.try_recv() {
-                is_changed |= self.take(report);
+            while let Ok(news) = news.try_recv() {
+                self.take(news);
             }
             let now = Instant::now();
             if now >= next_tick {
                 next_tick = now + self.patience.tick;
                 self.look_for_hints();
-                is_changed |= self.look_at_watches(now);
+                self.look_at_watches(now);
             }
-            if is_changed {
+            if self.view_due().is_some_and(|due| due <= now) {
                 self.publish();
             }
+        }
+        self.bench.end();
+    }
+
+    /// When the next view is to be hung up.
+    fn view_due(&self) -> Option<Instant> {
+        match self.novelty {
+            Novelty::Nothing => None,
+            Novelty::Times => Some(self.published_at + BETWEEN_TIMES),
+            Novelty::Facts => Some(self.published_at + BETWEEN_VIEWS),
         }
     }
 
     /// Merges and hangs up.
-    pub(super) fn publish(&self) {
+    pub(super) fn publish(&mut self) {
         let observations = self
             .lanes
             .iter()
@@ -138,94 +167,95 @@ impl Hub {
             sheets: self.lanes.iter().filter_map(Lane::sheet).collect(),
             invalid: self.invalid.clone(),
         });
+        self.novelty = Novelty::Nothing;
+        self.published_at = Instant::now();
     }
 
-    /// Takes one report; true where the view is another now.
-    fn take(&mut self, report: Report) -> bool {
-        let now = self.clock.now();
-        let Some(lane) = self.lanes.get_mut(report.index) else {
-            return false;
-        };
-        match report.turn {
-            Turn::Began => {
-                lane.asked_at = Some(Instant::now());
-                return false;
-            }
-            Turn::Ended { answer, took } => {
-                lane.asked_at = None;
-                lane.source.duration_seconds = Some(took.as_secs_f64());
-                match answer {
-                    Ok(mut seen) => {
-                        lane.sheet = seen.sheet.take().map(Arc::new);
-                        let invalid = lane.sheet.as_ref().map_or(0, |sheet| sheet.invalid());
-                        let count = self.invalid.entry(lane.name).or_default();
-                        *count = count.saturating_add(invalid);
-                        if let Some(zones) = &seen.power_zones {
-                            self.counters.take(zones);
-                        }
-                        lane.source.last_success = Some(now);
-                        lane.see(seen, &self.events);
+    fn is_new(&mut self, novelty: Novelty) {
+        self.novelty = self.novelty.max(novelty);
+    }
+
+    fn take(&mut self, news: News) {
+        match news {
+            News::Turn(Report { index, turn }) => match turn {
+                Turn::Began(at) => {
+                    if let Some(lane) = self.lanes.get_mut(index) {
+                        lane.asked_at = Some(at);
                     }
-                    Err(silence) => self.silent(report.index, silence),
                 }
-            }
+                Turn::Ended(ended) => self.ended(index, ended),
+            },
         }
-        true
     }
 
-    fn silent(&mut self, index: usize, silence: Silence) {
+    fn ended(&mut self, index: usize, ended: Ended) {
+        let now = self.clock.now();
         let Some(lane) = self.lanes.get_mut(index) else {
             return;
+        };
+        lane.asked_at = None;
+        lane.source.duration_seconds = Some(ended.took.as_secs_f64());
+        lane.source.interval_seconds = Some(ended.period.as_secs_f64());
+        if ended.invalid > 0 {
+            let count = self.invalid.entry(lane.name).or_default();
+            *count = count.saturating_add(ended.invalid);
+        }
+        let is_changed = match ended.answer {
+            Ok(seen) => {
+                if let Some(zones) = &seen.power_zones {
+                    self.counters.take(zones);
+                }
+                lane.source.last_success = Some(now);
+                lane.see(seen, &self.events)
+            }
+            Err(silence) => self.silent(index, silence),
+        };
+        self.is_new(if is_changed {
+            Novelty::Facts
+        } else {
+            Novelty::Times
+        });
+    }
+
+    /// A source says nothing; true where the view is another now.
+    fn silent(&mut self, index: usize, silence: Silence) -> bool {
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return false;
         };
         let count = self.errors.entry((lane.name, silence.reason)).or_default();
         *count = count.saturating_add(1);
         // Absent means that there are no such parts; any other reason means that we do not see them just now.
+        let had = lane.last.is_some();
         if silence.reason == NoData::Absent {
             lane.forget(&self.events);
         }
-        lane.down(silence, &self.events);
+        lane.down(silence, &self.events) || had != lane.last.is_some()
     }
 
-    /// Turns that hang, and observations that nobody renewed; true where the view is another now.
-    fn look_at_watches(&mut self, now: Instant) -> bool {
-        let mut is_changed = false;
-        for index in 0..self.lanes.len() {
-            let Some(lane) = self.lanes.get_mut(index) else {
-                continue;
-            };
-            let patience = (lane.beat * BEATS_KEPT).clamp(self.patience.least, self.patience.most);
-            let hangs = lane
-                .asked_at
-                .filter(|asked_at| now.saturating_duration_since(*asked_at) > patience);
-            if hangs.is_some() {
-                lane.asked_at = None;
-                let message = format!(
-                    "no answer within {} s; it is still being asked",
-                    patience.as_secs()
-                );
-                self.silent(
-                    index,
-                    Silence {
-                        reason: NoData::Timeout,
-                        message,
-                    },
-                );
-                is_changed = true;
-            }
-            let Some(lane) = self.lanes.get_mut(index) else {
-                continue;
-            };
-            let kept_for = (lane.beat * BEATS_KEPT).max(self.patience.least);
-            let is_old = lane
-                .last
-                .as_ref()
-                .is_some_and(|(seen_at, _)| now.saturating_duration_since(*seen_at) > kept_for);
-            if is_old && matches!(lane.source.status, SourceStatus::Down { .. }) {
-                lane.last = None;
-                is_changed = true;
+    /// Turns that hang, and observations that nobody renewed.
+    fn look_at_watches(&mut self, now: Instant) {
+        for seat in self.bench.seats() {
+            if let Some(lane) = self.lanes.get_mut(seat.index) {
+                lane.asked_at = seat.asked_at();
             }
         }
-        is_changed
+        if self.bench.is_stuck(now)
+            && let Err(error) = self.bench.start(self.news.clone())
+        {
+            tracing::warn!(
+                "cannot start another thread for the sources that are asked at scrape time: {error}"
+            );
+        }
+        for index in 0..self.lanes.len() {
+            let silence = self.lanes.get_mut(index).and_then(|lane| lane.hangs(now));
+            if let Some(silence) = silence {
+                self.silent(index, silence);
+                self.is_new(Novelty::Facts);
+            }
+            if self.lanes.get_mut(index).is_some_and(|lane| lane.drop_old(now)) {
+                self.is_new(Novelty::Facts);
+            }
+        }
     }
 
     /// Wakes the topology where the kernel's lists have changed.
@@ -235,56 +265,22 @@ impl Hub {
             return;
         }
         self.hints = hints;
-        for lane in self.lanes.iter().filter(|lane| lane.name == TOPOLOGY) {
-            if let Some(wake) = &lane.wake {
-                // Fails only where the collector's thread has ended.
-                let _ = wake.send(Now);
+        for index in 0..self.lanes.len() {
+            if self.lanes.get(index).is_some_and(|lane| lane.name == TOPOLOGY) {
+                self.wake(index);
             }
         }
     }
-}
 
-impl Lane {
-    /// What it counts, for as long as what it saw is kept.
-    fn sheet(&self) -> Option<Arc<Sheet>> {
-        self.last.as_ref().and(self.sheet.clone())
-    }
-
-    fn see(&mut self, seen: Box<Observation>, events: &Events) {
-        let parts = Parts::of(&seen);
-        if let Some(before) = &self.parts {
-            for (kind, message) in parts.since(before) {
-                events.tell(kind, message);
-            }
+    /// Asks a source at once.
+    fn wake(&self, index: usize) {
+        let seat = self.bench.seats().iter().find(|seat| seat.index == index);
+        if let Some(seat) = seat {
+            self.bench.wake(seat);
+        } else if let Some(wake) = self.lanes.get(index).and_then(|lane| lane.wake.as_ref()) {
+            // Fails only where the collector's thread has ended.
+            let _ = wake.send(Now);
         }
-        self.parts = Some(parts);
-        self.last = Some((Instant::now(), seen));
-        if matches!(self.source.status, SourceStatus::Down { .. }) {
-            events.tell("source_up", format!("source {} speaks again", self.name));
-        }
-        self.source.status = SourceStatus::Ok;
-    }
-
-    fn forget(&mut self, events: &Events) {
-        let parts = Parts::default();
-        if let Some(before) = &self.parts {
-            for (kind, message) in parts.since(before) {
-                events.tell(kind, message);
-            }
-        }
-        self.parts = Some(parts);
-        self.last = None;
-    }
-
-    fn down(&mut self, silence: Silence, events: &Events) {
-        let Silence { reason, message } = silence;
-        if matches!(self.source.status, SourceStatus::Ok) {
-            events.tell(
-                "source_down",
-                format!("source {} is {reason}: {message}", self.name),
-            );
-        }
-        self.source.status = SourceStatus::Down { reason, message };
     }
 }
 

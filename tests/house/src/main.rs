@@ -1,4 +1,4 @@
-//! `cargo up`, `cargo verify`, `cargo prove`, `cargo lab`: the commands of the house, on the standard library alone.
+//! `cargo up`, `cargo verify`, `cargo prove`, `cargo lab`, `cargo shake`: the commands of the house, on the standard library alone.
 
 mod fetch;
 mod lab;
@@ -6,6 +6,7 @@ mod packages;
 mod place;
 mod progress;
 mod prove;
+mod shake;
 mod steps;
 mod totals;
 mod up;
@@ -20,6 +21,7 @@ Busbar's commands. Each says what it does and asks nothing.
   cargo verify      every check and every test                           (cargo verify --help)
   cargo prove NAME  measurements against their targets                   (cargo prove --help)
   cargo lab         stories on a real kernel of their own                (cargo lab --help)
+  cargo shake       every parser under a fuzzer                          (cargo shake --help)
 ";
 
 /// Exit code of a command line that cannot be understood.
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Some("verify") => verify::verify(rest),
         Some("prove") => prove::prove(rest),
         Some("lab") => lab::lab(rest),
+        Some("shake") => shake::shake(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -104,6 +104,13 @@ const EMULATOR: Package = Package {
     probe: Probe::Program("qemu-system-x86_64"),
 };
 
+/// What builds libFuzzer.
+const FUZZER: Package = Package {
+    name: "g++",
+    why: "compiles libFuzzer, which feeds the parsers",
+    probe: Probe::Program("c++"),
+};
+
 /// Prometheus is fetched and unpacked below the build outputs: installed, Debian's package would start a service.
 const PROMETHEUS: &str = "prometheus";
 
@@ -190,15 +197,24 @@ pub fn prometheus(place: &Place, screen: &Screen, fetch: bool) -> Result<PathBuf
 
 /// Sees to it that the emulator for `cargo lab` is there.
 pub fn emulator(place: &Place, screen: &Screen, install: bool) -> Result<(), Wrong> {
-    if is_there(&EMULATOR.probe) {
+    one(place, screen, install, &EMULATOR, "the lab needs")
+}
+
+/// Sees to it that the compiler for `cargo shake` is there.
+pub fn fuzzer(place: &Place, screen: &Screen, install: bool) -> Result<(), Wrong> {
+    one(place, screen, install, &FUZZER, "the fuzzer needs")
+}
+
+fn one(place: &Place, screen: &Screen, install: bool, package: &Package, say: &str) -> Result<(), Wrong> {
+    if is_there(&package.probe) {
         return Ok(());
     }
-    screen.line(&format!("  {:<16} {}", EMULATOR.name, EMULATOR.why));
-    let words = install_words(&[EMULATOR.name]).filter(|_| install && may_install());
+    screen.line(&format!("  {:<16} {}", package.name, package.why));
+    let words = install_words(&[package.name]).filter(|_| install && may_install());
     if let Some(words) = words {
         install_now(place, screen, &words);
     }
-    missing(screen, &[&EMULATOR], &format!("the lab needs {}", EMULATOR.name))
+    missing(screen, &[package], &format!("{say} {}", package.name))
 }
 
 /// Whether packages can be fetched and unpacked here without installing them.

@@ -8,13 +8,14 @@ use crate::lab;
 use crate::packages;
 use crate::place::Place;
 use crate::progress::{Screen, Verdict, seconds};
+use crate::shake;
 use crate::steps::{self, Done};
 use crate::totals::{Totals, closing_line};
 
 const HELP: &str = "\
 cargo verify: every check and every test of the house
 
-  cargo verify [--quick] [--no-install]
+  cargo verify [--quick | --long] [--no-install]
 
   packages, cargo fmt --check, cargo clippy -D warnings, build, every test (whole-house stories with
   real daemons and a real Prometheus included), cargo doc -D warnings, the DMTF's Redfish validators,
@@ -22,6 +23,7 @@ cargo verify: every check and every test of the house
   Ends with a table and `N passed, N failed, N skipped`; a skip says why.
 
   --quick        without stories, documentation, validators and lab
+  --long         also every parser under the fuzzer for a minute (cargo shake)
   --no-install   install nothing: checks that lack a tool are skipped
 ";
 
@@ -48,10 +50,11 @@ struct Found {
 
 /// Runs `cargo verify`.
 pub fn verify(words: &[String]) -> Result<ExitCode, Wrong> {
-    let (mut quick, mut install) = (false, true);
+    let (mut quick, mut long, mut install) = (false, false, true);
     for word in words {
         match word.as_str() {
             "--quick" => quick = true,
+            "--long" => long = true,
             "--no-install" => install = false,
             "--help" | "-h" => {
                 print!("{HELP}");
@@ -72,7 +75,10 @@ pub fn verify(words: &[String]) -> Result<ExitCode, Wrong> {
         // Where there is none, the stories that need it say so and are counted as skipped.
         let _ = packages::prometheus(&place, &screen, install);
     }
-    let found = checks(&place, &screen, quick, install);
+    let mut found = checks(&place, &screen, quick, install);
+    if long {
+        found.steps.push(shake::step(&place, &screen, install));
+    }
     Ok(close(&place, &screen, &found, quick, started.elapsed()))
 }
 

@@ -126,6 +126,8 @@ pub struct GpuReadings {
     pub pcie_received_bytes_per_second: Reading<u64>,
     /// PCIe packets that had to be sent again.
     pub pcie_replays: Reading<u64>,
+    /// Its links to other GPUs and to switches; empty where it has none.
+    pub nvlinks: Vec<NvLink>,
     /// Whether the GPU is cut into MIG devices.
     pub mig_enabled: Reading<bool>,
     /// Its MIG devices.
@@ -141,6 +143,33 @@ pub struct GpuThrottle {
     pub reason: String,
     /// The time.
     pub nanoseconds: Reading<u64>,
+}
+
+/// One link of a GPU to another one, or to a switch (NVLink).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NvLink {
+    /// Its number on its GPU.
+    pub link: u32,
+    /// Whether it carries data.
+    pub active: Reading<bool>,
+    /// Its generation, as NVML counts (`nvmlDeviceGetNvLinkVersion`).
+    pub version: Option<u32>,
+    /// What is at its other end: `gpu`, `switch` or `npu`.
+    pub remote: Option<String>,
+    /// Where that sits.
+    pub remote_pci: Option<PciAddress>,
+    /// Bytes that the GPU has sent over it, without what the protocol adds.
+    pub sent_bytes: Reading<u64>,
+    /// Bytes that it has received.
+    pub received_bytes: Reading<u64>,
+    /// Flow-control packets with a wrong check sum.
+    pub crc_flit_errors: Reading<u64>,
+    /// Data packets with a wrong check sum.
+    pub crc_data_errors: Reading<u64>,
+    /// Packets that were sent again.
+    pub replays: Reading<u64>,
+    /// How often the link was trained anew after an error.
+    pub recoveries: Reading<u64>,
 }
 
 /// A part of a GPU that works as a GPU of its own (Multi-Instance GPU).

@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::agreement;
 use crate::cpuset::CpuSet;
 use crate::doubt::Doubt;
-use crate::drive::Drive;
+use crate::drive::{Drive, DriveHealth};
 use crate::gpu::Gpu;
 use crate::identity::{NumaNodeId, PciAddress};
 use crate::local_bmc::LocalBmc;
 use crate::moment::Moment;
 use crate::nic::Nic;
 use crate::observation::{Observation, Source};
+use crate::pci::PciLink;
 use crate::power::{CpuTimes, HostPower, PowerZone, Pressure, Sensor};
 use crate::topology::{Cache, Core, CoreKind, Cpu, NumaNode, Package, PciPlace, Topology};
 use crate::unit::Bytes;
@@ -90,6 +91,8 @@ pub struct Inventory {
     pub disallowed_cpus: CpuSet,
     /// PCI functions and what is near them.
     pub pci: Vec<PciPlace>,
+    /// Links of PCI functions that carry data: network, storage, accelerators.
+    pub pci_links: Vec<PciLink>,
     /// GPUs.
     pub gpus: Vec<Gpu>,
     /// Drives.
@@ -127,12 +130,14 @@ impl Inventory {
             sources,
             ..Inventory::default()
         };
-        let mut driver_gpus = Vec::new();
+        let (mut driver_gpus, mut health) = (Vec::new(), Vec::new());
         for observation in observations {
             whole.take(observation);
             driver_gpus.extend(observation.driver_gpus.iter().flatten());
+            health.extend(observation.drive_health.iter().flatten());
         }
         whole.complete_gpus(&driver_gpus);
+        whole.complete_drives(&health);
         whole.place_by_pci();
         let disagreements = agreement::doubts(&whole);
         whole.doubts.extend(disagreements);
@@ -174,6 +179,7 @@ impl Inventory {
         set(&mut self.numa_memory, &seen.numa_memory);
         set(&mut self.gpus, &seen.gpus);
         set(&mut self.drives, &seen.drives);
+        set(&mut self.pci_links, &seen.pci_links);
         set(&mut self.nics, &seen.nics);
         set(&mut self.power_zones, &seen.power_zones);
         // Two sources have sensors, and several meters see the host: each adds its own.
@@ -199,6 +205,17 @@ impl Inventory {
             match self.gpus.iter_mut().find(same) {
                 Some(gpu) => gpu.complete(driver),
                 None => self.gpus.push(Gpu::clone(driver)),
+            }
+        }
+    }
+
+    /// What an NVMe controller or a disk says of itself joins every drive that it was read from.
+    fn complete_drives(&mut self, seen: &[&DriveHealth]) {
+        for health in seen {
+            for drive in &mut self.drives {
+                if drive.device == health.read_from || drive.controllers.contains(&health.read_from) {
+                    drive.health = Some(Box::new(DriveHealth::clone(health)));
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::identity::{NumaNodeId, PciAddress};
 
 /// One network interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nic {
     /// What the OS calls it today: `eth0`.
     pub device: String,

@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::doubt::Doubt;
-use crate::drive::Drive;
+use crate::drive::{Drive, DriveHealth};
 use crate::gpu::Gpu;
 use crate::inventory::{Machine, Memory, NumaMemory};
 use crate::local_bmc::LocalBmc;
 use crate::moment::Moment;
 use crate::nic::Nic;
+use crate::pci::PciLink;
 use crate::power::{CpuTimes, HostPower, PowerZone, Pressure, Sensor};
 use crate::reading::NoData;
 use crate::sheet::Sheet;
@@ -34,6 +35,10 @@ pub struct Observation {
     pub driver_gpus: Option<Vec<Gpu>>,
     /// Drives.
     pub drives: Option<Vec<Drive>>,
+    /// What drives' own logs say: each completes the drives that it was read from.
+    pub drive_health: Option<Vec<DriveHealth>>,
+    /// Links of PCI functions.
+    pub pci_links: Option<Vec<PciLink>>,
     /// Network interfaces.
     pub nics: Option<Vec<Nic>>,
     /// Power zones.

@@ -10,33 +10,14 @@ use crate::reading::Reading;
 pub struct PciLink {
     /// The function.
     pub address: PciAddress,
-    /// Transfers a second of each lane now, in units of 100 million (`current_link_speed`): 160 is 16.0 GT/s.
-    pub speed: Reading<LinkSpeed>,
+    /// Transfers a second of each lane now (`current_link_speed`): 16 000 000 000 is 16.0 GT/s.
+    pub transfers_per_second: Reading<u64>,
     /// The most that the function could (`max_link_speed`).
-    pub max_speed: Reading<LinkSpeed>,
+    pub max_transfers_per_second: Reading<u64>,
     /// Lanes in use (`current_link_width`).
     pub width: Reading<u32>,
     /// The most that the function has (`max_link_width`).
     pub max_width: Reading<u32>,
-}
-
-/// Transfers a second of one lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct LinkSpeed {
-    transfers_per_second: u64,
-}
-
-impl LinkSpeed {
-    /// From transfers a second.
-    pub const fn new(transfers_per_second: u64) -> LinkSpeed {
-        LinkSpeed { transfers_per_second }
-    }
-
-    /// Transfers a second.
-    pub const fn transfers_per_second(self) -> u64 {
-        self.transfers_per_second
-    }
 }
 
 impl PciLink {
@@ -44,9 +25,10 @@ impl PciLink {
     /// it is a metric to alert on where the rack knows better, and never a doubt.
     pub fn is_degraded(&self) -> bool {
         let below = |now: Option<u64>, most: Option<u64>| matches!((now, most), (Some(now), Some(most)) if now < most);
+        let lanes = |width: Reading<u32>| width.value().map(u64::from);
         below(
-            self.speed.value().map(LinkSpeed::transfers_per_second),
-            self.max_speed.value().map(LinkSpeed::transfers_per_second),
-        ) || below(self.width.value().map(u64::from), self.max_width.value().map(u64::from))
+            self.transfers_per_second.value(),
+            self.max_transfers_per_second.value(),
+        ) || below(lanes(self.width), lanes(self.max_width))
     }
 }

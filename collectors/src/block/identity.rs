@@ -48,15 +48,19 @@ pub(super) fn wwid(root: &Root, device: &str) -> Option<String> {
         .find_map(|file| attribute::name_if_any(root, &format!("{device}/{file}")))
 }
 
+/// How an NVMe controller is attached: `pcie`, or `tcp`, `rdma`, `fc` for NVMe over Fabrics.
+pub(super) fn nvme_transport(root: &Root, controller: &str) -> Option<String> {
+    let fabric = root.read(&format!("{controller}/transport")).ok();
+    Some(match fabric.as_deref() {
+        None | Some("pcie") => "nvme".to_owned(),
+        Some(fabric) => format!("nvme-{}", attribute::cleaned(fabric.as_bytes())?),
+    })
+}
+
 /// `nvme`, `sata`, `sas`, `usb`, `virtio`, `mmc` …
 pub(super) fn transport(root: &Root, name: &str, device: &str) -> Option<String> {
     if name.starts_with("nvme") {
-        // The controller's own `transport`: pcie, or tcp, rdma, fc for NVMe over Fabrics.
-        let fabric = root.read(&format!("{device}/device/transport")).ok();
-        return Some(match fabric.as_deref() {
-            None | Some("pcie") => "nvme".to_owned(),
-            Some(fabric) => format!("nvme-{}", attribute::cleaned(fabric.as_bytes())?),
-        });
+        return nvme_transport(root, &format!("{device}/device"));
     }
     let target = root.target(&format!("{device}/device")).ok()?;
     let parts: Vec<&str> = target.iter().filter_map(|part| part.to_str()).collect();

@@ -1,12 +1,13 @@
 //! Drives: block devices that hold data by themselves (Documentation/ABI/stable/sysfs-block).
 
 mod identity;
+mod names;
 
 use std::time::Duration;
 
 use facts::drive::Drive;
 use facts::observation::Observation;
-use facts::{Bytes, PciAddress};
+use facts::{Bytes, Identity, NumaNodeId, PciAddress};
 
 use crate::attribute;
 use crate::classes;
@@ -14,6 +15,7 @@ use crate::collector::{CollectError, Collector};
 use crate::root::Root;
 
 const BLOCK: &str = "sys/class/block";
+const NVME: &str = "sys/class/nvme";
 const PCI_DEVICES: &str = "sys/bus/pci/devices";
 /// `size` counts these, whatever the drive's own sectors are.
 const SECTOR_BYTES: u64 = 512;
@@ -56,16 +58,26 @@ impl BlockCollector {
         let class = classes::block(root, &device);
         let class = class.as_ref();
         let sectors = class.and_then(|class| class.size().ok()).unwrap_or(0);
-        let pci = self.pci_function(&device);
+        let controllers = self.controllers(name, &device);
+        let pci = self.pci_function(&device, &controllers);
         let (identity, firmware) = identity::of(root, name, &device);
+        let wwid = identity::wwid(root, &device);
+        let block_bytes = |file: &str| {
+            let bytes = attribute::number(root, &format!("{device}/queue/{file}")).ok();
+            bytes.filter(|bytes: &u32| bytes.is_power_of_two())
+        };
         Drive {
             identity,
             firmware,
-            wwid: identity::wwid(root, &device),
+            names: names::of(root, name, &device, wwid.as_deref()),
+            wwid,
             pci,
-            numa_node: pci.and_then(|pci| attribute::numa_node(root, &format!("{PCI_DEVICES}/{pci}"))),
+            numa_node: self.numa_node(pci),
             device: name.to_owned(),
+            controllers,
             transport: identity::transport(root, name, &device),
+            logical_block_bytes: block_bytes("logical_block_size"),
+            physical_block_bytes: block_bytes("physical_block_size"),
             size_bytes: Bytes::new(sectors.saturating_mul(SECTOR_BYTES)),
             rotational: class
                 .and_then(|class| class.queue_rotational().ok())
@@ -73,20 +85,74 @@ impl BlockCollector {
             removable: class
                 .and_then(|class| class.removable().ok())
                 .is_some_and(|flag| flag != 0),
+            health: None,
         }
     }
 
-    /// With NVMe multipath the drive stands below its subsystem, which names its controllers.
-    fn pci_function(&self, device: &str) -> Option<PciAddress> {
+    /// An NVMe controller to which no namespace is attached is a drive that can hold data and offers none.
+    fn bare_controller(&self, name: &str) -> Drive {
+        let root = &self.root;
+        let controller = format!("{NVME}/{name}");
+        let read = |file: &str| attribute::name_if_any(root, &format!("{controller}/{file}"));
+        let pci = attribute::pci_function(root, &format!("{controller}/device"));
+        Drive {
+            identity: Identity {
+                maker: None,
+                model: read("model"),
+                serial: read("serial"),
+            },
+            pci,
+            numa_node: self.numa_node(pci),
+            device: name.to_owned(),
+            controllers: vec![name.to_owned()],
+            transport: identity::nvme_transport(root, &controller),
+            firmware: read("firmware_rev"),
+            ..Drive::default()
+        }
+    }
+
+    fn numa_node(&self, pci: Option<PciAddress>) -> Option<NumaNodeId> {
+        pci.and_then(|pci| attribute::numa_node(&self.root, &format!("{PCI_DEVICES}/{pci}")))
+    }
+
+    /// The controllers that lead to an NVMe drive. With multipath it stands below its subsystem, which names them.
+    fn controllers(&self, name: &str, device: &str) -> Vec<String> {
+        if !name.starts_with("nvme") {
+            return Vec::new();
+        }
+        let parent = format!("{device}/device");
+        if let Some(own) = attribute::link_name(&self.root, &parent).filter(|own| is_controller(own)) {
+            return vec![own];
+        }
+        let mut names = self.root.list(&parent).unwrap_or_default();
+        names.retain(|name| is_controller(name));
+        names
+    }
+
+    fn pci_function(&self, device: &str, controllers: &[String]) -> Option<PciAddress> {
         let parent = format!("{device}/device");
         attribute::pci_function(&self.root, &parent).or_else(|| {
-            let names = self.root.list(&parent).ok()?;
-            names
+            controllers
                 .iter()
-                .filter(|name| name.starts_with("nvme"))
                 .find_map(|name| attribute::pci_function(&self.root, &format!("{parent}/{name}")))
         })
     }
+
+    /// NVMe controllers that no drive of the block layer hangs from.
+    fn bare_controllers(&self, drives: &[Drive]) -> Vec<Drive> {
+        let names = self.root.list(NVME).unwrap_or_default();
+        let is_bare = |name: &&String| {
+            is_controller(name) && !drives.iter().any(|drive| drive.controllers.contains(name))
+        };
+        let bare = names.iter().filter(is_bare);
+        bare.map(|name| self.bare_controller(name)).collect()
+    }
+}
+
+/// `nvme0`, and neither `nvme0n1` nor `nvme-subsys0`.
+pub(crate) fn is_controller(name: &str) -> bool {
+    name.strip_prefix("nvme")
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl Collector for BlockCollector {
@@ -98,14 +164,21 @@ impl Collector for BlockCollector {
         Duration::from_secs(2)
     }
 
+    fn subsystems(&self) -> &'static [&'static str] {
+        &["block", "nvme"]
+    }
+
     fn collect(&mut self) -> Result<Observation, CollectError> {
         let names = self.root.list(BLOCK)?;
-        let drives = names
+        let mut drives: Vec<Drive> = names
             .iter()
             .filter(|name| self.is_drive(name))
             .map(|name| self.drive(name))
             .collect();
+        let bare = self.bare_controllers(&drives);
+        drives.extend(bare);
         Ok(Observation {
+            doubts: names::doubts(&drives),
             drives: Some(drives),
             ..Observation::default()
         })

@@ -84,15 +84,12 @@ fn drive(device: &str, node: u32) -> Drive {
             model: Some("FAST".to_owned()),
             ..Identity::default()
         },
-        wwid: None,
-        pci: None,
         numa_node: Some(NumaNodeId(node)),
         device: device.to_owned(),
         transport: Some("nvme".to_owned()),
         size_bytes: Bytes::new(4 << 40),
         rotational: Some(false),
-        removable: false,
-        firmware: None,
+        ..Drive::default()
     }
 }
 

@@ -68,7 +68,9 @@ impl DriveWarning {
     /// How bad it is.
     pub const fn state(self) -> DriveState {
         match self {
-            DriveWarning::Reliability | DriveWarning::ReadOnly | DriveWarning::Threshold => DriveState::Critical,
+            DriveWarning::Reliability | DriveWarning::ReadOnly | DriveWarning::Threshold => {
+                DriveState::Critical
+            }
             DriveWarning::Spare
             | DriveWarning::Temperature
             | DriveWarning::MemoryBackup

@@ -91,7 +91,12 @@ fn digits(text: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) {
         return None;
     }
-    Some(digits.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect())
+    Some(
+        digits
+            .chunks_exact(2)
+            .map(|pair| (pair[0] << 4) | pair[1])
+            .collect(),
+    )
 }
 
 macro_rules! name {
@@ -114,7 +119,9 @@ macro_rules! name {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let bytes: fn(&$name) -> &[u8] = $bytes;
-                bytes(self).iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                bytes(self)
+                    .iter()
+                    .try_for_each(|byte| write!(f, "{byte:02x}"))
             }
         }
 
@@ -132,7 +139,9 @@ macro_rules! name {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(de::Error::custom)
             }
         }
     };
@@ -152,7 +161,13 @@ name!(
     |bytes| Nguid::from_bytes(bytes.try_into().ok()?),
     |name| &name.0
 );
-name!(Wwn, "world-wide name (NAA 2, 3, 5 or 6)", "16 or 32", Wwn::from_bytes, Wwn::bytes);
+name!(
+    Wwn,
+    "world-wide name (NAA 2, 3, 5 or 6)",
+    "16 or 32",
+    Wwn::from_bytes,
+    Wwn::bytes
+);
 
 /// The names of one drive. Each is empty where the maker gave none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -175,7 +190,11 @@ mod tests {
 
     #[test]
     fn one_name_has_one_text_whoever_wrote_it() {
-        for text in ["naa.5000c500a1b2c3d4", "0x5000C500A1B2C3D4", "wwn-0x5000c500a1b2c3d4"] {
+        for text in [
+            "naa.5000c500a1b2c3d4",
+            "0x5000C500A1B2C3D4",
+            "wwn-0x5000c500a1b2c3d4",
+        ] {
             assert_eq!(text.parse::<Wwn>().unwrap().to_string(), "5000c500a1b2c3d4");
         }
         let long = "naa.600605b00d9a4e1029c7b3e41a2b3c4d".parse::<Wwn>().unwrap();
@@ -189,11 +208,21 @@ mod tests {
 
     #[test]
     fn a_name_of_nothing_or_of_another_kind_is_none() {
-        for text in ["", "0000000000000000", "ffffffffffffffff", "0025385b71b00c5f0", "zz25385b71b00c5f"] {
+        for text in [
+            "",
+            "0000000000000000",
+            "ffffffffffffffff",
+            "0025385b71b00c5f0",
+            "zz25385b71b00c5f",
+        ] {
             assert!(text.parse::<Eui64>().is_err(), "{text}");
         }
         // NAA begins with 2, 3, 5 or 6, and its first digit says how long it is.
-        for text in ["1000c500a1b2c3d4", "6000c500a1b2c3d4", "500605b00d9a4e1029c7b3e41a2b3c4d"] {
+        for text in [
+            "1000c500a1b2c3d4",
+            "6000c500a1b2c3d4",
+            "500605b00d9a4e1029c7b3e41a2b3c4d",
+        ] {
             assert!(text.parse::<Wwn>().is_err(), "{text}");
         }
         let error = "none".parse::<Nguid>().unwrap_err().to_string();

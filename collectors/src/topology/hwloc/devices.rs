@@ -88,7 +88,6 @@ pub(super) fn drives(tree: &Tree) -> Vec<Drive> {
             model: info(object, "Model"),
             serial: info(object, "SerialNumber"),
         },
-        wwid: None,
         pci: pci_above(object).map(address),
         numa_node: numa_node(object),
         transport: device.starts_with("nvme").then(|| "nvme".to_owned()),
@@ -96,9 +95,8 @@ pub(super) fn drives(tree: &Tree) -> Vec<Drive> {
         size_bytes: info(object, "Size")
             .and_then(|text| text.parse::<u64>().ok()?.checked_mul(KIBIBYTE))
             .map_or(Bytes::ZERO, Bytes::new),
-        rotational: None,
-        removable: false,
         firmware: info(object, "Revision"),
+        ..Drive::default()
     };
     os_devices(tree, OSDeviceType::Storage).map(drive).collect()
 }
@@ -110,10 +108,8 @@ pub(super) fn nics(tree: &Tree) -> Vec<Nic> {
         pci: pci_above(object).map(address),
         pci_id: pci_above(object).map(pci_id),
         numa_node: numa_node(object),
-        driver: None,
-        speed_megabits: None,
         state: "unknown".to_owned(),
-        virtual_functions: None,
+        ..Nic::default()
     };
     os_devices(tree, OSDeviceType::Network).map(nic).collect()
 }

@@ -1,5 +1,6 @@
 //! The agent's configuration: read once, checked whole, every fault named with its line.
 
+mod metrics;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use collectors::roster::Wishes;
 use facts::CpuSet;
 use intent::{Actuator, Actuators, Mode};
 
+pub use metrics::Metrics;
 use reader::{Faults, Reader};
 
 /// Where the configuration stands unless `--config` says otherwise; there may be none.
@@ -30,7 +32,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// The longest name of a node: that of a host name (hostname(7)).
 const LONGEST_NAME: usize = 253;
 
-const SECTIONS: [&str; 3] = ["agent", "actuators", "reserved"];
+const SECTIONS: [&str; 4] = ["agent", "actuators", "reserved", "metrics"];
 const AGENT_KEYS: [&str; 8] = [
     "name",
     "mode",
@@ -73,6 +75,8 @@ pub struct Config {
     pub reserved_cpus: Option<CpuSet>,
     /// What is wished of the collectors.
     pub wishes: Wishes,
+    /// What stands on the page of metrics.
+    pub metrics: Metrics,
 }
 
 impl Default for Config {
@@ -88,6 +92,7 @@ impl Default for Config {
             token_file: None,
             reserved_cpus: None,
             wishes: Wishes::default(),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -118,7 +123,8 @@ impl fmt::Display for Config {
             self.socket.display()
         )?;
         writeln!(f, "  state     {}", self.state_dir.display())?;
-        write!(f, "  reserved  {reserved}, for the host")
+        writeln!(f, "  reserved  {reserved}, for the host")?;
+        write!(f, "  metrics   {}", self.metrics)
     }
 }
 
@@ -199,6 +205,9 @@ impl Config {
         }
         if let Some(section) = whole.section("reserved", &mut faults) {
             config.read_reserved(&section, &mut faults);
+        }
+        if let Some(section) = whole.section("metrics", &mut faults) {
+            config.metrics = Metrics::read(&section, &mut config.wishes, &mut faults);
         }
         if let Some(listen) = overrides.listen {
             config.listen = listen;

@@ -17,8 +17,9 @@ use crate::clock::Clock;
 use crate::collect::{Collect, Patience};
 use crate::config::Config;
 use crate::events::Events;
-use crate::http::{Doors, Guard, House, OpenError, Serving, SocketError};
+use crate::http::{Doors, Guard, House, OpenError, Pages, Serving, SocketError};
 use crate::keeping::{self, Desk};
+use crate::metrics::Counts;
 use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
 use crate::view::{About, Board, Kept, Seen, View};
 
@@ -171,6 +172,8 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let keeper = open_keeper(&config, root, boot_id, cgroup)?;
     let desk = keeping::start(keeper, clock, board.clone(), events.clone())
         .map_err(kernel("start the keeper's thread"))?;
+    let counts =
+        Counts::new().map_err(|error| kernel("make the counters of the daemon")(io::Error::other(error)))?;
     let (stop, stopping) = watch::channel(false);
     let url = doors.url();
     let socket = config.socket.display().to_string();
@@ -179,6 +182,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
         events,
         desk: desk.clone(),
         fresh: collect.fresh(),
+        pages: Arc::new(Pages::new(config.metrics.selection.clone(), counts)),
         socket: socket.as_str().into(),
         stopping,
     };

@@ -62,6 +62,11 @@ impl Events {
         self.sender.subscribe()
     }
 
+    /// How many listen now.
+    pub fn listeners(&self) -> usize {
+        self.sender.receiver_count()
+    }
+
     /// How many have been told in this run.
     pub fn told(&self) -> u64 {
         self.last.load(Ordering::Relaxed)

@@ -7,6 +7,7 @@ mod answer;
 mod connection;
 mod live;
 mod routes;
+mod scrape;
 mod socket;
 mod tls;
 
@@ -27,6 +28,7 @@ use crate::events::Events;
 use crate::keeping::Desk;
 use crate::view::Board;
 
+pub use scrape::Pages;
 pub use socket::SocketError;
 pub use tls::TlsError;
 
@@ -44,6 +46,8 @@ pub struct House {
     pub desk: Desk,
     /// What the cheap sources count, asked at scrape time.
     pub fresh: Fresh,
+    /// The pages of metrics.
+    pub pages: Arc<Pages>,
     /// The Unix socket's path, for messages.
     pub socket: Arc<str>,
     /// True once the agent is stopping.

@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::metrics::{Format, Kind, Own, TABLE, render};
+use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE, families};
 use agent::view::{About, Kept, Seen, View};
 use agent_api::v1::{Exclusivity, PlannedStep, Workload};
-use facts::{Bytes, Energy, Inventory, Moment, NoData};
+use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation};
 
 /// Set to write golden files and documentation anew.
@@ -25,7 +25,18 @@ fn here() -> &'static Path {
 
 /// A machine that has one of everything.
 fn machine() -> Inventory {
-    serde_json::from_str(&fs::read_to_string(here().join("tests/golden/inventory.json")).unwrap()).unwrap()
+    let text = fs::read_to_string(here().join("tests/golden/inventory.json")).unwrap();
+    let mut machine: Inventory = serde_json::from_str(&text).unwrap();
+    for (code, about) in [
+        ("identity", "the machine"),
+        ("identity", "bmc"),
+        ("numa_distances", "NUMA node 1"),
+    ] {
+        machine
+            .doubts
+            .push(Doubt::new(code, about, "two sources disagree"));
+    }
+    machine
 }
 
 fn view() -> View {
@@ -69,16 +80,39 @@ fn view() -> View {
                 ("intel-rapl:0:0".to_owned(), Energy::from_microjoules(2_000_001)),
             ]),
             errors: BTreeMap::from([(("nvml", NoData::Absent), 3)]),
+            invalid: BTreeMap::from([("hwmon", 2)]),
             ..Seen::default()
         }),
         kept: Arc::new(kept),
     }
 }
 
+/// One page of everything.
+fn render(view: &View, own: &Own, format: Format) -> String {
+    let counts = Counts::new().unwrap();
+    for (route, status, milliseconds) in [
+        ("/metrics", 200, 1),
+        ("/metrics", 200, 30),
+        ("/v1/facts", 503, 5_000),
+    ] {
+        counts.answered(route, status, Duration::from_millis(milliseconds));
+    }
+    let mut press = Press::new(Selection::all(), counts);
+    let view = Arc::new(view.clone());
+    let mut page = Vec::new();
+    // How long the page took stands on the next one.
+    press.print(&view, Vec::new(), own, format, &mut page);
+    page.clear();
+    press.print(&view, Vec::new(), own, format, &mut page);
+    String::from_utf8(page).unwrap()
+}
+
 fn page(format: Format) -> String {
     let own = Own {
         cpu_time: Some(Duration::from_millis(1_500)),
         resident_bytes: Some(8 << 20),
+        events: Some(12),
+        listeners: Some(1),
     };
     let text = render(&view(), &own, format);
     // What differs from run to run and from machine to machine.
@@ -122,10 +156,11 @@ fn every_family_of_the_table_stands_in_the_golden_scrape_with_help_and_type() {
     let text = page(Format::Text);
     for family in TABLE {
         let name = family.name;
-        let kind = if family.kind == Kind::Counter {
-            "counter"
-        } else {
-            "gauge"
+        let kind = match family.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge | Kind::Info => "gauge",
+            Kind::Histogram => "histogram",
+            Kind::Untyped => "untyped",
         };
         assert!(
             text.contains(&format!(
@@ -215,21 +250,23 @@ fn promtool_finds_nothing() {
     assert!(output.status.success() && said.trim().is_empty(), "{said}");
 }
 
+/// The table of all families, and what the default profile leaves out.
 #[test]
 fn the_documentation_is_made_from_the_table() {
     let mut text = String::from(
         "# Metrics of the agent\n\n\
-         Made from the table of families in `agent/src/metrics/family.rs`; do not edit by hand\n\
+         Made from the tables of families in `agent/src/metrics/family.rs` and in the collectors; do not edit by hand\n\
          (`BUSBAR_BLESS=1 cargo test -p agent --test metrics` writes it anew).\n\
          Rules that hold for all of them: [metrics.md](metrics.md).\n\n\
          | family | type | labels | meaning | source |\n|---|---|---|---|---|\n",
     );
-    for family in TABLE {
+    for family in families() {
         let kind = match family.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Info => "info",
             Kind::Histogram => "histogram",
+            Kind::Untyped => "untyped",
         };
         let labels = family.labels.join(", ");
         let _ = writeln!(
@@ -238,5 +275,54 @@ fn the_documentation_is_made_from_the_table() {
             family.name, family.help, family.source
         );
     }
+    text.push_str(
+        "\n## Left out beside node_exporter\n\n\
+         The default profile leaves out what node_exporter gives in the same detail; `profile = \"alone\"` or `include` shows it.\n\n\
+         | family | node_exporter has it as |\n|---|---|\n",
+    );
+    for (ours, theirs) in BESIDE {
+        let _ = writeln!(text, "| `{ours}` | {theirs} |");
+    }
     is_as(&here().parent().unwrap().join("docs/metrics-agent.md"), &text);
+}
+
+#[test]
+fn what_the_profile_leaves_out_is_a_family_that_we_have() {
+    for (ours, _) in BESIDE {
+        assert!(families().any(|family| family.name == *ours), "{ours}");
+    }
+}
+
+#[test]
+fn the_sheets_of_sources_stand_beside_the_view_and_an_untouched_view_is_not_written_again() {
+    let mut pad = facts::sheet::Pad::default();
+    let mut turn = |number: f64| {
+        let mut sheet = pad.begin();
+        sheet.add(&agent::metrics::TABLE[0], &["9", "r", "t"], Some(number));
+        Arc::new(sheet.finish())
+    };
+    let mut first = view();
+    first.seen = Arc::new(Seen {
+        sheets: vec![turn(1.0)],
+        ..Seen::clone(&first.seen)
+    });
+    let view = Arc::new(first);
+    let mut press = Press::new(Selection::all(), Counts::new().unwrap());
+    let mut print = |fresh: Vec<Arc<Sheet>>| {
+        let mut page = Vec::new();
+        press.print(&view, fresh, &Own::default(), Format::Text, &mut page);
+        String::from_utf8(page).unwrap()
+    };
+    let line = "busbar_build_info{version=\"9\",revision=\"r\",target=\"t\"} ";
+    assert!(print(Vec::new()).contains(&format!("{line}1\n")));
+    // The same row of a fresh sheet is a duplicate: the first one stands, and it is told.
+    let page = print(vec![turn(2.0)]);
+    assert!(
+        page.contains(&format!("{line}1\n")) && !page.contains(&format!("{line}2\n")),
+        "{page}"
+    );
+    assert!(page.contains("busbar_duplicate_series 1\n"), "{page}");
+    assert_eq!(page.matches("# TYPE busbar_build_info ").count(), 1);
+    let series = page.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(page.contains(&format!("busbar_series {series}\n")), "{page}");
 }

@@ -155,6 +155,46 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// The texts of a list, each with its place; none where the key is not there.
+    pub(super) fn texts(&self, key: &str, faults: &mut Faults<'_>) -> Vec<(String, String)> {
+        let Some((_, value)) = self.entry(key) else {
+            return Vec::new();
+        };
+        let Some(list) = value.get_ref().as_array() else {
+            let place = faults.place(value.span().start);
+            let found = article(value.get_ref().type_str());
+            faults.add(
+                place,
+                format!("{key} is {found}; expected a list of texts, as in {key} = [\"…\"]"),
+            );
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in list {
+            let place = faults.place(item.span().start);
+            match item.get_ref().as_str() {
+                Some(text) => texts.push((text.to_owned(), place)),
+                None => {
+                    let found = article(item.get_ref().type_str());
+                    faults.add(place, format!("{key} holds {found}; expected texts in quotes"));
+                }
+            }
+        }
+        texts
+    }
+
+    /// `true` or `false`.
+    pub(super) fn switch(&self, key: &str, faults: &mut Faults<'_>) -> Option<bool> {
+        let (_, value) = self.entry(key)?;
+        let switch = value.get_ref().as_bool();
+        if switch.is_none() {
+            let place = faults.place(value.span().start);
+            let found = article(value.get_ref().type_str());
+            faults.add(place, format!("{key} is {found}; expected true or false"));
+        }
+        switch
+    }
+
     /// A path; empty ones are faults.
     pub(super) fn path(&self, key: &str, faults: &mut Faults<'_>) -> Option<PathBuf> {
         let (text, place) = self.text(key, faults)?;

@@ -1,16 +1,14 @@
 //! Which path answers what: questions for everybody, orders for those whom the kernel vouches for.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agent_api::Token;
 use agent_api::v1::{Ask, Ended, Offer, Plan, RunRequest, Status, Workload};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
-use axum::http::header::{
-    ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
-};
+use axum::extract::{DefaultBodyLimit, Extension, MatchedPath, Path, Request, State};
+use axum::http::header::{ALLOW, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -23,9 +21,8 @@ use tokio::sync::Semaphore;
 
 use super::answer::Failure;
 use super::connection::Peer;
-use super::{House, live};
+use super::{House, live, scrape};
 use crate::keeping::Asker;
-use crate::metrics;
 use crate::view::Seen;
 
 /// The largest order: an ask is some hundred bytes.
@@ -33,6 +30,9 @@ const LARGEST_BODY: usize = 64 << 10;
 
 /// How long an order waits for the topology of an agent that has just started.
 const TOPOLOGY_WAIT: Duration = Duration::from_secs(5);
+
+/// The path of the stream of events.
+const EVENTS: &str = "/v1/events";
 
 /// What the handlers share.
 pub(super) struct Shared {
@@ -76,12 +76,12 @@ fn shared(house: House) -> Arc<Shared> {
 fn questions() -> Router<Arc<Shared>> {
     Router::new()
         .route("/healthz", get(healthz))
-        .route("/metrics", get(scrape))
+        .route("/metrics", get(scrape::scrape))
         .route("/v1/status", get(status))
         .route("/v1/facts", get(facts))
         .route("/v1/workloads", get(workloads))
         .route("/v1/plan", get(plan))
-        .route("/v1/events", get(live::events))
+        .route(EVENTS, get(live::events))
 }
 
 fn finish(router: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
@@ -89,7 +89,25 @@ fn finish(router: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_this_way)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(shared.clone(), counted))
         .with_state(shared)
+}
+
+/// Counts every answer by the pattern of its path. The stream of events has no end that could be measured.
+async fn counted(State(shared): Place, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let started = Instant::now();
+    let answer = next.run(request).await;
+    let route = path.as_ref().map_or("none", MatchedPath::as_str);
+    if route != EVENTS {
+        let status = answer.status().as_u16();
+        shared
+            .house
+            .pages
+            .counts()
+            .answered(route, status, started.elapsed());
+    }
+    answer
 }
 
 async fn nothing_here(request: Request) -> Failure {
@@ -152,18 +170,6 @@ async fn from_trusted(Extension(Peer(asker)): Extension<Peer>, request: Request,
 
 async fn healthz() -> &'static str {
     "ok\n"
-}
-
-async fn scrape(State(shared): Place, headers: HeaderMap) -> Response {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-    let format = metrics::Format::wanted(accept);
-    let view = shared.house.board.latest();
-    let page = metrics::render(&view, &metrics::Own::now(), format);
-    (
-        [(CONTENT_TYPE, HeaderValue::from_static(format.content_type()))],
-        page,
-    )
-        .into_response()
 }
 
 async fn status(State(shared): Place) -> Json<Status> {

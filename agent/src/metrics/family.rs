@@ -1,4 +1,4 @@
-//! The families that the agent writes from its view; those of the sources' sheets stand with their collectors.
+//! The families that the agent writes from its view and of itself; those of the sources' sheets stand with their collectors.
 
 pub use facts::metric::{Family, Kind};
 
@@ -111,6 +111,10 @@ facts::families! {
         "How long the last turn of a source took." from "the collectors";
     SOURCE_ERRORS Counter "busbar_source_errors_total" ["source", "reason"]
         "Turns in which a source said nothing, in this run of the agent." from "the collectors";
+    SOURCE_INVALID Counter "busbar_source_invalid_values_total" ["source"]
+        "Values of a source that were none, in this run of the agent: blanks, sentinels, what cannot be true." from "the collectors";
+    DOUBTS Gauge "busbar_doubts" ["code"]
+        "Things that sources say and that cannot all be true, by kind; busbar-agent facts tells each." from "the collectors";
     WORKLOAD_INFO Info "busbar_workload_info" ["workload", "cpus", "numa_nodes", "exclusivity"]
         "Each workload that Busbar placed: where, and how exclusive that is on this kernel." from "the keeper";
     WORKLOAD_CPUS Gauge "busbar_workload_cpus" ["workload"]
@@ -123,8 +127,18 @@ facts::families! {
         "CPU time that the agent has used." from "the agent itself";
     PROCESS_MEMORY Gauge "busbar_process_resident_memory_bytes" []
         "Memory that the agent holds." from "the agent itself";
+    REQUEST_SECONDS Histogram "busbar_agent_request_seconds" ["route"]
+        "How long it took to answer a request, until its body began; the stream of events is not among them." from "the agent itself";
+    REQUESTS Counter "busbar_agent_requests_total" ["route", "status"]
+        "Requests that were answered, by the class of their status: 2xx, 4xx or 5xx." from "the agent itself";
+    EVENTS Counter "busbar_agent_events_total" []
+        "Events that were told." from "the agent itself";
+    LISTENERS Gauge "busbar_agent_listeners" []
+        "Who follows the stream of events now." from "the agent itself";
     ENCODE Gauge "busbar_scrape_encode_seconds" []
-        "How long it took to write this page up to here." from "the agent itself";
+        "How long it took to write the page before this one, without asking the sources." from "the agent itself";
+    DUPLICATES Gauge "busbar_duplicate_series" []
+        "Series that sources gave twice and that stand once on this page." from "the agent itself";
     SERIES Gauge "busbar_series" []
         "Series on this page, this one included." from "the agent itself";
 }

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use facts::Bytes;
 use facts::gpu::{Gpu, GpuReadings};
+use facts::sheet::Number;
 
+use super::draft::Draft;
 use super::family as f;
-use super::page::{Page, Value};
 
 const HERTZ_OF_MEGAHERTZ: u64 = 1_000_000;
 
 /// The driver counts in percent, Prometheus in parts of one.
 const WHOLE_PERCENT: f64 = 100.0;
 
-pub(super) fn write(page: &mut Page, gpus: &[Gpu]) {
-    let mut samples = page.family(&f::GPU_INFO);
+pub(super) fn write(draft: &mut Draft<'_>, gpus: &[Gpu]) {
+    let mut samples = draft.family(&f::GPU_INFO);
     for gpu in gpus {
         let seen = gpu.readings.as_deref();
         let labels = [
@@ -29,12 +30,12 @@ pub(super) fn write(page: &mut Page, gpus: &[Gpu]) {
         ];
         samples.add(&labels, Some(1_u64));
     }
-    write_memory(page, gpus);
-    write_work(page, gpus);
-    write_power(page, gpus);
-    write_health(page, gpus);
-    write_bus(page, gpus);
-    write_mig(page, gpus);
+    write_memory(draft, gpus);
+    write_work(draft, gpus);
+    write_power(draft, gpus);
+    write_health(draft, gpus);
+    write_bus(draft, gpus);
+    write_mig(draft, gpus);
 }
 
 fn word(value: &Option<String>) -> &str {
@@ -46,13 +47,13 @@ fn place(gpu: &Gpu) -> String {
 }
 
 /// One family with a sample for each value that a GPU's driver reads: the value of the third label, and the number.
-fn add<const COUNT: usize, V: Into<Value>>(
-    page: &mut Page,
+fn add<const COUNT: usize, N: Into<Number>>(
+    draft: &mut Draft<'_>,
     family: &'static f::Family,
     gpus: &[Gpu],
-    values: impl Fn(&GpuReadings) -> [(&'static str, Option<V>); COUNT],
+    values: impl Fn(&GpuReadings) -> [(&'static str, Option<N>); COUNT],
 ) {
-    let mut samples = page.family(family);
+    let mut samples = draft.family(family);
     for gpu in gpus {
         let Some(seen) = gpu.readings.as_deref() else {
             continue;
@@ -63,8 +64,8 @@ fn add<const COUNT: usize, V: Into<Value>>(
     }
 }
 
-fn write_memory(page: &mut Page, gpus: &[Gpu]) {
-    let mut samples = page.family(&f::GPU_MEMORY);
+fn write_memory(draft: &mut Draft<'_>, gpus: &[Gpu]) {
+    let mut samples = draft.family(&f::GPU_MEMORY);
     for gpu in gpus {
         let seen = gpu.readings.as_deref();
         let of = |part: fn(&GpuReadings) -> Option<Bytes>| seen.and_then(part);
@@ -80,8 +81,8 @@ fn write_memory(page: &mut Page, gpus: &[Gpu]) {
     }
 }
 
-fn write_work(page: &mut Page, gpus: &[Gpu]) {
-    add(page, &f::GPU_UTILIZATION, gpus, |seen| {
+fn write_work(draft: &mut Draft<'_>, gpus: &[Gpu]) {
+    add(draft, &f::GPU_UTILIZATION, gpus, |seen| {
         [
             ("sm", seen.sm_percent),
             ("memory", seen.memory_percent),
@@ -95,7 +96,7 @@ fn write_work(page: &mut Page, gpus: &[Gpu]) {
             )
         })
     });
-    add(page, &f::GPU_CLOCK, gpus, |seen| {
+    add(draft, &f::GPU_CLOCK, gpus, |seen| {
         [
             ("graphics", seen.graphics_megahertz),
             ("sm", seen.sm_megahertz),
@@ -111,11 +112,11 @@ fn write_work(page: &mut Page, gpus: &[Gpu]) {
     });
 }
 
-fn write_power(page: &mut Page, gpus: &[Gpu]) {
-    add(page, &f::GPU_POWER, gpus, |seen| {
+fn write_power(draft: &mut Draft<'_>, gpus: &[Gpu]) {
+    add(draft, &f::GPU_POWER, gpus, |seen| {
         [("", seen.power_watts.value().map(|power| power.as_watts_f64()))]
     });
-    add(page, &f::GPU_POWER_LIMIT, gpus, |seen| {
+    add(draft, &f::GPU_POWER_LIMIT, gpus, |seen| {
         [
             ("set", seen.power_limit_watts),
             ("enforced", seen.enforced_limit_watts),
@@ -124,7 +125,7 @@ fn write_power(page: &mut Page, gpus: &[Gpu]) {
         ]
         .map(|(constraint, limit)| (constraint, limit.value().map(|limit| limit.as_watts_f64())))
     });
-    add(page, &f::GPU_ENERGY, gpus, |seen| {
+    add(draft, &f::GPU_ENERGY, gpus, |seen| {
         [(
             "",
             seen.energy_microjoules
@@ -134,50 +135,50 @@ fn write_power(page: &mut Page, gpus: &[Gpu]) {
     });
 }
 
-fn write_health(page: &mut Page, gpus: &[Gpu]) {
-    add(page, &f::GPU_TEMPERATURE, gpus, |seen| {
+fn write_health(draft: &mut Draft<'_>, gpus: &[Gpu]) {
+    add(draft, &f::GPU_TEMPERATURE, gpus, |seen| {
         [
             ("core", seen.temperature_celsius.value()),
             ("memory", seen.memory_temperature_celsius.value()),
         ]
     });
-    add(page, &f::GPU_TEMPERATURE_LIMIT, gpus, |seen| {
+    add(draft, &f::GPU_TEMPERATURE_LIMIT, gpus, |seen| {
         [
             ("slowdown", seen.slowdown_celsius.value()),
             ("shutdown", seen.shutdown_celsius.value()),
         ]
     });
-    add(page, &f::GPU_ECC, gpus, |seen| {
+    add(draft, &f::GPU_ECC, gpus, |seen| {
         [
             ("corrected", seen.ecc_corrected.value()),
             ("uncorrected", seen.ecc_uncorrected.value()),
         ]
     });
-    add(page, &f::GPU_REMAPPED, gpus, |seen| {
+    add(draft, &f::GPU_REMAPPED, gpus, |seen| {
         [
             ("corrected", seen.remapped_corrected.value()),
             ("uncorrected", seen.remapped_uncorrected.value()),
         ]
     });
-    add(page, &f::GPU_REMAP, gpus, |seen| {
+    add(draft, &f::GPU_REMAP, gpus, |seen| {
         [
             ("pending", seen.remap_pending.value()),
             ("failed", seen.remap_failed.value()),
         ]
     });
-    write_events(page, gpus);
+    write_events(draft, gpus);
 }
 
 /// What comes and goes: critical errors, and what holds the clocks back.
-fn write_events(page: &mut Page, gpus: &[Gpu]) {
-    let mut samples = page.family(&f::GPU_XID);
+fn write_events(draft: &mut Draft<'_>, gpus: &[Gpu]) {
+    let mut samples = draft.family(&f::GPU_XID);
     for (gpu, seen) in told(gpus) {
         for xid in &seen.xids {
             let number = xid.xid.to_string();
             samples.add(&[word(&gpu.device), word(&gpu.uuid), &number], Some(xid.count));
         }
     }
-    let mut samples = page.family(&f::GPU_XID_LAST);
+    let mut samples = draft.family(&f::GPU_XID_LAST);
     for (gpu, seen) in told(gpus) {
         for xid in &seen.xids {
             let at = Duration::from_millis(xid.last_at.millis()).as_secs_f64();
@@ -185,13 +186,13 @@ fn write_events(page: &mut Page, gpus: &[Gpu]) {
             samples.add(&[word(&gpu.device), word(&gpu.uuid), &number], Some(at));
         }
     }
-    let mut samples = page.family(&f::GPU_THROTTLED);
+    let mut samples = draft.family(&f::GPU_THROTTLED);
     for (gpu, seen) in told(gpus) {
         for reason in seen.throttled_by.as_ref().into_iter().flatten() {
             samples.add(&[word(&gpu.device), word(&gpu.uuid), reason], Some(1_u64));
         }
     }
-    let mut samples = page.family(&f::GPU_THROTTLE);
+    let mut samples = draft.family(&f::GPU_THROTTLE);
     for (gpu, seen) in told(gpus) {
         for throttle in &seen.throttled {
             let time = throttle.nanoseconds.value().map(Duration::from_nanos);
@@ -203,20 +204,20 @@ fn write_events(page: &mut Page, gpus: &[Gpu]) {
     }
 }
 
-fn write_bus(page: &mut Page, gpus: &[Gpu]) {
-    add(page, &f::GPU_PCIE, gpus, |seen| {
+fn write_bus(draft: &mut Draft<'_>, gpus: &[Gpu]) {
+    add(draft, &f::GPU_PCIE, gpus, |seen| {
         [
             ("sent", seen.pcie_sent_bytes_per_second.value()),
             ("received", seen.pcie_received_bytes_per_second.value()),
         ]
     });
-    add(page, &f::GPU_REPLAYS, gpus, |seen| {
+    add(draft, &f::GPU_REPLAYS, gpus, |seen| {
         [("", seen.pcie_replays.value())]
     });
 }
 
-fn write_mig(page: &mut Page, gpus: &[Gpu]) {
-    let mut samples = page.family(&f::GPU_MIG_INFO);
+fn write_mig(draft: &mut Draft<'_>, gpus: &[Gpu]) {
+    let mut samples = draft.family(&f::GPU_MIG_INFO);
     for (gpu, seen) in told(gpus) {
         for part in &seen.mig_devices {
             let index = part.index.to_string();
@@ -230,7 +231,7 @@ fn write_mig(page: &mut Page, gpus: &[Gpu]) {
             samples.add(&labels, Some(1_u64));
         }
     }
-    let mut samples = page.family(&f::GPU_MIG_MEMORY);
+    let mut samples = draft.family(&f::GPU_MIG_MEMORY);
     for (gpu, seen) in told(gpus) {
         for part in &seen.mig_devices {
             let index = part.index.to_string();

@@ -6,25 +6,25 @@ use facts::power::{PowerZone, Sensor, SensorKind, Stall};
 use facts::topology::Cpu;
 use facts::{Inventory, NumaNodeId, PciAddress};
 
+use super::draft::Draft;
 use super::family as f;
 use super::gpu;
-use super::page::Page;
 use crate::view::Seen;
 
 /// Bytes a second of one megabit a second.
 const BYTES_OF_MEGABIT: u64 = 125_000;
 
-pub(super) fn write(page: &mut Page, seen: &Seen) {
+pub(super) fn write(draft: &mut Draft<'_>, seen: &Seen) {
     let inventory = &seen.inventory;
-    write_machine(page, inventory);
-    write_cpus(page, inventory);
-    write_numa(page, inventory);
-    write_times(page, inventory);
-    write_power(page, seen);
-    write_sensors(page, &inventory.sensors);
-    gpu::write(page, &inventory.gpus);
-    write_drives(page, inventory);
-    write_nics(page, inventory);
+    write_machine(draft, inventory);
+    write_cpus(draft, inventory);
+    write_numa(draft, inventory);
+    write_times(draft, inventory);
+    write_power(draft, seen);
+    write_sensors(draft, &inventory.sensors);
+    gpu::write(draft, &inventory.gpus);
+    write_drives(draft, inventory);
+    write_nics(draft, inventory);
 }
 
 /// A label's value of something that may not be known.
@@ -44,7 +44,7 @@ fn at(pci: Option<PciAddress>) -> String {
     text(pci)
 }
 
-fn write_machine(page: &mut Page, inventory: &Inventory) {
+fn write_machine(draft: &mut Draft<'_>, inventory: &Inventory) {
     let machine = &inventory.machine;
     let words = [
         &machine.vendor,
@@ -56,12 +56,13 @@ fn write_machine(page: &mut Page, inventory: &Inventory) {
     ]
     .map(word);
     let is_known = words.iter().any(|word| !word.is_empty());
-    page.family(&f::MACHINE_INFO)
+    draft
+        .family(&f::MACHINE_INFO)
         .add(&words, is_known.then_some(1_u64));
 }
 
-fn write_cpus(page: &mut Page, inventory: &Inventory) {
-    let mut samples = page.family(&f::CPU_TOPOLOGY_INFO);
+fn write_cpus(draft: &mut Draft<'_>, inventory: &Inventory) {
+    let mut samples = draft.family(&f::CPU_TOPOLOGY_INFO);
     for cpu in &inventory.cpus {
         let Cpu {
             id,
@@ -88,8 +89,8 @@ fn write_cpus(page: &mut Page, inventory: &Inventory) {
     }
 }
 
-fn write_numa(page: &mut Page, inventory: &Inventory) {
-    let mut samples = page.family(&f::NUMA_DISTANCE);
+fn write_numa(draft: &mut Draft<'_>, inventory: &Inventory) {
+    let mut samples = draft.family(&f::NUMA_DISTANCE);
     for numa_node in &inventory.numa_nodes {
         for (peer, distance) in inventory.numa_nodes.iter().zip(&numa_node.distances) {
             samples.add(
@@ -98,12 +99,12 @@ fn write_numa(page: &mut Page, inventory: &Inventory) {
             );
         }
     }
-    let mut samples = page.family(&f::NUMA_MEMORY);
+    let mut samples = draft.family(&f::NUMA_MEMORY);
     for numa_node in &inventory.numa_nodes {
         let bytes = numa_node.memory_bytes.map(|bytes| bytes.get());
         samples.add(&[&numa_node.id.to_string(), "total"], bytes);
     }
-    let mut samples = page.family(&f::MEMORY);
+    let mut samples = draft.family(&f::MEMORY);
     if let Some(memory) = &inventory.memory {
         samples.add(&["total"], Some(memory.total_bytes.get()));
         samples.add(&["available"], memory.available_bytes.map(|bytes| bytes.get()));
@@ -111,14 +112,14 @@ fn write_numa(page: &mut Page, inventory: &Inventory) {
     }
 }
 
-fn write_times(page: &mut Page, inventory: &Inventory) {
-    let mut samples = page.family(&f::CPU_TIME);
+fn write_times(draft: &mut Draft<'_>, inventory: &Inventory) {
+    let mut samples = draft.family(&f::CPU_TIME);
     for times in &inventory.cpu_times {
         for (mode, seconds) in &times.seconds {
             samples.add(&[&near(times.numa_node), mode], Some(*seconds));
         }
     }
-    let mut samples = page.family(&f::PRESSURE);
+    let mut samples = draft.family(&f::PRESSURE);
     let seconds = |stall: &Stall| Duration::from_micros(stall.total_microseconds).as_secs_f64();
     for pressure in &inventory.pressure {
         samples.add(&[&pressure.resource, "some"], pressure.some.as_ref().map(seconds));
@@ -126,15 +127,15 @@ fn write_times(page: &mut Page, inventory: &Inventory) {
     }
 }
 
-fn write_power(page: &mut Page, seen: &Seen) {
+fn write_power(draft: &mut Draft<'_>, seen: &Seen) {
     let zones = &seen.inventory.power_zones;
-    let mut samples = page.family(&f::ENERGY);
+    let mut samples = draft.family(&f::ENERGY);
     for zone in zones {
         let (socket, domain) = place(zone, zones);
         let energy = seen.energy.get(&zone.device).map(|energy| energy.as_joules_f64());
         samples.add(&[&zone.device, socket, domain], energy);
     }
-    let mut samples = page.family(&f::POWER_LIMIT);
+    let mut samples = draft.family(&f::POWER_LIMIT);
     for zone in zones {
         let (socket, domain) = place(zone, zones);
         for limit in &zone.limits {
@@ -162,7 +163,7 @@ fn place<'a>(zone: &'a PowerZone, zones: &'a [PowerZone]) -> (&'a str, &'a str) 
     (socket.unwrap_or_default(), &zone.name)
 }
 
-fn write_sensors(page: &mut Page, sensors: &[Sensor]) {
+fn write_sensors(draft: &mut Draft<'_>, sensors: &[Sensor]) {
     for (family, kind) in [
         (&f::TEMPERATURE, SensorKind::TemperatureCelsius),
         (&f::FAN, SensorKind::FanRpm),
@@ -170,7 +171,7 @@ fn write_sensors(page: &mut Page, sensors: &[Sensor]) {
         (&f::CURRENT, SensorKind::Amperes),
         (&f::SENSOR_POWER, SensorKind::Watts),
     ] {
-        let mut samples = page.family(family);
+        let mut samples = draft.family(family);
         for sensor in sensors.iter().filter(|sensor| sensor.kind == kind) {
             samples.add(
                 &[&sensor.chip, &sensor.device, word(&sensor.label)],
@@ -180,8 +181,8 @@ fn write_sensors(page: &mut Page, sensors: &[Sensor]) {
     }
 }
 
-fn write_drives(page: &mut Page, inventory: &Inventory) {
-    let mut samples = page.family(&f::DISK_INFO);
+fn write_drives(draft: &mut Draft<'_>, inventory: &Inventory) {
+    let mut samples = draft.family(&f::DISK_INFO);
     for drive in &inventory.drives {
         let (model, serial) = (word(&drive.identity.model), word(&drive.identity.serial));
         let numa_node = near(drive.numa_node);
@@ -195,14 +196,14 @@ fn write_drives(page: &mut Page, inventory: &Inventory) {
         ];
         samples.add(&labels, Some(1_u64));
     }
-    let mut samples = page.family(&f::DISK_CAPACITY);
+    let mut samples = draft.family(&f::DISK_CAPACITY);
     for drive in &inventory.drives {
         samples.add(&[&drive.device], Some(drive.size_bytes.get()));
     }
 }
 
-fn write_nics(page: &mut Page, inventory: &Inventory) {
-    let mut samples = page.family(&f::NETWORK_INFO);
+fn write_nics(draft: &mut Draft<'_>, inventory: &Inventory) {
+    let mut samples = draft.family(&f::NETWORK_INFO);
     for nic in &inventory.nics {
         let (pci, numa_node) = (at(nic.pci), near(nic.numa_node));
         let labels = [
@@ -215,18 +216,18 @@ fn write_nics(page: &mut Page, inventory: &Inventory) {
         ];
         samples.add(&labels, Some(1_u64));
     }
-    let mut samples = page.family(&f::NETWORK_UP);
+    let mut samples = draft.family(&f::NETWORK_UP);
     for nic in &inventory.nics {
         samples.add(&[&nic.device], Some(nic.state == "up"));
     }
-    let mut samples = page.family(&f::NETWORK_SPEED);
+    let mut samples = draft.family(&f::NETWORK_SPEED);
     for nic in &inventory.nics {
         let speed = nic
             .speed_megabits
             .and_then(|megabits| megabits.checked_mul(BYTES_OF_MEGABIT));
         samples.add(&[&nic.device], speed);
     }
-    let mut samples = page.family(&f::NETWORK_VFS);
+    let mut samples = draft.family(&f::NETWORK_VFS);
     for nic in &inventory.nics {
         samples.add(
             &[&nic.device, "used"],

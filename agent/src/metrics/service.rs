@@ -1,14 +1,14 @@
-//! Metrics of the agent itself: its intent, its sources, its workloads, its process, and the page.
+//! Metrics of what the agent does: its intent, its sources, its workloads.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use agent_api::v1::Exclusivity;
 use facts::{Moment, SourceStatus};
 use intent::{Actuator, Mode};
 
-use super::Own;
+use super::draft::Draft;
 use super::family as f;
-use super::page::Page;
 use crate::view::{Seen, View};
 
 /// The commit that the agent was built from, where the build names it.
@@ -18,16 +18,16 @@ fn seconds(moment: Moment) -> f64 {
     Duration::from_millis(moment.millis()).as_secs_f64()
 }
 
-pub(super) fn write_agent(page: &mut Page, view: &View, own: &Own) {
+pub(super) fn write_agent(draft: &mut Draft<'_>, view: &View) {
     let (about, kept) = (&view.about, &view.kept);
     let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
     let build = [env!("CARGO_PKG_VERSION"), REVISION.unwrap_or_default(), &target];
-    page.family(&f::BUILD_INFO).add(&build, Some(1_u64));
-    page.one(&f::AGENT_START, Some(seconds(about.started_at)));
-    page.one(&f::AGENT_GENERATION, Some(kept.generation.0));
+    draft.family(&f::BUILD_INFO).add(&build, Some(1_u64));
+    draft.one(&f::AGENT_START, Some(seconds(about.started_at)));
+    draft.one(&f::AGENT_GENERATION, Some(kept.generation.0));
     let steps = kept.plan.as_ref().ok().map(Vec::len);
-    page.one(&f::AGENT_CONVERGED, steps.map(|steps| steps == 0));
-    let mut samples = page.family(&f::ACTUATOR_MODE_INFO);
+    draft.one(&f::AGENT_CONVERGED, steps.map(|steps| steps == 0));
+    let mut samples = draft.family(&f::ACTUATOR_MODE_INFO);
     for actuator in Actuator::ALL {
         samples.add(
             &[actuator.word(), about.actuators.of(actuator).word()],
@@ -36,9 +36,10 @@ pub(super) fn write_agent(page: &mut Page, view: &View, own: &Own) {
     }
     // The steps of a plan are all the actuator cpu's so far; the others plan nothing yet and are absent.
     let held_back = steps.filter(|_| about.actuators.of(Actuator::Cpu) != Mode::Enforce);
-    page.family(&f::WOULD_STEPS)
+    draft
+        .family(&f::WOULD_STEPS)
         .add(&[Actuator::Cpu.word()], held_back);
-    page.one(&f::OUTSTANDING_STEPS, steps);
+    draft.one(&f::OUTSTANDING_STEPS, steps);
     let exclusive: usize = kept
         .workloads
         .iter()
@@ -46,7 +47,7 @@ pub(super) fn write_agent(page: &mut Page, view: &View, own: &Own) {
         .map(|workload| workload.cpus.len())
         .sum();
     let is_known = !view.seen.inventory.cpus.is_empty();
-    let mut samples = page.family(&f::CPUS);
+    let mut samples = draft.family(&f::CPUS);
     for (use_, count) in [
         ("reserved", kept.reserved.len()),
         ("shared", kept.shared.len()),
@@ -54,17 +55,15 @@ pub(super) fn write_agent(page: &mut Page, view: &View, own: &Own) {
     ] {
         samples.add(&[use_], is_known.then_some(count));
     }
-    page.one(&f::PROCESS_CPU, own.cpu_time.map(|time| time.as_secs_f64()));
-    page.one(&f::PROCESS_MEMORY, own.resident_bytes);
 }
 
-pub(super) fn write_sources(page: &mut Page, seen: &Seen) {
+pub(super) fn write_sources(draft: &mut Draft<'_>, seen: &Seen) {
     let sources = &seen.inventory.sources;
-    let mut samples = page.family(&f::SOURCE_UP);
+    let mut samples = draft.family(&f::SOURCE_UP);
     for source in sources {
         samples.add(&[&source.name], Some(source.status == SourceStatus::Ok));
     }
-    let mut samples = page.family(&f::SOURCE_STATUS_INFO);
+    let mut samples = draft.family(&f::SOURCE_STATUS_INFO);
     for source in sources {
         let reason = match &source.status {
             SourceStatus::Ok => "ok",
@@ -73,27 +72,44 @@ pub(super) fn write_sources(page: &mut Page, seen: &Seen) {
         };
         samples.add(&[&source.name, reason], Some(1_u64));
     }
-    let mut samples = page.family(&f::SOURCE_LAST_SUCCESS);
+    let mut samples = draft.family(&f::SOURCE_LAST_SUCCESS);
     for source in sources {
         samples.add(&[&source.name], source.last_success.map(seconds));
     }
-    let mut samples = page.family(&f::SOURCE_INTERVAL);
+    let mut samples = draft.family(&f::SOURCE_INTERVAL);
     for source in sources {
         samples.add(&[&source.name], source.interval_seconds);
     }
-    let mut samples = page.family(&f::SOURCE_DURATION);
+    let mut samples = draft.family(&f::SOURCE_DURATION);
     for source in sources {
         samples.add(&[&source.name], source.duration_seconds);
     }
-    let mut samples = page.family(&f::SOURCE_ERRORS);
+    let mut samples = draft.family(&f::SOURCE_ERRORS);
     for ((source, reason), count) in &seen.errors {
         samples.add(&[source, reason.word()], Some(*count));
     }
+    let mut samples = draft.family(&f::SOURCE_INVALID);
+    for (source, count) in &seen.invalid {
+        samples.add(&[source], Some(*count));
+    }
+    write_doubts(draft, seen);
 }
 
-pub(super) fn write_workloads(page: &mut Page, view: &View) {
+/// How many doubts there are of each kind; what each says is in the facts.
+fn write_doubts(draft: &mut Draft<'_>, seen: &Seen) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for doubt in &seen.inventory.doubts {
+        *counts.entry(&doubt.code).or_default() += 1;
+    }
+    let mut samples = draft.family(&f::DOUBTS);
+    for (code, count) in counts {
+        samples.add(&[code], Some(count));
+    }
+}
+
+pub(super) fn write_workloads(draft: &mut Draft<'_>, view: &View) {
     let workloads = &view.kept.workloads;
-    let mut samples = page.family(&f::WORKLOAD_INFO);
+    let mut samples = draft.family(&f::WORKLOAD_INFO);
     for workload in workloads {
         let exclusivity = match workload.exclusivity {
             Exclusivity::Partition => "partition",
@@ -106,25 +122,19 @@ pub(super) fn write_workloads(page: &mut Page, view: &View) {
             Some(1_u64),
         );
     }
-    let mut samples = page.family(&f::WORKLOAD_CPUS);
+    let mut samples = draft.family(&f::WORKLOAD_CPUS);
     for workload in workloads {
         samples.add(&[workload.id.as_str()], Some(workload.cpus.len()));
     }
-    let mut samples = page.family(&f::WORKLOAD_MEMORY_LIMIT);
+    let mut samples = draft.family(&f::WORKLOAD_MEMORY_LIMIT);
     for workload in workloads {
         samples.add(
             &[workload.id.as_str()],
             workload.memory_bytes.map(|bytes| bytes.get()),
         );
     }
-    let mut samples = page.family(&f::WORKLOAD_START);
+    let mut samples = draft.family(&f::WORKLOAD_START);
     for workload in workloads {
         samples.add(&[workload.id.as_str()], Some(seconds(workload.since)));
     }
-}
-
-pub(super) fn write_page(page: &mut Page, started: Instant) {
-    page.one(&f::ENCODE, Some(started.elapsed().as_secs_f64()));
-    let series = page.series() + 1;
-    page.one(&f::SERIES, Some(series));
 }

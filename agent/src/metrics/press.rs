@@ -1,0 +1,111 @@
+//! The press: puts the view, the sources' sheets and the agent's own numbers on one page, laid out only when rows changed.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::BufMut;
+use facts::sheet::{Pad, Sheet};
+
+use super::counts::Counts;
+use super::draft::Draft;
+use super::family as f;
+use super::format::Format;
+use super::layout::{Layout, Order};
+use super::own::Own;
+use super::profile::Selection;
+use super::{families, machine, service};
+use crate::view::View;
+
+/// What is kept between one page and the next.
+#[derive(Debug)]
+pub struct Press {
+    order: Order,
+    counts: Counts,
+    layout: Layout,
+    /// The view whose sheet this is; weak, so that an old view is not kept alive.
+    view: Weak<View>,
+    view_sheet: Arc<Sheet>,
+    view_pad: Pad,
+    own_pad: Pad,
+    page_pad: Pad,
+    took: Option<Duration>,
+}
+
+impl Press {
+    /// A press for pages of these families.
+    pub fn new(selection: Selection, counts: Counts) -> Press {
+        Press {
+            order: Order::new(families(), selection),
+            counts,
+            layout: Layout::default(),
+            view: Weak::new(),
+            view_sheet: Arc::default(),
+            view_pad: Pad::default(),
+            own_pad: Pad::default(),
+            page_pad: Pad::default(),
+            took: None,
+        }
+    }
+
+    /// Writes a page of the view, of its sources' sheets, and of `fresh` ones that were asked for just now. Gives how many
+    /// series it has.
+    pub fn print(
+        &mut self,
+        view: &Arc<View>,
+        fresh: Vec<Arc<Sheet>>,
+        own: &Own,
+        format: Format,
+        page: &mut impl BufMut,
+    ) -> usize {
+        let started = Instant::now();
+        if !std::ptr::eq(self.view.as_ptr(), Arc::as_ptr(view)) {
+            self.view = Arc::downgrade(view);
+            self.view_sheet = Arc::new(of_view(&mut self.view_pad, view));
+        }
+        let mut sheets = Vec::with_capacity(fresh.len() + view.seen.sheets.len() + 3);
+        sheets.push(Arc::clone(&self.view_sheet));
+        sheets.extend(view.seen.sheets.iter().cloned());
+        sheets.extend(fresh);
+        sheets.push(Arc::new(self.of_own(own)));
+        // How many series there are is known once everything is laid out, and is a series itself.
+        let of_others = sheets.len();
+        sheets.push(Arc::new(self.of_page(0)));
+        if !self.layout.fits(&sheets) {
+            self.layout = Layout::of(&sheets, &self.order);
+        }
+        let series = self.layout.series(&sheets);
+        sheets.truncate(of_others);
+        sheets.push(Arc::new(self.of_page(series)));
+        self.layout.encode(&sheets, format, page);
+        self.took = Some(started.elapsed());
+        series
+    }
+
+    fn of_own(&mut self, own: &Own) -> Sheet {
+        let mut draft = Draft::new(self.own_pad.begin());
+        draft.one(&f::PROCESS_CPU, own.cpu_time.map(|time| time.as_secs_f64()));
+        draft.one(&f::PROCESS_MEMORY, own.resident_bytes);
+        draft.one(&f::EVENTS, own.events);
+        draft.one(&f::LISTENERS, own.listeners);
+        self.counts.write(&mut draft);
+        draft.finish()
+    }
+
+    fn of_page(&mut self, series: usize) -> Sheet {
+        let mut draft = Draft::new(self.page_pad.begin());
+        draft.one(&f::ENCODE, self.took.map(|took| took.as_secs_f64()));
+        draft.one(&f::DUPLICATES, Some(self.layout.dropped()));
+        draft.one(&f::SERIES, Some(series));
+        draft.finish()
+    }
+}
+
+/// Everything that the view alone tells.
+fn of_view(pad: &mut Pad, view: &View) -> Sheet {
+    let mut draft = Draft::new(pad.begin());
+    service::write_agent(&mut draft, view);
+    machine::write(&mut draft, &view.seen);
+    service::write_sources(&mut draft, &view.seen);
+    service::write_workloads(&mut draft, view);
+    draft.finish()
+}

@@ -1,15 +1,20 @@
 //! One guest: an initramfs with our real binaries, a boot, and the checks that its story prints.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Checks;
 use super::archive::Archive;
+use super::companion::{self, Start};
 use super::kernel::{self, Kernel};
-use crate::place::Place;
-use crate::progress::{Screen, Verdict};
+use super::modules::Modules;
+use super::relay::Lines;
+use super::story::Story;
+use crate::place::{Place, on_path};
+use crate::progress::{Running, Screen, Verdict};
 
 /// The emulator.
 pub const EMULATOR: &str = "qemu-system-x86_64";
@@ -52,68 +57,139 @@ const MACHINE: [&str; 28] = [
     "-serial",
 ];
 
-/// What the story prints before the name of a check that held, of one that did not, and at its end.
+/// What the story prints before the name of a check that held and of one that did not.
 const HELD: &str = "CHECK ok ";
 const BROKE: &str = "CHECK FAIL ";
+/// What it prints before something that it measured.
+const MEASURED: &str = "MEASURED ";
+/// What `init` prints when the story has ended.
 const END: &str = "STORY END";
 
+/// What came of one story.
+pub enum Told {
+    /// It ran.
+    Checks(Checks),
+    /// Something that it needs is not there.
+    Skipped,
+}
+
 /// Boots a guest, runs one story in it, and counts its checks.
-pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, story: &Path) -> Result<Checks, String> {
-    let name = story
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default();
+pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path) -> Result<Told, String> {
+    let story = Story::read(script)?;
+    let name = story.name();
     let title = format!("lab {name}");
-    let initramfs = place.records.join(format!("lab-{name}.cpio"));
-    let archive = pack(place, kernel, story).map_err(|why| kernel::failed(screen, &title, &why))?;
-    fs::write(&initramfs, archive).map_err(|err| format!("cannot write {}: {err}", initramfs.display()))?;
-    let log = place.log(&format!("lab-{name}"));
-    let mut running = screen.begin(&title, None);
-    running.advance(&format!("a guest with Linux {}", kernel::name(&kernel.image)));
-    let mut child = emulator(kernel, &initramfs, &log)
-        .spawn()
-        .map_err(|err| format!("cannot start {EMULATOR}: {err}"))?;
-    let began = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(_)) => break,
-            Ok(None) if began.elapsed() < DEADLINE => std::thread::sleep(Duration::from_millis(100)),
-            Ok(None) | Err(_) => {
-                // It is ours and past its time; that it may just have ended is no error.
-                let _ = child.kill();
-                let _ = child.wait();
-                break;
+    let failed = |why: String| kernel::failed(screen, &title, &why);
+    let folder = Folder::new(&name)?;
+    let companion_log = place.log(&format!("lab-{name}-host"));
+    let mut companion = match &story.companion {
+        None => None,
+        Some(script) => {
+            match companion::start(script, &place.root, &folder.0, &companion_log).map_err(failed)? {
+                Start::Ready(companion) => Some(companion),
+                Start::Skip(why) => {
+                    screen.begin(&title, None).end(Verdict::Skip, &why);
+                    return Ok(Told::Skipped);
+                }
             }
         }
-        running.draw();
+    };
+    let initramfs = place.records.join(format!("lab-{name}.cpio"));
+    let archive = pack(place, kernel, &story).map_err(failed)?;
+    fs::write(&initramfs, archive).map_err(|err| format!("cannot write {}: {err}", initramfs.display()))?;
+    let log = place.log(&format!("lab-{name}"));
+    let lines = Lines::within(&folder.0);
+    let mut command = emulator(kernel, &initramfs, &log);
+    command.args(lines.words()).args(&story.devices);
+    if let Some(companion) = &companion {
+        command.args(&companion.devices);
     }
-    let text = fs::read_to_string(&log).unwrap_or_default();
+    let mut running = screen.begin(&title, None);
+    running.advance(&format!("a guest with Linux {}", kernel::name(&kernel.image)));
+    let errors = place.log(&format!("lab-{name}-emulator"));
+    let written =
+        fs::File::create(&errors).map_err(|err| format!("cannot write {}: {err}", errors.display()))?;
+    let child = command
+        .stderr(written)
+        .spawn()
+        .map_err(|err| format!("cannot start {EMULATOR}: {err}"))?;
+    let mut child = Emulator(child);
+    if let Err(why) = lines.pass_on(companion.as_mut()) {
+        running.end(Verdict::Fail, &format!("{why}: {}", kernel::end_of(&errors)));
+        return Ok(Told::Checks(Checks { passed: 0, failed: 1 }));
+    }
+    child.wait(|| running.draw());
+    // The emulator ends first: the companion's input ends with it.
+    drop(child);
+    drop(companion);
+    Ok(Told::Checks(tell(screen, running, kernel, &log)))
+}
+
+/// Counts the checks of a story that has ended, and shows those that did not hold.
+fn tell(screen: &Screen, running: Running<'_>, kernel: &Kernel, log: &Path) -> Checks {
+    let text = fs::read_to_string(log).unwrap_or_default();
     let checks = count(&text);
     let whole = text.lines().any(|line| line.trim_end() == END);
-    let broken: Vec<&str> = text.lines().filter(|line| line.starts_with(BROKE)).collect();
+    for line in text.lines().filter(|line| line.starts_with(MEASURED)) {
+        screen.line(&format!("    {}", line.trim_end()));
+    }
     if whole && checks.failed == 0 {
+        let linux = kernel::name(&kernel.image);
         running.end(
             Verdict::Pass,
-            &format!(
-                "{} checks on Linux {}",
-                checks.passed,
-                kernel::name(&kernel.image)
-            ),
+            &format!("{} checks on Linux {linux}", checks.passed),
         );
-        return Ok(checks);
+        return checks;
     }
-    broken
-        .iter()
-        .for_each(|line| screen.line(&format!("    {}", line.trim_end())));
+    for line in text.lines().filter(|line| line.starts_with(BROKE)) {
+        screen.line(&format!("    {}", line.trim_end()));
+    }
     if !whole {
-        screen.line(&format!("    {}", kernel::end_of(&log)));
+        screen.line(&format!("    {}", kernel::end_of(log)));
     }
     running.end(Verdict::Fail, &format!("log: {}", log.display()));
-    let unfinished = usize::from(!whole);
-    Ok(Checks {
+    Checks {
         passed: checks.passed,
-        failed: checks.failed + unfinished,
-    })
+        failed: checks.failed + usize::from(!whole),
+    }
+}
+
+/// A folder with a short path for one story, removed with its contents.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Result<Folder, String> {
+        let path = std::env::temp_dir().join(format!("busbar-lab-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).map_err(|err| format!("cannot make {}: {err}", path.display()))?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left lies among the temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The emulator's process; it never outlives its story.
+struct Emulator(Child);
+
+impl Emulator {
+    fn wait(&mut self, mut meanwhile: impl FnMut()) {
+        let began = Instant::now();
+        while began.elapsed() < DEADLINE && matches!(self.0.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(100));
+            meanwhile();
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // It is ours and past its time; that it may have ended is no error.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn count(text: &str) -> Checks {
@@ -136,14 +212,11 @@ fn emulator(kernel: &Kernel, initramfs: &Path, log: &Path) -> Command {
         .arg("-initrd")
         .arg(initramfs);
     command.args(["-append", "console=ttyS0 quiet panic=-1 tsc=unstable"]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 
-fn pack(place: &Place, kernel: &Kernel, story: &Path) -> Result<Vec<u8>, String> {
+fn pack(place: &Place, kernel: &Kernel, story: &Story) -> Result<Vec<u8>, String> {
     let mut archive = Archive::new();
     for folder in ["proc", "sys", "tmp", "run", "etc", "root"] {
         archive.directory(folder);
@@ -151,16 +224,49 @@ fn pack(place: &Place, kernel: &Kernel, story: &Path) -> Result<Vec<u8>, String>
     archive.copy(&kernel.busybox, "bin/busybox")?;
     archive.link("bin/sh", "busybox");
     archive.copy(&place.root.join("tests/lab/guest/init"), "init")?;
-    archive.copy(story, "story")?;
-    for program in PROGRAMS {
-        let file = place.binaries(false).join(program);
-        archive.copy(&file, &format!("bin/{program}"))?;
+    archive.copy(&place.root.join("tests/lab/guest/words"), "words")?;
+    archive.copy(&story.script, "story")?;
+    let ours = PROGRAMS.map(|program| place.binaries(false).join(program));
+    let mut programs = ours.to_vec();
+    for name in &story.programs {
+        programs
+            .push(on_path(name).ok_or_else(|| format!("the story needs {name}, which is not installed"))?);
+    }
+    for file in programs {
+        let name = file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        archive.copy(&file, &format!("bin/{name}"))?;
         for library in libraries(&file)? {
             let path = library.to_string_lossy().trim_start_matches('/').to_owned();
             archive.copy(&library, &path)?;
         }
     }
+    pack_modules(&mut archive, kernel, story)?;
     Ok(archive.finish())
+}
+
+/// The modules, and the list by which `init` loads them: a file and its parameters a line.
+fn pack_modules(archive: &mut Archive, kernel: &Kernel, story: &Story) -> Result<(), String> {
+    let mut list = String::new();
+    if !story.modules.is_empty() {
+        let modules = Modules::of(&kernel.folder)?;
+        let mut loaded = BTreeSet::new();
+        for (name, words) in &story.modules {
+            let all = modules.with_needs(name, &mut loaded)?;
+            let last = all.len().saturating_sub(1);
+            for (at, module) in all.into_iter().enumerate() {
+                let path = format!("modules/{}.ko", module.name);
+                archive.file(&path, &module.bytes);
+                let words = if at == last { words.as_str() } else { "" };
+                list.push_str(&format!("/{path} {words}\n"));
+            }
+        }
+    }
+    archive.file("modules/list", list.as_bytes());
+    Ok(())
 }
 
 /// The shared libraries of a program, as the loader finds them.

@@ -23,6 +23,8 @@ pub struct Kernel {
     pub image: PathBuf,
     /// A static busybox.
     pub busybox: PathBuf,
+    /// Where its package was unpacked, with its modules.
+    pub folder: PathBuf,
 }
 
 /// What has been fetched already.
@@ -37,7 +39,11 @@ pub fn fetched(place: &Place) -> Option<Kernel> {
         })?;
     let busybox = ["bin/busybox", "usr/bin/busybox"].map(|path| folder.join(path));
     let busybox = busybox.into_iter().find(|path| path.is_file())?;
-    Some(Kernel { image, busybox })
+    Some(Kernel {
+        image,
+        busybox,
+        folder,
+    })
 }
 
 /// Fetches what is missing.

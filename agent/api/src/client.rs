@@ -85,6 +85,25 @@ impl AgentClient {
         self.get("/v1/facts").await
     }
 
+    /// Its metrics page, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let path = "/metrics";
+        let sent = self.sent(&Method::GET, path);
+        let request = self.request(&Method::GET, path, Bytes::new(), "text/plain;version=0.0.4")?;
+        self.in_time(&sent, async {
+            let answer = self.target.ask(&sent, request, Lane::Shared).await?;
+            if !answer.status().is_success() {
+                return Err(refusal(&sent, answer).await);
+            }
+            let bytes = whole(&sent, answer).await?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        })
+        .await
+    }
+
     /// The workloads that it has placed, by name.
     ///
     /// # Errors

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use facts::{Bytes, Power};
 use intent::WorkloadId;
 
+use crate::top::TopArgs;
+
 /// The rack's address where none is given.
 pub const DEFAULT_RACK: &str = "http://127.0.0.1:9712";
 /// The agent's socket where none is given.
@@ -18,10 +20,20 @@ First steps:
   busbar claim power --watts 800 --for web     hold firm watts; they survive the loss of a supply
   busbar drain shelf/psu-3 --dry-run           may this supply be pulled?
   busbar run --cpus 1 --exclusive -- CMD       run CMD on a core of its own, on this machine
+  busbar top                                   watch this machine; busbar top http://n01:9711 another one
   busbar events -f                             follow the journal
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or a bad ask, 3 refused (the sentence says what would help), 4 unreachable.
 `busbar run` passes the command's own exit status on.";
+
+const TOP_HELP: &str = "\
+Keys: q quits, j and k or the arrows scroll, r reads at once. `-` is no zero: beside it stands why there is no value.
+
+Examples:
+  busbar top                                   the local agent, over its socket
+  busbar top http://n01:9711 --interval 5      another node
+  busbar top --once                            one frame, as text
+  busbar top --output json | jq '.tables[0]'   one frame, for programs";
 
 /// A rack is one computer: show it, claim its watts, swap its parts, run on its cores.
 #[derive(Debug, Parser)]
@@ -129,6 +141,9 @@ pub enum Verb {
         #[arg(long, default_value_t = 0, value_name = "N")]
         after: u64,
     },
+    /// Watch one node: NUMA nodes, CPUs, GPUs, power, drives, and whether its sources speak.
+    #[command(after_help = TOP_HELP)]
+    Top(TopArgs),
     /// Run a command on this machine, on CPUs and memory of its own.
     Run(RunArgs),
     /// Print a completion script for a shell.

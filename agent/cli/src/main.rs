@@ -16,6 +16,7 @@ mod power;
 mod run;
 mod show;
 mod tables;
+mod top;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
 async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.verb {
         Verb::Run(args) => run::run(cli, args).await,
+        Verb::Top(args) => top::top(cli, args).await,
         Verb::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "busbar", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -9,6 +9,9 @@ type Target = (&'static str, fn(&[u8]));
 
 const VARIABLE: &str = "BUSBAR_FUZZ";
 
+/// Exit code where no parser has the name that was given.
+const UNKNOWN: i32 = 2;
+
 static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
     let wanted = std::env::var(VARIABLE).unwrap_or_default();
     let all: Vec<Target> = [
@@ -25,9 +28,14 @@ static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
             for (name, _) in &all {
                 println!("{name}");
             }
-            std::process::exit(if wanted == "list" { 0 } else { 2 });
+            std::process::exit(if wanted == "list" { 0 } else { UNKNOWN });
         }
     }
 });
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| (TARGET)(data));
+libfuzzer_sys::fuzz_target!(
+    init: {
+        LazyLock::force(&TARGET);
+    },
+    |data: &[u8]| (TARGET)(data)
+);

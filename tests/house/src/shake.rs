@@ -32,7 +32,7 @@ const AT_ONCE: usize = 2;
 /// What makes the compiler leave marks that libFuzzer reads (LLVM's SanitizerCoverage); stable flags all of them.
 const MARKS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
                      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-                     -Cllvm-args=-sanitizer-coverage-trace-compares -Clink-dead-code";
+                     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
 /// Which parser the fuzzer feeds.
 const VARIABLE: &str = "BUSBAR_FUZZ";
@@ -117,6 +117,21 @@ pub fn step(place: &Place, screen: &Screen, install: bool) -> Done {
     }
 }
 
+/// The machine that the compiler builds for by itself, as in `x86_64-unknown-linux-gnu`.
+fn machine(place: &Place) -> Result<String, Wrong> {
+    let told = place.command("rustc").arg("-vV").output();
+    let text = told.map(|told| String::from_utf8_lossy(&told.stdout).into_owned());
+    text.ok()
+        .and_then(|text| {
+            Some(
+                text.lines()
+                    .find_map(|line| line.strip_prefix("host: "))?
+                    .to_owned(),
+            )
+        })
+        .ok_or_else(|| Wrong::Failed("rustc -vV does not name its host".to_owned()))
+}
+
 /// The built fuzzer and where it keeps what it finds.
 struct Fuzzer {
     binary: PathBuf,
@@ -128,15 +143,24 @@ impl Fuzzer {
     fn build(place: &Place, screen: &Screen, install: bool) -> Result<Fuzzer, Wrong> {
         packages::see_to(place, screen, install, false)?;
         packages::fuzzer(place, screen, install)?;
-        let target = place.target.join("fuzz");
-        let mut cargo = place.cargo(&["build", "--release", "--manifest-path", "tests/fuzz/Cargo.toml"]);
+        let (target, machine) = (place.target.join("fuzz"), machine(place)?);
+        // With a target named, build scripts are built without the marks, as they must be.
+        let words = [
+            "build",
+            "--release",
+            "--manifest-path",
+            "tests/fuzz/Cargo.toml",
+            "--target",
+            &machine,
+        ];
+        let mut cargo = place.cargo(&words);
         cargo.env("CARGO_TARGET_DIR", &target).env("RUSTFLAGS", MARKS);
         let done = steps::cargo_step(screen, "fuzzer", cargo, &place.log("fuzzer"), None);
         if done.verdict != Verdict::Pass {
             return Err(Wrong::Failed(format!("cannot build the fuzzer: {}", done.detail)));
         }
         Ok(Fuzzer {
-            binary: target.join("release/fuzz"),
+            binary: target.join(machine).join("release/fuzz"),
             kept: place.records.join("fuzz"),
             seeds: place.root.join("tests/fuzz/seeds"),
         })

@@ -15,6 +15,7 @@ pub mod local_bmc;
 pub mod machine;
 pub mod nic;
 pub mod nvml;
+pub mod perf;
 pub mod powercap;
 pub mod pressure;
 pub mod root;

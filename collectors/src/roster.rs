@@ -15,6 +15,7 @@ use crate::local_bmc::LocalBmcCollector;
 use crate::machine::MachineCollector;
 use crate::nic::NicCollector;
 use crate::nvml::NvmlCollector;
+use crate::perf::PerfCollector;
 use crate::powercap::PowercapCollector;
 use crate::pressure::PressureCollector;
 use crate::root::Root;
@@ -31,7 +32,10 @@ pub struct Wishes {
 
 /// The families of all sources' sheets, in the order of the page. A source that counts has one line here.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    let tables: [&'static [&'static Family]; 0] = [];
+    let tables: [&'static [&'static Family]; 2] = [
+        crate::perf::families::TABLE,
+        crate::perf::workloads::families::TABLE,
+    ];
     tables.into_iter().flatten().copied()
 }
 
@@ -48,6 +52,7 @@ pub fn roster(root: &Root, topology: TopologySource, wishes: &Wishes) -> Vec<Box
         Box::new(NicCollector::new(root())),
         Box::new(GpuCollector::new(root())),
         Box::new(NvmlCollector::new(root())),
+        Box::new(PerfCollector::new(root())),
         Box::new(PowercapCollector::new(root())),
         Box::new(HwmonCollector::new(root())),
         Box::new(LocalBmcCollector::new(root())),

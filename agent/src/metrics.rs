@@ -20,7 +20,7 @@ pub use format::{Format, takes_gzip};
 pub use gzip::{Gzip, GzipError};
 pub use layout::{COUNT, Layout, Order, SUM};
 pub use own::Own;
-pub use press::Press;
+pub use press::{Press, families_now, of_machine};
 pub use profile::{BESIDE, Glob, LONGEST_GLOB, NotAGlob, Profile, Selection};
 
 /// Every family that can stand on the page, in its order: the agent's own, then those of the sources' sheets.

@@ -42,12 +42,23 @@ fn everything_can_be_said() {
         power_cap = "observe"
         [reserved]
         cpus = "0-1,8"
+        [metrics]
+        profile = "alone"
+        names = ["node"]
+        per_cpu = true
+        per_workload = true
+        include = ["busbar_gpu_*"]
+        exclude = ["*_total", "busbar_x?"]
     "#;
     let config = parse(text).unwrap();
     assert!(config.actuators.may_act(Actuator::Cpu));
     assert!(!config.actuators.may_act(Actuator::PowerCap));
     assert_eq!(config.reserved_cpus.unwrap().to_string(), "0-1,8");
     assert_eq!(config.tls.unwrap().key, PathBuf::from("key.pem"));
+    assert!(config.wishes.node_names && config.wishes.per_cpu && config.metrics.per_workload);
+    let selection = &config.metrics.selection;
+    assert!(selection.shows("busbar_gpu_energy_joules_total") && selection.shows("busbar_memory_bytes"));
+    assert!(!selection.shows("busbar_agent_events_total"));
 }
 
 #[test]
@@ -118,6 +129,48 @@ fn wrong_values_say_what_was_expected() {
     }
     let long = format!("[agent]\nsocket = \"/{}\"", "x".repeat(120));
     assert!(faults(&long).contains("longer than 107 bytes"));
+}
+
+#[test]
+fn faults_of_metrics_name_their_line_and_what_was_expected() {
+    for (text, expected) in [
+        (
+            "[metrics]\nprofile = \"besides\"",
+            "agent.toml:2: profile = \"besides\" is none; expected beside-node-exporter or alone",
+        ),
+        (
+            "[metrics]\nnames = [\n  \"node\",\n  \"dcgm\",\n]",
+            "agent.toml:4: names: there are no names \"dcgm\"; expected \"node\"",
+        ),
+        (
+            "[metrics]\nnames = \"node\"",
+            "agent.toml:2: names is a string; expected a list of texts, as in names = [",
+        ),
+        (
+            "[metrics]\nper_cpu = 1",
+            "agent.toml:2: per_cpu is an integer; expected true or false",
+        ),
+        (
+            "[metrics]\ninclude = [\"busbar_*\", \"a-b\", 7]",
+            "agent.toml:2: include: \"a-b\" is no pattern of family names; expected letters",
+        ),
+        (
+            "[metrics]\nexclude = [7]",
+            "agent.toml:2: exclude holds an integer; expected texts in quotes",
+        ),
+        ("[metrics]\nexcludes = []", "did you mean \"exclude\"?"),
+    ] {
+        let message = faults(text);
+        assert!(message.contains(expected), "{text:?} gave {message:?}");
+    }
+    let said = parse("[metrics]\nexclude = [\"busbar_nothing_*\"]")
+        .unwrap()
+        .to_string();
+    assert!(said.contains("profile beside-node-exporter; "), "{said}");
+    assert!(
+        said.contains("exclude busbar_nothing_* stands for no family of this version"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The press: puts the view, the sources' sheets and the agent's own numbers on one page, laid out only when rows changed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::BufMut;
+use facts::Inventory;
 use facts::sheet::{Pad, Sheet};
 
 use super::counts::Counts;
@@ -14,7 +16,7 @@ use super::layout::{Layout, Order};
 use super::own::Own;
 use super::profile::Selection;
 use super::{families, machine, service};
-use crate::view::View;
+use crate::view::{Seen, View};
 
 /// What is kept between one page and the next.
 #[derive(Debug)]
@@ -108,4 +110,45 @@ fn of_view(pad: &mut Pad, view: &View) -> Sheet {
     service::write_sources(&mut draft, &view.seen);
     service::write_workloads(&mut draft, view);
     draft.finish()
+}
+
+/// The page of a machine alone, in the text format: what its sources said once, without what only a daemon has. The default
+/// profile: such a page is read by node_exporter, which has the rest.
+pub fn of_machine(inventory: Inventory, sheets: Vec<Arc<Sheet>>) -> Vec<u8> {
+    let mut energy = BTreeMap::new();
+    for zone in &inventory.power_zones {
+        if let Some(counted) = zone.energy_microjoules.value() {
+            energy.insert(zone.device.clone(), counted);
+        }
+    }
+    let seen = Seen {
+        inventory,
+        energy,
+        ..Seen::default()
+    };
+    let mut pad = Pad::default();
+    let mut draft = Draft::new(pad.begin());
+    machine::write(&mut draft, &seen);
+    service::write_sources(&mut draft, &seen);
+    let mut all = vec![Arc::new(draft.finish())];
+    all.extend(sheets);
+    let layout = Layout::of(&all, &Order::new(families(), Selection::default()));
+    let mut page = Vec::new();
+    layout.encode(&all, Format::Text, &mut page);
+    page
+}
+
+/// How many series each family has on a page of text, in the order of the page; those of a histogram count for its family.
+pub fn families_now(page: &str) -> Vec<(&str, usize)> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            counts.push((rest.split(' ').next().unwrap_or(rest), 0));
+        } else if !line.starts_with('#')
+            && let Some((_, count)) = counts.last_mut()
+        {
+            *count += 1;
+        }
+    }
+    counts
 }

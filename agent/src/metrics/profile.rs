@@ -29,20 +29,10 @@ impl Profile {
 }
 
 /// What the profile `beside-node-exporter` leaves out: our families, and where node_exporter (its collectors that are on by
-/// default) has the same numbers in the same detail. What it does not know stays: sums of NUMA nodes, where a part sits, limits of
-/// sensors, and all families that hold more than one source's numbers.
-pub const BESIDE: &[(&str, &str)] = &[
-    ("busbar_memory_bytes", "node_memory_*_bytes (meminfo)"),
-    (
-        "busbar_pressure_stall_seconds_total",
-        "node_pressure_*_seconds_total (pressure)",
-    ),
-    ("busbar_network_up", "node_network_up (netclass)"),
-    (
-        "busbar_network_speed_bytes_per_second",
-        "node_network_speed_bytes (netclass)",
-    ),
-];
+/// default) has the same numbers in the same detail. What it does not know stays: sums of NUMA nodes and sockets, where a part
+/// sits, counters without wraps. Two stay although it has them: pressure, eight series that our alerts stand on, and sensors, as
+/// one family holds those of every source.
+pub const BESIDE: &[(&str, &str)] = &[("busbar_memory_bytes", "node_memory_*_bytes (meminfo)")];
 
 /// A pattern of family names: `*` stands for any text, `?` for one character.
 #[derive(Clone, Debug, PartialEq, Eq)]

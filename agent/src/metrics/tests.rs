@@ -13,7 +13,8 @@ const KNOWN_LABELS: &str = "version revision target actuator mode use vendor pro
      cpu core die socket numa_node smt core_type peer state resource scope zone domain constraint chip sensor location \
      gpu gpu_uuid pci_bus_id pci_id model vbios engine limit severity xid direction mig mig_uuid \
      device firmware transport address driver operstate source reason \
-     workload cpus numa_nodes exclusivity route status code";
+     workload method kind cpus numa_nodes exclusivity route status code \
+     stat page_bytes result channel dimm controller direction warning supply fault ipmi_version manufacturer firmware cache";
 
 #[test]
 fn the_table_keeps_the_rules_of_names() {

@@ -129,6 +129,52 @@ fn a_scrape_says_what_it_is() {
 }
 
 #[test]
+fn a_page_is_compressed_for_those_who_ask_and_made_once_for_all_who_come_within_a_moment() {
+    let home = Home::new();
+    let agent = home.start(&[]);
+    let (status, head, plain) = agent.ask("GET", "/metrics", "Accept-Encoding: gzip;q=0\r\n");
+    assert_eq!(status, 200);
+    assert!(!head.contains("content-encoding"), "{head}");
+    assert!(head.contains("vary: accept, accept-encoding"), "{head}");
+    let (_, head, body) = agent.ask_bytes("GET", "/metrics", "Accept-Encoding: gzip\r\n");
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    assert!(
+        head.contains(&format!("content-length: {}", body.len())),
+        "{head}"
+    );
+    assert!(
+        body.starts_with(&[0x1f, 0x8b]) && body.len() < plain.len() / 2,
+        "{}",
+        body.len()
+    );
+    // A page tells how much CPU time the agent has used so far: two that are the same were made once.
+    until("two pages that are one", || {
+        (agent.get("/metrics") == agent.get("/metrics")).then_some(())
+    });
+    let series = plain.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(plain.contains(&format!("\nbusbar_series {series}\n")), "{plain}");
+    assert!(!plain.contains("busbar_memory_bytes"), "node_exporter has it");
+    until("our own requests to be counted", || {
+        let page = agent.get("/metrics");
+        page.contains("busbar_agent_request_seconds_count{route=\"/metrics\"} ")
+            .then_some(())
+    });
+}
+
+#[test]
+fn a_page_that_shows_nothing_is_a_failure_not_an_empty_page() {
+    let home = Home::new();
+    home.write("agent.toml", "[metrics]\nexclude = [\"*\"]\n");
+    let agent = home.start(&[]);
+    let (status, _, body) = agent.ask("GET", "/metrics", "");
+    assert_eq!(status, 500, "{body}");
+    assert!(
+        body.contains("\"code\":\"internal\"") && body.contains("exclude"),
+        "{body}"
+    );
+}
+
+#[test]
 fn orders_that_make_no_sense_are_met_with_what_was_expected() {
     let home = Home::new();
     let _agent = home.start(&[]);

@@ -151,6 +151,12 @@ impl Agent {
 
     /// One request over HTTP/1.1, as plain text: status, head and body.
     pub fn ask(&self, method: &str, path: &str, more: &str) -> (u16, String, String) {
+        let (status, head, body) = self.ask_bytes(method, path, more);
+        (status, head, String::from_utf8(body).unwrap())
+    }
+
+    /// The same with the body as it came.
+    pub fn ask_bytes(&self, method: &str, path: &str, more: &str) -> (u16, String, Vec<u8>) {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
         write!(
@@ -158,11 +164,13 @@ impl Agent {
             "{method} {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n{more}\r\n"
         )
         .unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").expect(&text);
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let body = answer.split_off(end + 4);
+        let head = String::from_utf8(answer).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head.to_lowercase(), body.to_owned())
+        (status, head.to_lowercase(), body)
     }
 
     pub fn get(&self, path: &str) -> String {

@@ -4,6 +4,7 @@
 
 mod beat;
 mod breaker;
+mod ears;
 mod energy;
 mod fresh;
 mod hub;
@@ -61,10 +62,13 @@ pub struct Collect {
     fresh: Fresh,
     /// Dropping it stops the hub, and with it the beats.
     _stop: std::sync::mpsc::Sender<()>,
+    /// Dropping it ends the thread that hears uevents.
+    _ears: Option<std::io::PipeWriter>,
 }
 
 impl Collect {
-    /// Starts a thread for each collector that may be slow, one for all that are cheap, and one that merges. The view with all
+    /// Starts a thread for each collector that may be slow, one for all that are cheap, one that
+    /// hears uevents where the machine is this one, and one that merges. The view with all
     /// sources pending is there when this returns.
     ///
     /// # Errors
@@ -89,6 +93,12 @@ impl Collect {
                 slow.push((index, collector, patience));
             }
         }
+        // What stands in the files of a recorded machine does not change with this machine's devices.
+        let listens = root.is_host();
+        let asked_for = lanes.iter().flat_map(|lane| lane.subsystems.iter().copied()).collect();
+        if listens {
+            lanes.push(Lane::of_ears(ears::NAME));
+        }
         let fresh = Bench::of(seats);
         let faces = Faces {
             clock,
@@ -103,10 +113,15 @@ impl Collect {
             let wake = beat::start(index, collector, patience, tell.clone())?;
             hub.wake_by(index, wake);
         }
+        let ears = listens.then(|| ears::start(asked_for, tell)).transpose()?;
         std::thread::Builder::new()
             .name("collect".to_owned())
             .spawn(move || hub.run(&news, &stopped))?;
-        Ok(Collect { fresh, _stop: stop })
+        Ok(Collect {
+            fresh,
+            _stop: stop,
+            _ears: ears,
+        })
     }
 
     /// The sheets of the sources that are asked at scrape time.

@@ -21,6 +21,7 @@ pub mod pressure;
 pub mod root;
 pub mod roster;
 pub mod topology;
+pub mod uevent;
 
 pub use collector::{CollectError, Collector};
 pub use root::{Kept, ReadError, Root, RootError};

@@ -6,13 +6,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvErr
 use std::time::{Duration, Instant};
 
 use collectors::Root;
-use facts::{Inventory, NoData};
+use facts::{Inventory, NoData, SourceStatus};
 
 use super::Patience;
 use super::beat::{Ended, Now, Report, Silence, Turn};
+use super::ears::{self, Burst};
 use super::energy::Counters;
 use super::fresh::Bench;
 use super::lane::Lane;
+use super::parts::Change;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::view::{Board, Seen};
@@ -44,6 +46,10 @@ const TOPOLOGY: &str = "topology";
 pub(super) enum News {
     /// A collector's turn.
     Turn(Report),
+    /// Uevents that came together.
+    Burst(Burst),
+    /// Whether uevents can be heard.
+    Ears(Result<(), Silence>),
 }
 
 /// What is new since the last view.
@@ -73,6 +79,8 @@ pub(super) struct Hub {
     hints: Vec<Option<String>>,
     novelty: Novelty,
     published_at: Instant,
+    /// What happened, told as soon as the view shows it.
+    told: Vec<Change>,
 }
 
 /// Where the hub tells what it sees.
@@ -107,6 +115,7 @@ impl Hub {
             hints,
             novelty: Novelty::Nothing,
             published_at: Instant::now(),
+            told: Vec::new(),
         }
     }
 
@@ -120,7 +129,9 @@ impl Hub {
     pub(super) fn run(mut self, news: &Receiver<News>, stopped: &Receiver<()>) {
         let mut next_tick = Instant::now() + self.patience.tick;
         while matches!(stopped.try_recv(), Err(TryRecvError::Empty)) {
-            let next = self.view_due().map_or(next_tick, |due| due.min(next_tick));
+            let again = self.lanes.iter().filter_map(Lane::again_at).min();
+            let due = [self.view_due(), again].into_iter().flatten();
+            let next = due.fold(next_tick, Instant::min);
             match news.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(news) => self.take(news),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -136,6 +147,7 @@ impl Hub {
                 self.look_for_hints();
                 self.look_at_watches(now);
             }
+            self.ask_again(now);
             if self.view_due().is_some_and(|due| due <= now) {
                 self.publish();
             }
@@ -169,6 +181,10 @@ impl Hub {
         });
         self.novelty = Novelty::Nothing;
         self.published_at = Instant::now();
+        // Whoever hears of it and asks finds it in the view.
+        for (kind, message) in self.told.drain(..) {
+            self.events.tell(kind, message);
+        }
     }
 
     fn is_new(&mut self, novelty: Novelty) {
@@ -185,6 +201,14 @@ impl Hub {
                 }
                 Turn::Ended(ended) => self.ended(index, ended),
             },
+            News::Burst(burst) => self.stirred(&burst),
+            News::Ears(Ok(())) => self.can_hear(),
+            News::Ears(Err(silence)) => {
+                if let Some(index) = self.lanes.iter().position(|lane| lane.name == ears::NAME) {
+                    self.silent(index, silence);
+                    self.is_new(Novelty::Facts);
+                }
+            }
         }
     }
 
@@ -206,7 +230,7 @@ impl Hub {
                     self.counters.take(zones);
                 }
                 lane.source.last_success = Some(now);
-                lane.see(seen, &self.events)
+                lane.see(seen, &mut self.told)
             }
             Err(silence) => self.silent(index, silence),
         };
@@ -227,9 +251,9 @@ impl Hub {
         // Absent means that there are no such parts; any other reason means that we do not see them just now.
         let had = lane.last.is_some();
         if silence.reason == NoData::Absent {
-            lane.forget(&self.events);
+            lane.forget(&mut self.told);
         }
-        lane.down(silence, &self.events) || had != lane.last.is_some()
+        lane.down(silence, &mut self.told) || had != lane.last.is_some()
     }
 
     /// Turns that hang, and observations that nobody renewed.
@@ -254,6 +278,53 @@ impl Hub {
             }
             if self.lanes.get_mut(index).is_some_and(|lane| lane.drop_old(now)) {
                 self.is_new(Novelty::Facts);
+            }
+        }
+    }
+
+    /// Asks the sources whose devices came, went or changed.
+    fn stirred(&mut self, burst: &Burst) {
+        // They are heard after all, whatever was to be expected.
+        self.can_hear();
+        let now = Instant::now();
+        for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get_mut(index) else {
+                continue;
+            };
+            let is_about_it = lane
+                .subsystems
+                .iter()
+                .any(|name| burst.subsystems.contains(*name));
+            if (is_about_it || burst.is_lossy) && lane.stirred(now) {
+                self.wake(index);
+            }
+        }
+    }
+
+    fn can_hear(&mut self) {
+        let now = self.clock.now();
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.name == ears::NAME) else {
+            return;
+        };
+        let was = lane.source.status.clone();
+        lane.source.status = SourceStatus::Ok;
+        lane.source.last_success = Some(now);
+        self.is_new(if was == SourceStatus::Ok {
+            Novelty::Times
+        } else {
+            Novelty::Facts
+        });
+    }
+
+    /// Asks those once more that were asked after uevents.
+    fn ask_again(&mut self, now: Instant) {
+        for index in 0..self.lanes.len() {
+            let is_due = self
+                .lanes
+                .get_mut(index)
+                .is_some_and(|lane| lane.is_asked_again(now));
+            if is_due {
+                self.wake(index);
             }
         }
     }

@@ -10,8 +10,10 @@ use facts::{NoData, Sheet, Source, SourceStatus};
 
 use super::beat::{Now, Silence};
 use super::hub::BEATS_KEPT;
-use super::parts::Parts;
-use crate::events::Events;
+use super::parts::{Change, Parts};
+
+/// After a burst of uevents a source is asked at once, and once more after this time.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
 
 /// A source that takes turns.
 pub(super) struct Lane {
@@ -27,8 +29,12 @@ pub(super) struct Lane {
     pub(super) asked_at: Option<Instant>,
     /// Wakes its thread; `None` for a source on the bench.
     pub(super) wake: Option<Sender<Now>>,
+    /// The subsystems after whose uevents it is asked at once.
+    pub(super) subsystems: &'static [&'static str],
     beat: Duration,
     parts: Option<Parts>,
+    /// When it is asked once more after a burst of uevents, and whether another burst came since the first.
+    again: Option<(Instant, bool)>,
     /// The turn that has been told to hang.
     hung: Option<Instant>,
 }
@@ -45,10 +51,58 @@ impl Lane {
             sheet: None,
             asked_at: None,
             wake: None,
+            subsystems: collector.subsystems(),
             beat,
             parts: None,
+            again: None,
             hung: None,
         }
+    }
+
+    /// The kernel's events: a source without a collector, which is never asked.
+    pub(super) fn of_ears(name: &'static str) -> Lane {
+        let mut source = Source::pending(name, Duration::ZERO);
+        source.interval_seconds = None;
+        Lane {
+            source,
+            name,
+            patience: Duration::MAX,
+            last: None,
+            sheet: None,
+            asked_at: None,
+            wake: None,
+            subsystems: &[],
+            beat: Duration::ZERO,
+            parts: None,
+            again: None,
+            hung: None,
+        }
+    }
+
+    /// A burst of uevents is about it: true where it is to be asked at once. It is asked once more later, because a driver
+    /// binds to a device after the device has come, and no more often however many bursts come.
+    pub(super) fn stirred(&mut self, now: Instant) -> bool {
+        if let Some((_, more)) = &mut self.again {
+            *more = true;
+            return false;
+        }
+        self.again = Some((now + ASK_AGAIN, false));
+        true
+    }
+
+    /// When it is to be asked once more.
+    pub(super) fn again_at(&self) -> Option<Instant> {
+        self.again.map(|(at, _)| at)
+    }
+
+    /// Whether it is to be asked once more now.
+    pub(super) fn is_asked_again(&mut self, now: Instant) -> bool {
+        let Some((at, more)) = self.again.filter(|(at, _)| *at <= now) else {
+            return false;
+        };
+        // What came last may not have its driver yet.
+        self.again = more.then_some((at.max(now) + ASK_AGAIN, false));
+        true
     }
 
     /// What it counts, for as long as what it saw is kept.
@@ -57,7 +111,7 @@ impl Lane {
     }
 
     /// Takes what it saw; true where the view is another now.
-    pub(super) fn see(&mut self, mut seen: Box<Observation>, events: &Events) -> bool {
+    pub(super) fn see(&mut self, mut seen: Box<Observation>, told: &mut Vec<Change>) -> bool {
         let sheet = seen.sheet.take().map(Arc::new);
         let mut is_changed = self.source.status != SourceStatus::Ok || sheet.is_some();
         self.sheet = sheet;
@@ -65,41 +119,39 @@ impl Lane {
         match &mut self.last {
             Some((seen_at, last)) if *last == seen => *seen_at = now,
             _ => {
-                self.now_has(Parts::of(&seen), events);
+                self.now_has(Parts::of(&seen), told);
                 self.last = Some((now, seen));
                 is_changed = true;
             }
         }
         if matches!(self.source.status, SourceStatus::Down { .. }) {
-            events.tell("source_up", format!("source {} speaks again", self.name));
+            told.push(("source_up", format!("source {} speaks again", self.name)));
         }
         self.source.status = SourceStatus::Ok;
         is_changed
     }
 
     /// Its parts are gone for certain.
-    pub(super) fn forget(&mut self, events: &Events) {
-        self.now_has(Parts::default(), events);
+    pub(super) fn forget(&mut self, told: &mut Vec<Change>) {
+        self.now_has(Parts::default(), told);
         self.last = None;
     }
 
-    fn now_has(&mut self, parts: Parts, events: &Events) {
+    fn now_has(&mut self, mut parts: Parts, told: &mut Vec<Change>) {
         if let Some(before) = &self.parts {
-            for (kind, message) in parts.since(before) {
-                events.tell(kind, message);
-            }
+            told.extend(parts.since(before));
         }
         self.parts = Some(parts);
     }
 
     /// It says nothing; true where the view is another now.
-    pub(super) fn down(&mut self, silence: Silence, events: &Events) -> bool {
+    pub(super) fn down(&mut self, silence: Silence, told: &mut Vec<Change>) -> bool {
         let Silence { reason, message } = silence;
         if matches!(self.source.status, SourceStatus::Ok) {
-            events.tell(
+            told.push((
                 "source_down",
                 format!("source {} is {reason}: {message}", self.name),
-            );
+            ));
         }
         let status = SourceStatus::Down { reason, message };
         let is_changed = self.source.status != status;
@@ -128,5 +180,33 @@ impl Lane {
         let is_old = |(seen_at, _): &(Instant, _)| now.saturating_duration_since(*seen_at) > kept_for;
         let is_down = matches!(self.source.status, SourceStatus::Down { .. });
         is_down && self.last.take_if(|last| is_old(last)).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bursts_that_follow_one_another_bring_a_turn_now_and_then_and_one_after_the_last() {
+        let mut lane = Lane::of_ears("lane");
+        let start = Instant::now();
+        assert!(lane.stirred(start), "the first burst asks at once");
+        for step in 1..5_u32 {
+            assert!(
+                !lane.stirred(start + ASK_AGAIN * step / 10),
+                "the turn that is planned will see it"
+            );
+        }
+        assert!(!lane.is_asked_again(start));
+        assert!(lane.is_asked_again(start + ASK_AGAIN));
+        assert_eq!(
+            lane.again_at(),
+            Some(start + ASK_AGAIN * 2),
+            "more came: once more"
+        );
+        assert!(lane.is_asked_again(start + ASK_AGAIN * 2));
+        assert_eq!(lane.again_at(), None, "nothing came since");
+        assert!(lane.stirred(start + ASK_AGAIN * 3));
     }
 }

@@ -116,6 +116,10 @@ impl Collector for GpuCollector {
         Duration::from_secs(5)
     }
 
+    fn subsystems(&self) -> &'static [&'static str] {
+        &["pci", "drm"]
+    }
+
     fn collect(&mut self) -> Result<Observation, CollectError> {
         let names = self.root.list(PCI_DEVICES)?;
         Ok(Observation {

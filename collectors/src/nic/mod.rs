@@ -61,6 +61,10 @@ impl Collector for NicCollector {
         Duration::from_secs(2)
     }
 
+    fn subsystems(&self) -> &'static [&'static str] {
+        &["net", "pci"]
+    }
+
     fn collect(&mut self) -> Result<Observation, CollectError> {
         let names = self.root.list(NET)?;
         let nics = names

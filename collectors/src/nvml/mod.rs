@@ -162,6 +162,10 @@ impl Collector for NvmlCollector {
         Duration::from_secs(5)
     }
 
+    fn subsystems(&self) -> &'static [&'static str] {
+        &["pci"]
+    }
+
     fn collect(&mut self) -> Result<Observation, CollectError> {
         if !self.root.is_host() {
             return Err(self.recorded());

@@ -70,6 +70,10 @@ impl Collector for PowercapCollector {
         Duration::from_secs(2)
     }
 
+    fn subsystems(&self) -> &'static [&'static str] {
+        &["powercap"]
+    }
+
     fn collect(&mut self) -> Result<Observation, CollectError> {
         let devices = self.root.list(POWERCAP)?;
         let zones: Vec<PowerZone> = devices.iter().filter_map(|device| self.zone(device)).collect();

@@ -57,6 +57,10 @@ impl Collector for TopologyCollector {
         Duration::from_secs(60)
     }
 
+    fn subsystems(&self) -> &'static [&'static str] {
+        &["cpu", "memory", "node", "pci"]
+    }
+
     fn collect(&mut self) -> Result<Observation, CollectError> {
         match &self.source {
             TopologySource::Live => Ok(Observation {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::collect::{Collect, Patience};
 use crate::config::Config;
+use crate::estimate::EstimateCollector;
 use crate::events::Events;
 use crate::http::{Doors, Guard, House, OpenError, Pages, Serving, SocketError};
 use crate::keeping::{self, Desk};
@@ -159,7 +160,10 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
             reader: PathBuf::from(SELF),
         }
     };
-    let sources = roster(&root, topology, &config.wishes);
+    let mut sources = roster(&root, topology, &config.wishes);
+    if config.metrics.per_workload {
+        sources.push(Box::new(EstimateCollector::new(root.clone(), board.clone())));
+    }
     let collect = Collect::start(
         root.clone(),
         sources,

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod collect;
 pub mod config;
 pub mod daemon;
+pub mod estimate;
 pub mod events;
 pub mod facts;
 pub mod http;

@@ -8,16 +8,22 @@ use facts::{Family, Inventory, Moment, NoData, Source, SourceStatus};
 
 use crate::block::BlockCollector;
 use crate::collector::{CollectError, Collector};
-use crate::cpu::CpuCollector;
+use crate::cpu::{CpuCollector, FrequencyCollector};
+use crate::disk_io::DiskIoCollector;
+use crate::edac::EdacCollector;
 use crate::gpu::GpuCollector;
 use crate::hwmon::HwmonCollector;
 use crate::local_bmc::LocalBmcCollector;
 use crate::machine::MachineCollector;
+use crate::memory::MemoryCollector;
+use crate::network::NetworkCollector;
 use crate::nic::NicCollector;
+use crate::node_names::{self, FilesystemCollector, KernelCollector, PartsCollector};
 use crate::nvml::NvmlCollector;
 use crate::perf::PerfCollector;
 use crate::powercap::PowercapCollector;
 use crate::pressure::PressureCollector;
+use crate::resctrl::ResctrlCollector;
 use crate::root::Root;
 use crate::topology::{TopologyCollector, TopologySource};
 
@@ -32,22 +38,35 @@ pub struct Wishes {
 
 /// The families of all sources' sheets, in the order of the page. A source that counts has one line here.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    let tables: [&'static [&'static Family]; 2] = [
+    let tables: [&'static [&'static Family]; 9] = [
+        crate::cpu::families::TABLE,
+        crate::memory::families::TABLE,
+        crate::pressure::families::TABLE,
+        crate::network::families::TABLE,
+        crate::disk_io::families::TABLE,
+        crate::resctrl::families::TABLE,
+        crate::edac::families::TABLE,
         crate::perf::families::TABLE,
         crate::perf::workloads::families::TABLE,
     ];
-    tables.into_iter().flatten().copied()
+    let node_names = node_names::TABLES.into_iter().flatten().copied();
+    tables.into_iter().flatten().copied().chain(node_names)
 }
 
 /// All collectors of one machine, in the order in which their facts are merged. A new source is one folder and one line here.
 pub fn roster(root: &Root, topology: TopologySource, wishes: &Wishes) -> Vec<Box<dyn Collector>> {
     let root = || root.clone();
-    let _ = wishes;
-    vec![
+    let mut all: Vec<Box<dyn Collector>> = vec![
         Box::new(TopologyCollector::new(root(), topology)),
         Box::new(MachineCollector::new(root())),
-        Box::new(CpuCollector::new(root())),
-        Box::new(PressureCollector::new(root())),
+        Box::new(CpuCollector::new(root(), wishes)),
+        Box::new(MemoryCollector::new(root(), wishes)),
+        Box::new(PressureCollector::new(root(), wishes)),
+        Box::new(NetworkCollector::new(root(), wishes)),
+        Box::new(DiskIoCollector::new(root(), wishes)),
+        Box::new(FrequencyCollector::new(root(), wishes)),
+        Box::new(ResctrlCollector::new(root())),
+        Box::new(EdacCollector::new(root(), wishes)),
         Box::new(BlockCollector::new(root())),
         Box::new(NicCollector::new(root())),
         Box::new(GpuCollector::new(root())),
@@ -56,7 +75,14 @@ pub fn roster(root: &Root, topology: TopologySource, wishes: &Wishes) -> Vec<Box
         Box::new(PowercapCollector::new(root())),
         Box::new(HwmonCollector::new(root())),
         Box::new(LocalBmcCollector::new(root())),
-    ]
+    ];
+    if wishes.node_names {
+        all.push(Box::new(KernelCollector::new(root())));
+        all.push(Box::new(PartsCollector::new(root())));
+        all.push(Box::new(node_names::HwmonCollector::new(root())));
+        all.push(Box::new(FilesystemCollector::new(root())));
+    }
+    all
 }
 
 /// The longest that one pass waits for its sources. All are asked at once; one that hangs in a driver never answers.

@@ -25,14 +25,6 @@ facts::families! {
         "Where each CPU lies." from "hwloc";
     NUMA_DISTANCE Gauge "busbar_numa_distance" ["numa_node", "peer"]
         "Relative distance between NUMA nodes as in ACPI SLIT; 10 is local." from "hwloc";
-    NUMA_MEMORY Gauge "busbar_numa_memory_bytes" ["numa_node", "state"]
-        "Memory of each NUMA node." from "sysfs node";
-    MEMORY Gauge "busbar_memory_bytes" ["state"]
-        "Memory of the whole machine by state." from "/proc/meminfo";
-    CPU_TIME Counter "busbar_cpu_time_seconds_total" ["numa_node", "mode"]
-        "Time that CPUs spent in each mode, summed over a NUMA node." from "/proc/stat";
-    PRESSURE Counter "busbar_pressure_stall_seconds_total" ["resource", "scope"]
-        "Time in which some or all tasks waited for a resource." from "/proc/pressure";
     ENERGY Counter "busbar_cpu_energy_joules_total" ["zone", "socket", "domain"]
         "Energy that a power zone has used, without the kernel counter's wraps." from "powercap";
     POWER_LIMIT Gauge "busbar_cpu_power_limit_watts" ["zone", "socket", "domain", "constraint"]

@@ -1,8 +1,6 @@
 //! Metrics of the machine: what the collectors saw.
 
-use std::time::Duration;
-
-use facts::power::{PowerZone, Sensor, SensorKind, Stall};
+use facts::power::{PowerZone, Sensor, SensorKind};
 use facts::topology::Cpu;
 use facts::{Inventory, NumaNodeId, PciAddress};
 
@@ -19,7 +17,6 @@ pub(super) fn write(draft: &mut Draft<'_>, seen: &Seen) {
     write_machine(draft, inventory);
     write_cpus(draft, inventory);
     write_numa(draft, inventory);
-    write_times(draft, inventory);
     write_power(draft, seen);
     write_sensors(draft, &inventory.sensors);
     gpu::write(draft, &inventory.gpus);
@@ -98,32 +95,6 @@ fn write_numa(draft: &mut Draft<'_>, inventory: &Inventory) {
                 Some(*distance),
             );
         }
-    }
-    let mut samples = draft.family(&f::NUMA_MEMORY);
-    for numa_node in &inventory.numa_nodes {
-        let bytes = numa_node.memory_bytes.map(|bytes| bytes.get());
-        samples.add(&[&numa_node.id.to_string(), "total"], bytes);
-    }
-    let mut samples = draft.family(&f::MEMORY);
-    if let Some(memory) = &inventory.memory {
-        samples.add(&["total"], Some(memory.total_bytes.get()));
-        samples.add(&["available"], memory.available_bytes.map(|bytes| bytes.get()));
-        samples.add(&["free"], Some(memory.free_bytes.get()));
-    }
-}
-
-fn write_times(draft: &mut Draft<'_>, inventory: &Inventory) {
-    let mut samples = draft.family(&f::CPU_TIME);
-    for times in &inventory.cpu_times {
-        for (mode, seconds) in &times.seconds {
-            samples.add(&[&near(times.numa_node), mode], Some(*seconds));
-        }
-    }
-    let mut samples = draft.family(&f::PRESSURE);
-    let seconds = |stall: &Stall| Duration::from_micros(stall.total_microseconds).as_secs_f64();
-    for pressure in &inventory.pressure {
-        samples.add(&[&pressure.resource, "some"], pressure.some.as_ref().map(seconds));
-        samples.add(&[&pressure.resource, "full"], pressure.full.as_ref().map(seconds));
     }
 }
 

@@ -1,75 +1,121 @@
-//! CPU times and memory: what the kernel counts of them.
+//! CPUs: the time that they spent in each mode, their clocks, and how often heat slowed them down.
 
-mod meminfo;
+pub mod families;
+mod frequency;
+pub(crate) mod place;
 mod stat;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use facts::inventory::NumaMemory;
 use facts::observation::Observation;
 use facts::power::CpuTimes;
-use facts::{CpuId, CpuSet, NoData, NumaNodeId};
+use facts::sheet::{Pad, Writing};
+use facts::{NumaNodeId, Sheet};
 
 use crate::collector::{CollectError, Collector};
-use crate::root::Root;
+use crate::node_names::kernel as n;
+use crate::root::{Kept, Root};
+use crate::roster::Wishes;
+use families as f;
+pub use frequency::FrequencyCollector;
+use stat::{Kernel, Line, MODES};
+use tally::Tally;
 
 const STAT: &str = "proc/stat";
-const MEMINFO: &str = "proc/meminfo";
-const NODE: &str = "sys/devices/system/node";
 
-/// Reads `/proc/stat` and `/proc/meminfo`.
+/// Reads `/proc/stat`.
 pub struct CpuCollector {
     root: Root,
+    wishes: Wishes,
+    file: Kept,
+    buffer: Vec<u8>,
+    lines: Vec<Line>,
+    tally: Tally,
+    pad: Pad,
 }
 
 impl CpuCollector {
     /// Of this root.
-    pub fn new(root: Root) -> CpuCollector {
-        CpuCollector { root }
+    pub fn new(root: Root, wishes: &Wishes) -> CpuCollector {
+        CpuCollector {
+            wishes: wishes.clone(),
+            file: Kept::new(&root, STAT),
+            root,
+            buffer: Vec::new(),
+            lines: Vec::new(),
+            tally: Tally::default(),
+            pad: Pad::default(),
+        }
     }
 
-    fn times(&self) -> Result<Vec<CpuTimes>, CollectError> {
-        let text = self.root.read(STAT)?;
-        // A recorded machine keeps its ticks with USER_HZ, which is 100 on every Linux architecture but Alpha.
-        let times = stat::parse(&text).ok_or_else(|| {
-            CollectError::garbled(&self.root.shown(STAT), "lines as in \"cpu0 1 2 3 4\"", &text)
-        })?;
-        Ok(stat::per_numa_node(&times, &self.numa_nodes_of_cpus()))
-    }
-
-    /// The NUMA nodes and their directories; none on a kernel without NUMA.
-    fn numa_nodes(&self) -> Vec<(NumaNodeId, String)> {
-        let names = self.root.list(NODE).unwrap_or_default();
-        let nodes = names.iter().filter_map(|name| {
-            let id: u32 = name.strip_prefix("node")?.parse().ok()?;
-            Some((NumaNodeId(id), format!("{NODE}/{name}")))
-        });
-        nodes.collect()
-    }
-
-    /// Which NUMA node each CPU is in, from `nodeN/cpulist`.
-    fn numa_nodes_of_cpus(&self) -> BTreeMap<CpuId, NumaNodeId> {
-        let mut nodes = BTreeMap::new();
-        for (id, directory) in self.numa_nodes() {
-            let cpus = self.root.read(&format!("{directory}/cpulist")).ok();
-            let cpus: CpuSet = cpus.and_then(|list| list.parse().ok()).unwrap_or_default();
-            for cpu in cpus.iter() {
-                // Broken firmware names a CPU twice; the first NUMA node keeps it.
-                nodes.entry(cpu).or_insert(id);
+    fn write(&mut self, kernel: &Kernel) -> Sheet {
+        let mut sheet = self.pad.begin();
+        if self.wishes.per_cpu {
+            for cpu in self.tally.cpus.iter().filter(|cpu| cpu.is_on) {
+                let group = self.tally.groups.get(cpu.group);
+                let (numa_node, socket) = group.map_or(("", ""), |group| (&group.numa_node, &group.socket));
+                for (mode, ticks) in MODES.iter().zip(cpu.ticks) {
+                    let labels = [numa_node, socket, &cpu.name, mode];
+                    sheet.add(&f::CPU_TIME, &labels, Some(stat::seconds(ticks)));
+                }
+            }
+        } else {
+            for group in &self.tally.groups {
+                for (mode, ticks) in MODES.iter().zip(group.ticks) {
+                    let labels = [&*group.numa_node, &group.socket, "", mode];
+                    sheet.add(&f::CPU_TIME, &labels, Some(stat::seconds(ticks)));
+                }
             }
         }
-        nodes
+        if self.wishes.node_names {
+            write_node_names(&mut sheet, &self.tally, kernel);
+        }
+        sheet.finish()
     }
 
-    fn numa_memory(&self) -> Vec<NumaMemory> {
-        let nodes = self.numa_nodes().into_iter();
-        let memory = nodes.filter_map(|(id, directory)| {
-            let text = self.root.read(&format!("{directory}/meminfo")).ok()?;
-            meminfo::numa_memory(&text, id)
+    /// Sums by NUMA node, for the inventory.
+    fn times(&self) -> Vec<CpuTimes> {
+        let mut sums: BTreeMap<Option<u32>, [u64; MODES.len()]> = BTreeMap::new();
+        for group in &self.tally.groups {
+            let sum = sums.entry(group.place.numa_node).or_default();
+            for (total, more) in sum.iter_mut().zip(group.ticks) {
+                *total = total.saturating_add(more);
+            }
+        }
+        let times = sums.into_iter().map(|(numa_node, ticks)| CpuTimes {
+            numa_node: numa_node.map(NumaNodeId),
+            seconds: MODES
+                .iter()
+                .zip(ticks)
+                .map(|(mode, ticks)| ((*mode).to_owned(), stat::seconds(ticks)))
+                .collect(),
         });
-        memory.collect()
+        times.collect()
     }
+}
+
+/// The names of node_exporter's collectors `cpu` and `stat`.
+fn write_node_names(sheet: &mut Writing<'_>, tally: &Tally, kernel: &Kernel) {
+    for cpu in tally.cpus.iter().filter(|cpu| cpu.is_on) {
+        let mut ticks = cpu.ticks.iter().copied();
+        for (mode, ticks) in MODES.iter().zip(ticks.by_ref()) {
+            sheet.add(&n::CPU, &[&cpu.name, mode], Some(stat::seconds(ticks)));
+        }
+    }
+    for cpu in tally.cpus.iter().filter(|cpu| cpu.is_on) {
+        let guests = cpu.ticks.iter().skip(MODES.len());
+        for (mode, ticks) in ["user", "nice"].iter().zip(guests) {
+            sheet.add(&n::CPU_GUEST, &[&cpu.name, mode], Some(stat::seconds(*ticks)));
+        }
+    }
+    sheet.add(&n::INTERRUPTS, &[], kernel.interrupts);
+    sheet.add(&n::CONTEXT_SWITCHES, &[], kernel.context_switches);
+    sheet.add(&n::FORKS, &[], kernel.forks);
+    sheet.add(&n::BOOT_TIME, &[], kernel.booted_at);
+    sheet.add(&n::RUNNING, &[], kernel.running);
+    sheet.add(&n::BLOCKED, &[], kernel.blocked);
 }
 
 impl Collector for CpuCollector {
@@ -78,36 +124,30 @@ impl Collector for CpuCollector {
     }
 
     fn beat(&self) -> Duration {
-        Duration::from_secs(1)
+        Duration::from_secs(10)
+    }
+
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
+    fn subsystems(&self) -> &'static [&'static str] {
+        &["cpu"]
     }
 
     fn collect(&mut self) -> Result<Observation, CollectError> {
-        let mut seen = Observation {
-            numa_memory: Some(self.numa_memory()),
-            ..Observation::default()
+        let text = self.file.read(&mut self.buffer)?;
+        let Some(kernel) = stat::parse(text, &mut self.lines) else {
+            let found = String::from_utf8_lossy(text);
+            let expected = "lines as in \"cpu0 1 2 3 4\"";
+            return Err(CollectError::garbled(&self.file.shown(), expected, &found));
         };
-        let memory = meminfo::machine_memory(&self.root, MEMINFO);
-        let times = self.times();
-        match (memory, times) {
-            (Err(memory), Err(times)) => {
-                // Both are gone: the one that is not merely absent tells more.
-                return Err(if memory.reason == NoData::Absent {
-                    times
-                } else {
-                    memory
-                });
-            }
-            (memory, times) => {
-                match memory {
-                    Ok(memory) => seen.memory = Some(memory),
-                    Err(error) => seen.missing.push(error.into_missing("cpu/memory")),
-                }
-                match times {
-                    Ok(times) => seen.cpu_times = Some(times),
-                    Err(error) => seen.missing.push(error.into_missing("cpu/times")),
-                }
-            }
-        }
-        Ok(seen)
+        self.tally.take(&self.root, &self.lines);
+        let sheet = self.write(&kernel);
+        Ok(Observation {
+            cpu_times: Some(self.times()),
+            sheet: Some(sheet),
+            ..Observation::default()
+        })
     }
 }

@@ -1,39 +1,93 @@
 //! Pressure: how long tasks waited for CPU, memory and I/O (Documentation/accounting/psi.rst).
 
+pub mod families;
+
 use std::time::Duration;
 
-use facts::observation::Observation;
+use facts::Sheet;
+use facts::observation::{Missing, Observation};
 use facts::power::{Pressure, Stall};
+use facts::sheet::Pad;
 
 use crate::collector::{CollectError, Collector};
-use crate::root::Root;
+use crate::columns;
+use crate::node_names::pressure as n;
+use crate::root::{Kept, Root};
+use crate::roster::Wishes;
+use families as f;
 
 const PRESSURE: &str = "proc/pressure";
 /// `irq` came with Linux 6.1 and needs CONFIG_IRQ_TIME_ACCOUNTING; its absence is not worth a word.
 const RESOURCES: [&str; 4] = ["cpu", "memory", "io", "irq"];
+const EXPECTED: &str = "lines as in \"some avg10=0.00 avg60=0.00 avg300=0.00 total=0\"";
+/// Totals are microseconds.
+const MICROSECONDS: f64 = 1e6;
 
 /// Reads `/proc/pressure`.
 pub struct PressureCollector {
     root: Root,
+    wishes: Wishes,
+    files: [(&'static str, Kept); RESOURCES.len()],
+    buffer: Vec<u8>,
+    pad: Pad,
 }
 
 impl PressureCollector {
     /// Of this root.
-    pub fn new(root: Root) -> PressureCollector {
-        PressureCollector { root }
+    pub fn new(root: Root, wishes: &Wishes) -> PressureCollector {
+        PressureCollector {
+            wishes: wishes.clone(),
+            files: RESOURCES.map(|resource| (resource, Kept::new(&root, format!("{PRESSURE}/{resource}")))),
+            root,
+            buffer: Vec::new(),
+            pad: Pad::default(),
+        }
     }
 
-    fn one(&self, resource: &str) -> Result<Pressure, CollectError> {
-        let file = format!("{PRESSURE}/{resource}");
-        let text = self.root.read(&file)?;
-        parse(resource, &text).ok_or_else(|| {
-            CollectError::garbled(
-                &self.root.shown(&file),
-                "lines as in \"some avg10=0.00 avg60=0.00 avg300=0.00 total=0\"",
-                &text,
-            )
-        })
+    /// All resources, and why one of them said nothing.
+    fn read(&mut self) -> (Vec<Pressure>, Vec<(&'static str, CollectError)>) {
+        let mut pressure = Vec::new();
+        let mut silent = Vec::new();
+        for (resource, file) in &mut self.files {
+            match one(resource, file, &mut self.buffer) {
+                Ok(one) => pressure.push(one),
+                Err(error) if error.reason == facts::NoData::Absent => {}
+                Err(error) => silent.push((*resource, error)),
+            }
+        }
+        (pressure, silent)
     }
+
+    fn write(&mut self, pressure: &[Pressure], silent: usize) -> Sheet {
+        let mut sheet = self.pad.begin();
+        for _ in 0..silent {
+            sheet.invalid();
+        }
+        let seconds = |stall: &Stall| columns::float(stall.total_microseconds) / MICROSECONDS;
+        for one in pressure {
+            for (scope, stall) in [("some", &one.some), ("full", &one.full)] {
+                let number = stall.as_ref().map(seconds);
+                sheet.add(&f::PRESSURE, &[&one.resource, scope], number);
+                if !self.wishes.node_names {
+                    continue;
+                }
+                let name = n::NAMES
+                    .iter()
+                    .find(|(resource, known, _)| *resource == one.resource && *known == scope);
+                if let Some((_, _, family)) = name {
+                    sheet.add(family, &[], number);
+                }
+            }
+        }
+        sheet.finish()
+    }
+}
+
+fn one(resource: &str, file: &mut Kept, buffer: &mut Vec<u8>) -> Result<Pressure, CollectError> {
+    let bytes = file.read(buffer)?;
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    parse(resource, text)
+        .ok_or_else(|| CollectError::garbled(&file.shown(), EXPECTED, &String::from_utf8_lossy(bytes)))
 }
 
 impl Collector for PressureCollector {
@@ -42,32 +96,31 @@ impl Collector for PressureCollector {
     }
 
     fn beat(&self) -> Duration {
-        Duration::from_secs(2)
+        Duration::from_secs(10)
+    }
+
+    fn is_cheap(&self) -> bool {
+        true
     }
 
     fn collect(&mut self) -> Result<Observation, CollectError> {
-        self.root.list(PRESSURE)?;
-        let mut pressure = Vec::new();
-        let mut missing = Vec::new();
-        let mut first = None;
-        for resource in RESOURCES {
-            match self.one(resource) {
-                Ok(one) => pressure.push(one),
-                Err(error) if error.reason == facts::NoData::Absent => {}
-                Err(error) if first.is_none() => first = Some((resource, error)),
-                Err(error) => missing.push(error.into_missing(&format!("pressure/{resource}"))),
-            }
-        }
-        if let Some((resource, error)) = first {
+        let (pressure, mut silent) = self.read();
+        if pressure.is_empty() {
+            self.root.list(PRESSURE)?;
             // With `psi=0` every file refuses in the same way: one word for the whole source.
-            if pressure.is_empty() {
-                return Err(error);
+            if !silent.is_empty() {
+                return Err(silent.remove(0).1);
             }
-            missing.insert(0, error.into_missing(&format!("pressure/{resource}")));
         }
+        let sheet = self.write(&pressure, silent.len());
+        let missing: Vec<Missing> = silent
+            .into_iter()
+            .map(|(resource, error)| error.into_missing(&format!("pressure/{resource}")))
+            .collect();
         Ok(Observation {
             pressure: Some(pressure),
             missing,
+            sheet: Some(sheet),
             ..Observation::default()
         })
     }

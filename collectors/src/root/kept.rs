@@ -132,10 +132,7 @@ impl Kept {
         let is_attribute = self.relative.starts_with("sys/");
         for _ in 0..MOST_TRIES {
             let mut length = 0;
-            loop {
-                let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) else {
-                    break;
-                };
+            while let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) {
                 let offset = u64::try_from(length).unwrap_or(u64::MAX);
                 match file.read_at(rest, offset) {
                     Ok(0) => return Ok(length),

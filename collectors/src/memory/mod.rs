@@ -1,0 +1,239 @@
+//! Memory: of the machine, of each NUMA node, its huge pages, and who was given pages from where.
+
+pub mod families;
+mod meminfo;
+mod numa;
+
+use std::time::Duration;
+
+use facts::inventory::{Memory, NumaMemory};
+use facts::observation::Observation;
+use facts::sheet::{Pad, Writing};
+use facts::{Bytes, NoData, NumaNodeId};
+
+use crate::collector::{CollectError, Collector};
+use crate::cpu::place;
+use crate::node_names::memory::Names;
+use crate::root::{Kept, Root};
+use crate::roster::Wishes;
+use families as f;
+use meminfo::Main;
+use numa::{NumaNode, PageSize, RESULTS};
+
+const MEMINFO: &str = "proc/meminfo";
+const NODES: &str = "sys/devices/system/node/online";
+const HUGEPAGES: &str = "sys/kernel/mm/hugepages";
+const EXPECTED: &str = "lines as in \"MemTotal: 6383820 kB\"";
+
+/// Reads `/proc/meminfo`, and each NUMA node's `meminfo`, `numastat` and huge pages.
+pub struct MemoryCollector {
+    root: Root,
+    machine: Kept,
+    online: Kept,
+    /// The kernel's list of NUMA nodes for which `numa_nodes` and `sizes` were made.
+    known: Option<Vec<u8>>,
+    numa_nodes: Vec<NumaNode>,
+    sizes: Vec<PageSize>,
+    buffer: Vec<u8>,
+    names: Option<Names>,
+    pad: Pad,
+}
+
+impl MemoryCollector {
+    /// Of this root.
+    pub fn new(root: Root, wishes: &Wishes) -> MemoryCollector {
+        MemoryCollector {
+            machine: Kept::new(&root, MEMINFO),
+            online: Kept::new(&root, NODES),
+            root,
+            known: None,
+            numa_nodes: Vec::new(),
+            sizes: Vec::new(),
+            buffer: Vec::new(),
+            names: wishes.node_names.then(Names::default),
+            pad: Pad::default(),
+        }
+    }
+
+    /// Finds the NUMA nodes anew where the kernel's list of them has changed.
+    fn find_numa_nodes(&mut self) {
+        let online = self.online.read(&mut self.buffer).unwrap_or_default();
+        if self.known.as_deref() == Some(online) {
+            return;
+        }
+        self.known = Some(online.to_vec());
+        let found = place::numa_nodes_of(&self.root);
+        self.numa_nodes = found
+            .iter()
+            .map(|(id, directory)| NumaNode::new(&self.root, *id, directory))
+            .collect();
+        let has_pages = self.numa_nodes.iter().any(|node| !node.sizes.is_empty());
+        self.sizes = numa::of_the_machine(&self.root, HUGEPAGES, has_pages);
+    }
+}
+
+/// The machine's own file.
+fn write_machine(
+    file: &mut Kept,
+    buffer: &mut Vec<u8>,
+    names: Option<&mut Names>,
+    sheet: &mut Writing<'_>,
+) -> Result<Memory, CollectError> {
+    let text = file.read(buffer)?;
+    let mut main = Main::default();
+    for entry in meminfo::entries(text) {
+        main.take(&entry);
+    }
+    let memory = main.memory().filter(|memory| memory.total_bytes > Bytes::ZERO);
+    let Some(memory) = memory else {
+        let found = String::from_utf8_lossy(text);
+        return Err(CollectError::garbled(&file.shown(), EXPECTED, &found));
+    };
+    sheet.add(&f::MEMORY, &["total"], Some(memory.total_bytes));
+    sheet.add(&f::MEMORY, &["available"], memory.available_bytes);
+    sheet.add(&f::MEMORY, &["free"], Some(memory.free_bytes));
+    if let Some(names) = names {
+        for (at, entry) in meminfo::entries(text).enumerate() {
+            names.write_machine(at, entry.key, entry.is_bytes, entry.number, sheet);
+        }
+    }
+    Ok(memory)
+}
+
+/// One NUMA node's files.
+fn write_numa_node(
+    node: &mut NumaNode,
+    buffer: &mut Vec<u8>,
+    mut names: Option<&mut Names>,
+    sheet: &mut Writing<'_>,
+) -> Option<NumaMemory> {
+    let mut main = Main::default();
+    if let Ok(text) = node.meminfo.read(buffer) {
+        for (at, entry) in meminfo::entries(text).enumerate() {
+            main.take(&entry);
+            if let Some(names) = &mut names {
+                names.write_numa(at, entry.key, &node.name, entry.number, sheet);
+            }
+        }
+    }
+    let memory = main.memory();
+    if memory.is_none() {
+        sheet.invalid();
+    }
+    let used = memory.and_then(|memory| memory.total_bytes.get().checked_sub(memory.free_bytes.get()));
+    let states = [
+        ("total", memory.map(|memory| memory.total_bytes.get())),
+        ("free", memory.map(|memory| memory.free_bytes.get())),
+        ("used", used),
+    ];
+    for (state, bytes) in states {
+        sheet.add(&f::NUMA_MEMORY, &[&node.name, state], bytes);
+    }
+    write_allocations(node, buffer, names, sheet);
+    let mut set_aside: Option<u64> = None;
+    for size in &mut node.sizes {
+        let bytes = write_pages(&node.name, size, buffer, sheet);
+        set_aside = set_aside.unwrap_or(0).checked_add(bytes.unwrap_or(0));
+    }
+    sheet.add(&f::NUMA_MEMORY, &[&node.name, "hugepages"], set_aside);
+    memory.map(|memory| NumaMemory {
+        numa_node: NumaNodeId(node.id),
+        total_bytes: memory.total_bytes,
+        free_bytes: memory.free_bytes,
+    })
+}
+
+fn write_allocations(
+    node: &mut NumaNode,
+    buffer: &mut Vec<u8>,
+    mut names: Option<&mut Names>,
+    sheet: &mut Writing<'_>,
+) {
+    let Ok(text) = node.numastat.read(buffer) else {
+        return;
+    };
+    for (at, (key, number)) in numa::numastat(text).enumerate() {
+        if number.is_none() {
+            sheet.invalid();
+        }
+        if let Some((_, result)) = RESULTS.iter().find(|(known, _)| *known == key) {
+            sheet.add(&f::NUMA_ALLOCATIONS, &[&node.name, result], number);
+        }
+        if let (Some(names), Some(number)) = (&mut names, number) {
+            names.write_numastat(at, key, &node.name, number, sheet);
+        }
+    }
+}
+
+/// Pages of one size; how many bytes all of them set aside.
+fn write_pages(
+    node: &str,
+    size: &mut PageSize,
+    buffer: &mut Vec<u8>,
+    sheet: &mut Writing<'_>,
+) -> Option<u64> {
+    let mut total = None;
+    for (state, file) in &mut size.files {
+        let Ok(pages) = file.number(buffer) else { continue };
+        if pages.is_none() {
+            sheet.invalid();
+        }
+        sheet.add(&f::HUGEPAGES, &[node, &size.name, state], pages);
+        if *state == "total" {
+            total = pages;
+        }
+    }
+    total?.checked_mul(size.bytes)
+}
+
+impl Collector for MemoryCollector {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn beat(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
+    fn subsystems(&self) -> &'static [&'static str] {
+        &["memory", "node"]
+    }
+
+    fn collect(&mut self) -> Result<Observation, CollectError> {
+        self.find_numa_nodes();
+        let mut pad = std::mem::take(&mut self.pad);
+        let mut sheet = pad.begin();
+        let names = self.names.as_mut();
+        let machine = write_machine(&mut self.machine, &mut self.buffer, names, &mut sheet);
+        let mut numa_memory = Vec::with_capacity(self.numa_nodes.len());
+        for node in &mut self.numa_nodes {
+            let names = self.names.as_mut();
+            numa_memory.extend(write_numa_node(node, &mut self.buffer, names, &mut sheet));
+        }
+        for size in &mut self.sizes {
+            write_pages("", size, &mut self.buffer, &mut sheet);
+        }
+        let sheet = sheet.finish();
+        self.pad = pad;
+        let mut seen = Observation {
+            numa_memory: Some(numa_memory),
+            sheet: Some(sheet),
+            ..Observation::default()
+        };
+        match machine {
+            Ok(memory) => seen.memory = Some(memory),
+            // A recorded machine may have its NUMA nodes alone.
+            Err(error) if seen.numa_memory.as_ref().is_some_and(|all| !all.is_empty()) => {
+                if error.reason != NoData::Absent {
+                    seen.missing.push(error.into_missing("memory/machine"));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(seen)
+    }
+}

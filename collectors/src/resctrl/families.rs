@@ -1,0 +1,8 @@
+//! The families of resctrl's sheet. Bytes by direction are the memory controllers' own (uncore PMUs): another family.
+
+facts::families! {
+    TRAFFIC Counter "busbar_llc_memory_bytes_total" ["socket", "cache", "scope"]
+        "Bytes between a last-level cache and memory: all of them, or those of its own NUMA node (local)." from "resctrl mon_data";
+    OCCUPANCY Gauge "busbar_llc_occupancy_bytes" ["socket", "cache"]
+        "Bytes of a last-level cache that are filled." from "resctrl mon_data";
+}

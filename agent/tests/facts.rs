@@ -165,3 +165,42 @@ fn a_recorded_machine_is_read_by_a_child_of_the_program_itself() {
         "{around:?}"
     );
 }
+
+#[test]
+fn metrics_for_the_textfile_collector_are_those_of_the_machine_alone() {
+    let page = shown(&facts(&["--output", "prom"]));
+    for expected in [
+        "# TYPE busbar_cpu_topology_info gauge\nbusbar_cpu_topology_info{cpu=\"",
+        "busbar_source_up{source=\"topology\"} 1\n",
+        "busbar_source_status_info{source=\"cpu\",reason=\"ok\"} 1\n",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    for absent in [
+        "busbar_process_",
+        "busbar_scrape_",
+        "busbar_agent_",
+        "busbar_series",
+        "busbar_memory_bytes",
+        "node_",
+        "# EOF",
+    ] {
+        assert!(!page.contains(&format!("\n{absent}")), "{absent}: {page}");
+    }
+    let families = agent::metrics::families_now(&page);
+    let (name, cpus) = families
+        .iter()
+        .find(|(name, _)| *name == "busbar_cpu_topology_info")
+        .unwrap();
+    assert_eq!(
+        (*name, *cpus),
+        (
+            "busbar_cpu_topology_info",
+            page.matches("busbar_cpu_topology_info{").count()
+        )
+    );
+    assert!(
+        families.iter().all(|(_, series)| *series > 0),
+        "no head without a series"
+    );
+}

@@ -1,10 +1,11 @@
 //! The roster: every source of facts, once.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use facts::observation::Observation;
-use facts::{Family, Inventory, Moment, NoData, Source, SourceStatus};
+use facts::{Family, Inventory, Moment, NoData, Sheet, Source, SourceStatus};
 
 use crate::block::BlockCollector;
 use crate::collector::{CollectError, Collector};
@@ -90,16 +91,30 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 type Answer = (Result<Observation, CollectError>, Duration);
 
+/// What all sources said when they were asked once.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// All sources together.
+    pub inventory: Inventory,
+    /// What each of them counts, in the order of the roster.
+    pub sheets: Vec<Arc<Sheet>>,
+}
+
 /// Asks every source once, each on a thread of its own. One that fails or hangs becomes an entry in `sources`; it never spoils
 /// the others, and the thread of one that hangs is left to itself.
 pub fn facts_now(root: &Root, topology: TopologySource) -> Inventory {
+    ask_all(root, topology).inventory
+}
+
+/// The same with what the sources count.
+pub fn ask_all(root: &Root, topology: TopologySource) -> Asked {
     let until = Instant::now() + PATIENCE;
     let asked: Vec<(Source, Receiver<Answer>)> = roster(root, topology, &Wishes::default())
         .into_iter()
         .map(ask)
         .collect();
     let mut observations: Vec<Observation> = Vec::new();
-    let mut sources = Vec::new();
+    let (mut sources, mut sheets) = (Vec::new(), Vec::new());
     for (mut source, told) in asked {
         let left = until.saturating_duration_since(Instant::now());
         let answer = match told.recv_timeout(left) {
@@ -110,8 +125,9 @@ pub fn facts_now(root: &Root, topology: TopologySource) -> Inventory {
             Err(error) => Err(silence(&source.name, error)),
         };
         source.status = match answer {
-            Ok(observation) => {
+            Ok(mut observation) => {
                 source.last_success = Some(now());
+                sheets.extend(observation.sheet.take().map(Arc::new));
                 observations.push(observation);
                 SourceStatus::Ok
             }
@@ -119,7 +135,10 @@ pub fn facts_now(root: &Root, topology: TopologySource) -> Inventory {
         };
         sources.push(source);
     }
-    Inventory::merge(now(), &observations, sources)
+    Asked {
+        inventory: Inventory::merge(now(), &observations, sources),
+        sheets,
+    }
 }
 
 fn ask(mut collector: Box<dyn Collector>) -> (Source, Receiver<Answer>) {

@@ -5,16 +5,18 @@ mod cores;
 pub mod draw;
 mod near;
 mod parts;
-mod style;
+pub(crate) mod style;
 mod tree;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use collectors::{CollectError, Root, RootError, TopologySource, facts_now, topology};
+use collectors::roster::{Asked, ask_all};
+use collectors::{CollectError, Root, RootError, TopologySource, topology};
 use facts::{Inventory, SourceStatus};
 
+use crate::metrics;
 use style::Style;
 
 /// This program, even after its file was replaced by an update.
@@ -34,13 +36,24 @@ pub enum FactsError {
     Print(#[source] io::Error),
 }
 
-/// How facts are printed.
+/// How an answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
     /// A tree for people.
     Text,
     /// The JSON that docs/facts.md describes.
     Json,
+}
+
+/// How facts are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// A tree for people.
+    Text,
+    /// The JSON that docs/facts.md describes.
+    Json,
+    /// Metrics of the machine in Prometheus' text format, for node_exporter's textfile collector.
+    Prom,
 }
 
 /// What `busbar-agent facts` is asked.
@@ -52,9 +65,9 @@ pub struct FactsArgs {
     /// Read the topology from an XML file that lstopo exported
     #[arg(long, value_name = "FILE")]
     pub hwloc_xml: Option<PathBuf>,
-    /// A tree for people, or JSON
+    /// A tree for people, JSON, or metrics for node_exporter's textfile collector
     #[arg(long, value_enum, default_value = "text")]
-    pub output: Output,
+    pub output: Form,
 }
 
 /// Prints the facts.
@@ -62,13 +75,14 @@ pub struct FactsArgs {
 /// # Errors
 /// When the recorded machine or the exported topology cannot be read.
 pub fn run(args: &FactsArgs) -> Result<ExitCode, FactsError> {
-    let (inventory, root) = read(args)?;
+    let (Asked { inventory, sheets }, root) = ask(args)?;
     let mut stdout = io::stdout().lock();
     let written = match args.output {
-        Output::Json => serde_json::to_writer_pretty(&mut stdout, &inventory)
+        Form::Json => serde_json::to_writer_pretty(&mut stdout, &inventory)
             .map_err(io::Error::from)
             .and_then(|()| writeln!(stdout)),
-        Output::Text => {
+        Form::Prom => stdout.write_all(&metrics::of_machine(inventory, sheets)),
+        Form::Text => {
             let colours =
                 stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             stdout.write_all(draw::text(&inventory, root.directory(), Style { colours }).as_bytes())
@@ -81,7 +95,22 @@ pub fn run(args: &FactsArgs) -> Result<ExitCode, FactsError> {
     }
 }
 
-fn read(args: &FactsArgs) -> Result<(Inventory, Root), FactsError> {
+impl FactsArgs {
+    /// This machine, or the recorded one.
+    pub fn of_root(root: Option<PathBuf>) -> FactsArgs {
+        FactsArgs {
+            root,
+            hwloc_xml: None,
+            output: Form::Json,
+        }
+    }
+}
+
+pub(crate) fn read(args: &FactsArgs) -> Result<(Inventory, Root), FactsError> {
+    ask(args).map(|(asked, root)| (asked.inventory, root))
+}
+
+fn ask(args: &FactsArgs) -> Result<(Asked, Root), FactsError> {
     let root = match &args.root {
         Some(directory) => Root::at(directory)?,
         // An exported topology comes alone: this machine's drives are not that machine's.
@@ -100,15 +129,15 @@ fn read(args: &FactsArgs) -> Result<(Inventory, Root), FactsError> {
         },
     };
     let is_live = matches!(source, TopologySource::Live);
-    let inventory = facts_now(&root, source);
-    let topology = inventory.sources.iter().find(|source| source.name == "topology");
+    let asked = ask_all(&root, source);
+    let topology = asked.inventory.sources.iter().find(|source| source.name == "topology");
     if let Some(SourceStatus::Down { message, .. }) = topology.map(|source| &source.status)
         && !is_live
     {
         // Whoever names a machine wants that one or none; on this one, the other facts are worth having.
         return Err(FactsError::Topology(message.clone()));
     }
-    Ok((inventory, root))
+    Ok((asked, root))
 }
 
 /// `busbar-agent topology-of PATH`: the child that reads a recorded machine, called with `HWLOC_FSROOT` set to it, or an exported

@@ -11,6 +11,7 @@ use crate::block::BlockCollector;
 use crate::collector::{CollectError, Collector};
 use crate::cpu::{CpuCollector, FrequencyCollector};
 use crate::disk_io::DiskIoCollector;
+use crate::drive_health::DriveHealthCollector;
 use crate::edac::EdacCollector;
 use crate::gpu::GpuCollector;
 use crate::hwmon::HwmonCollector;
@@ -21,6 +22,7 @@ use crate::network::NetworkCollector;
 use crate::nic::NicCollector;
 use crate::node_names::{self, FilesystemCollector, KernelCollector, PartsCollector};
 use crate::nvml::NvmlCollector;
+use crate::pci::PciCollector;
 use crate::perf::PerfCollector;
 use crate::powercap::PowercapCollector;
 use crate::pressure::PressureCollector;
@@ -39,7 +41,7 @@ pub struct Wishes {
 
 /// The families of all sources' sheets, in the order of the page. A source that counts has one line here.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    let tables: [&'static [&'static Family]; 9] = [
+    let tables: [&'static [&'static Family]; 11] = [
         crate::cpu::families::TABLE,
         crate::memory::families::TABLE,
         crate::pressure::families::TABLE,
@@ -47,6 +49,8 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
         crate::disk_io::families::TABLE,
         crate::resctrl::families::TABLE,
         crate::edac::families::TABLE,
+        crate::drive_health::TABLE,
+        crate::pci::TABLE,
         crate::perf::families::TABLE,
         crate::perf::workloads::families::TABLE,
     ];
@@ -69,6 +73,8 @@ pub fn roster(root: &Root, topology: TopologySource, wishes: &Wishes) -> Vec<Box
         Box::new(ResctrlCollector::new(root())),
         Box::new(EdacCollector::new(root(), wishes)),
         Box::new(BlockCollector::new(root())),
+        Box::new(DriveHealthCollector::new(root())),
+        Box::new(PciCollector::new(root())),
         Box::new(NicCollector::new(root())),
         Box::new(GpuCollector::new(root())),
         Box::new(NvmlCollector::new(root())),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::{Identity, NumaNodeId, PciAddress};
 use crate::moment::Moment;
-use crate::reading::Reading;
+use crate::reading::{NoData, Reading};
 use crate::unit::{Bytes, Energy, Power};
 
 /// One GPU.
@@ -136,6 +136,71 @@ pub struct GpuReadings {
     pub xids: Vec<Xid>,
 }
 
+impl GpuReadings {
+    /// How many values the driver told that cannot be true: NVML's blanks, numbers beyond what a GPU can be.
+    pub fn garbled(&self) -> u64 {
+        fn one<T>(reading: &Reading<T>) -> u64 {
+            u64::from(reading.as_ref().is_none() && reading.reason() == Some(NoData::Garbled))
+        }
+        let numbers = [
+            self.sm_percent,
+            self.memory_percent,
+            self.encoder_percent,
+            self.decoder_percent,
+            self.graphics_megahertz,
+            self.sm_megahertz,
+            self.memory_megahertz,
+            self.video_megahertz,
+            self.temperature_celsius,
+            self.memory_temperature_celsius,
+            self.slowdown_celsius,
+            self.shutdown_celsius,
+        ];
+        let counts = [
+            self.ecc_corrected,
+            self.ecc_uncorrected,
+            self.remapped_corrected,
+            self.remapped_uncorrected,
+            self.pcie_sent_bytes_per_second,
+            self.pcie_received_bytes_per_second,
+            self.pcie_replays,
+        ];
+        let bytes = [
+            self.memory_used_bytes,
+            self.memory_free_bytes,
+            self.memory_reserved_bytes,
+        ];
+        let watts = [
+            self.power_watts,
+            self.power_limit_watts,
+            self.enforced_limit_watts,
+            self.least_limit_watts,
+            self.most_limit_watts,
+        ];
+        let of_links = self.nvlinks.iter().flat_map(|link| {
+            [
+                link.sent_bytes,
+                link.received_bytes,
+                link.crc_flit_errors,
+                link.crc_data_errors,
+                link.replays,
+                link.recoveries,
+            ]
+        });
+        let times = self.throttled.iter().map(|throttle| throttle.nanoseconds);
+        numbers.iter().map(one).sum::<u64>()
+            + bytes.iter().map(one).sum::<u64>()
+            + watts.iter().map(one).sum::<u64>()
+            + one(&self.energy_microjoules)
+            + counts
+                .into_iter()
+                .chain(of_links)
+                .chain(times)
+                .map(|reading| one(&reading))
+                .sum::<u64>()
+    }
+}
+
 /// How long one reason has held a GPU's clocks back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpuThrottle {
@@ -154,9 +219,7 @@ pub struct NvLink {
     pub active: Reading<bool>,
     /// Its generation, as NVML counts (`nvmlDeviceGetNvLinkVersion`).
     pub version: Option<u32>,
-    /// What is at its other end: `gpu`, `switch` or `npu`.
-    pub remote: Option<String>,
-    /// Where that sits.
+    /// What is at its other end: where that GPU or switch sits.
     pub remote_pci: Option<PciAddress>,
     /// Bytes that the GPU has sent over it, without what the protocol adds.
     pub sent_bytes: Reading<u64>,

@@ -41,7 +41,12 @@ fn vpd_serial(root: &Root, device: &str) -> Option<String> {
     attribute::cleaned(page.get(VPD_HEADER..end)?)
 }
 
-/// World-wide name, NGUID or EUI-64.
+/// Whether a SCSI disk is a SATA drive behind a translation.
+pub(super) fn is_ata(root: &Root, device: &str) -> bool {
+    attribute::name_if_any(root, &format!("{device}/device/vendor")).as_deref() == Some(NO_MAKER)
+}
+
+/// The kernel's own name of it for ever.
 pub(super) fn wwid(root: &Root, device: &str) -> Option<String> {
     ["wwid", "device/wwid"]
         .iter()
@@ -70,8 +75,6 @@ pub(super) fn transport(root: &Root, name: &str, device: &str) -> Option<String>
                 .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
         })
     };
-    let is_ata =
-        || attribute::name_if_any(root, &format!("{device}/device/vendor")).as_deref() == Some(NO_MAKER);
     // The way from the PCI function down to the drive names each bus that it passes; the one nearest to the drive counts.
     let transport = if passes("usb") {
         "usb"
@@ -79,7 +82,7 @@ pub(super) fn transport(root: &Root, name: &str, device: &str) -> Option<String>
         "sata"
     } else if passes("end_device-") || passes("port-") {
         // A SATA drive behind a SAS controller keeps its own protocol.
-        if is_ata() { "sata" } else { "sas" }
+        if is_ata(root, device) { "sata" } else { "sas" }
     } else if passes("rport-") {
         "fc"
     } else if passes("session") {

@@ -12,7 +12,7 @@ use facts::{Bytes, Identity, NumaNodeId, PciAddress};
 use crate::attribute;
 use crate::classes;
 use crate::collector::{CollectError, Collector};
-use crate::root::Root;
+use crate::root::{ReadError, Root};
 
 const BLOCK: &str = "sys/class/block";
 const NVME: &str = "sys/class/nvme";
@@ -129,6 +129,18 @@ impl BlockCollector {
         names
     }
 
+    fn drives(&self) -> Result<Vec<Drive>, ReadError> {
+        let names = self.root.list(BLOCK)?;
+        let mut drives: Vec<Drive> = names
+            .iter()
+            .filter(|name| self.is_drive(name))
+            .map(|name| self.drive(name))
+            .collect();
+        let bare = self.bare_controllers(&drives);
+        drives.extend(bare);
+        Ok(drives)
+    }
+
     fn pci_function(&self, device: &str, controllers: &[String]) -> Option<PciAddress> {
         let parent = format!("{device}/device");
         attribute::pci_function(&self.root, &parent).or_else(|| {
@@ -149,8 +161,18 @@ impl BlockCollector {
     }
 }
 
+/// Every drive of this root, as the block layer shows it now.
+pub(crate) fn drives(root: &Root) -> Result<Vec<Drive>, ReadError> {
+    BlockCollector::new(root.clone()).drives()
+}
+
+/// Whether the block device below this sysfs folder speaks ATA, behind libata or a SAS controller.
+pub(crate) fn is_ata(root: &Root, device: &str) -> bool {
+    identity::is_ata(root, device)
+}
+
 /// `nvme0`, and neither `nvme0n1` nor `nvme-subsys0`.
-pub(crate) fn is_controller(name: &str) -> bool {
+fn is_controller(name: &str) -> bool {
     name.strip_prefix("nvme")
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -169,14 +191,7 @@ impl Collector for BlockCollector {
     }
 
     fn collect(&mut self) -> Result<Observation, CollectError> {
-        let names = self.root.list(BLOCK)?;
-        let mut drives: Vec<Drive> = names
-            .iter()
-            .filter(|name| self.is_drive(name))
-            .map(|name| self.drive(name))
-            .collect();
-        let bare = self.bare_controllers(&drives);
-        drives.extend(bare);
+        let drives = self.drives()?;
         Ok(Observation {
             doubts: names::doubts(&drives),
             drives: Some(drives),

@@ -12,6 +12,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::MemoryInfo;
 
 use super::field;
+use super::link;
 use super::reason::{known, reading, reading_if};
 
 /// The most MIG devices of one GPU that are read; NVIDIA cuts a GPU into seven.
@@ -110,6 +111,7 @@ pub(super) fn read(device: &Device<'_>) -> Result<GpuReadings, NvmlError> {
     read_health(device, &mut seen)?;
     field::read(device, &mut seen)?;
     read_bus(device, &mut seen)?;
+    seen.nvlinks = link::read(device)?;
     read_mig(device, &mut seen)?;
     Ok(seen)
 }
@@ -262,7 +264,7 @@ fn words_of(reasons: ThrottleReasons) -> Vec<String> {
 }
 
 /// Blank 64-bit numbers lie just below 2^63 or have their highest bit set; no counter gets half as far.
-fn is_count(value: u64) -> bool {
+pub(super) fn is_count(value: u64) -> bool {
     value < 1 << 62
 }
 

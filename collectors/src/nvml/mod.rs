@@ -6,7 +6,9 @@
 mod device;
 mod field;
 mod library;
+mod link;
 mod reason;
+mod scoped;
 mod xid;
 
 use std::collections::BTreeMap;
@@ -14,7 +16,7 @@ use std::time::Duration;
 
 use facts::gpu::Gpu;
 use facts::observation::{Missing, Observation};
-use facts::{NoData, PciAddress};
+use facts::{NoData, Pad, PciAddress, Sheet};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
@@ -43,6 +45,7 @@ struct Session {
     nvml: &'static Nvml,
     driver: Option<String>,
     xids: Xids,
+    pad: Pad,
     /// Where each GPU was when it last answered, so that one which is lost can be named.
     places: BTreeMap<u32, PciAddress>,
 }
@@ -92,6 +95,7 @@ impl Session {
         Session {
             driver: nvml.sys_driver_version().ok(),
             xids: Xids::default(),
+            pad: Pad::default(),
             places: BTreeMap::new(),
             nvml,
         }
@@ -110,10 +114,21 @@ impl Session {
             }
         }
         Ok(Observation {
+            sheet: Some(self.sheet(&gpus)),
             driver_gpus: Some(gpus),
             missing,
             ..Observation::default()
         })
+    }
+
+    /// No rows of its own, as all of it is in the inventory: only how many values were none.
+    fn sheet(&mut self, gpus: &[Gpu]) -> Sheet {
+        let mut sheet = self.pad.begin();
+        let readings = gpus.iter().filter_map(|gpu| gpu.readings.as_deref());
+        for _ in 0..readings.map(|readings| readings.garbled()).sum::<u64>() {
+            sheet.invalid();
+        }
+        sheet.finish()
     }
 
     /// One GPU; an error where it answers nothing at all.

@@ -5,6 +5,7 @@ use std::ffi::{c_int, c_uint, c_ulonglong};
 use nvml_wrapper_sys::bindings::*;
 
 use crate::abi::{exported, put, take};
+use crate::nvlink;
 use crate::state::offered;
 
 exported! {
@@ -55,10 +56,11 @@ exported! {
         for at in 0..count {
             let place = values.wrapping_add(at);
             let mut field = take(place)?;
-            match gpu.fields.get(&field.fieldId.to_string()) {
+            let told = gpu.fields.get(&field.fieldId.to_string()).copied();
+            match told.or_else(|| nvlink::field(gpu, field.fieldId, field.scopeId)) {
                 Some(value) => {
                     field.valueType = nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG;
-                    field.value = nvmlValue_t { ullVal: *value };
+                    field.value = nvmlValue_t { ullVal: value };
                     field.nvmlReturn = nvmlReturn_enum_NVML_SUCCESS;
                 }
                 None => field.nvmlReturn = nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED,

@@ -19,6 +19,21 @@ fn place(address: &str) -> Option<[c_uint; 3]> {
     Some([number(domain)?, number(bus)?, number(device)?])
 }
 
+/// A place on PCI as NVML writes it.
+pub(crate) fn pci_info(address: &str, device_id: c_uint) -> Result<nvmlPciInfo_t, nvmlReturn_t> {
+    let [domain, bus, slot] = place(address).ok_or(nvmlReturn_enum_NVML_ERROR_UNKNOWN)?;
+    Ok(nvmlPciInfo_t {
+        busIdLegacy: text_in(&format!("{domain:04X}:{bus:02X}:{slot:02X}.0")),
+        domain,
+        bus,
+        device: slot,
+        pciDeviceId: device_id,
+        pciSubSystemId: 0,
+        // NVML writes domains with eight digits, in capital letters.
+        busId: text_in(&format!("{domain:08X}:{bus:02X}:{slot:02X}.0")),
+    })
+}
+
 exported! {
     fn nvmlDeviceGetName(world, device: nvmlDevice_t, name: *mut c_char, length: c_uint) {
         match world.mig("nvmlDeviceGetName", device)? {
@@ -67,18 +82,8 @@ exported! {
 
     fn nvmlDeviceGetPciInfo_v3(world, device: nvmlDevice_t, pci: *mut nvmlPciInfo_t) {
         let gpu = world.gpu("nvmlDeviceGetPciInfo_v3", device)?;
-        let address = offered(gpu.pci.as_deref())?;
-        let [domain, bus, slot] = place(address).ok_or(nvmlReturn_enum_NVML_ERROR_UNKNOWN)?;
-        put(pci, nvmlPciInfo_t {
-            busIdLegacy: text_in(&format!("{domain:04X}:{bus:02X}:{slot:02X}.0")),
-            domain,
-            bus,
-            device: slot,
-            pciDeviceId: gpu.pci_device_id,
-            pciSubSystemId: 0,
-            // NVML writes domains with eight digits, in capital letters.
-            busId: text_in(&format!("{domain:08X}:{bus:02X}:{slot:02X}.0")),
-        })
+        let info = pci_info(offered(gpu.pci.as_deref())?, gpu.pci_device_id)?;
+        put(pci, info)
     }
 
     fn nvmlDeviceGetMemoryInfo_v2(world, device: nvmlDevice_t, memory: *mut nvmlMemory_v2_t) {

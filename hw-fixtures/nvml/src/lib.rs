@@ -15,5 +15,6 @@ mod device;
 mod events;
 mod gauges;
 mod mig;
+mod nvlink;
 mod state;
 mod system;

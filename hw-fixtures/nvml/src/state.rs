@@ -101,6 +101,7 @@ pub(crate) struct Gpu {
     pub(crate) pcie_replays: Option<u32>,
     /// Values by their field's number (`NVML_FI_DEV_…`), as text like above.
     pub(crate) fields: BTreeMap<String, u64>,
+    pub(crate) nvlinks: Vec<NvLink>,
     /// Whether MIG is on; left out on a GPU that cannot be cut.
     pub(crate) mig: Option<bool>,
     pub(crate) mig_devices: Vec<Mig>,
@@ -132,6 +133,19 @@ pub(crate) struct Ecc {
     pub(crate) enabled: bool,
     pub(crate) corrected: u64,
     pub(crate) uncorrected: u64,
+}
+
+/// One NVLink; its number is its place in the list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NvLink {
+    pub(crate) active: bool,
+    pub(crate) version: Option<u32>,
+    pub(crate) remote: Option<String>,
+    /// Kibibytes sent and received; left out on a GPU that is too old for these fields.
+    pub(crate) kibibytes: Option<[u64; 2]>,
+    /// Replays, recoveries, wrong check sums of flow control, and of data.
+    pub(crate) errors: Option<[u64; 4]>,
 }
 
 /// One MIG device.

@@ -215,6 +215,43 @@ fn numbers_that_cannot_be_true_are_dropped() {
 }
 
 #[test]
+fn links_say_where_they_lead_what_they_carried_and_what_went_wrong() {
+    let links = r#"nvlinks = [
+  { active = true, version = 6, remote = "0000:05:00.0", kibibytes = [2048, 9223372036854775789], errors = [1, 2, 3, 4] },
+  { active = false },
+  { active = true, errors = [5, 0, 0, 0] },
+]"#;
+    let Some(stand) = Stand::with(&world(2, (0, links))) else {
+        return;
+    };
+    let facts = stand.facts();
+    let gpus = named(&facts);
+    assert_eq!(gpus[1]["readings"]["nvlinks"], json!([]), "a GPU without any");
+    let links = gpus[0]["readings"]["nvlinks"].as_array().unwrap();
+    let [first, idle, old] = links.as_slice() else {
+        panic!("{links:?}")
+    };
+    for (key, value) in [
+        ("link", json!(0)),
+        ("active", json!(true)),
+        ("version", json!(6)),
+        ("remote_pci", json!("0000:05:00.0")),
+        ("sent_bytes", json!(2_097_152)),
+        ("received_bytes", json!({"no_data": "garbled"})),
+        ("replays", json!(1)),
+        ("recoveries", json!(2)),
+        ("crc_flit_errors", json!(3)),
+        ("crc_data_errors", json!(4)),
+    ] {
+        assert_eq!(first[key], value, "{key}");
+    }
+    assert_eq!(idle["active"], json!(false));
+    assert_eq!(idle["version"], Value::Null);
+    assert_eq!(old["sent_bytes"], json!({"no_data": "unsupported"}));
+    assert_eq!(old["replays"], json!(5), "counted behind a call of their own");
+}
+
+#[test]
 fn a_gpu_that_is_cut_names_its_parts() {
     let parts = r#"mig_devices = [
   { name = "NVIDIA H100 80GB HBM3 MIG 1g.10gb", uuid = "MIG-a", memory = { total = 10200547328, reserved = 0, used = 13631488 } },

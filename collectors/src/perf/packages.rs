@@ -125,11 +125,15 @@ impl Packages {
     pub fn turn(&mut self) -> Result<(), CollectError> {
         let online = place::online(&self.root)?;
         let starved = self.read();
-        if starved && self.rung + 1 < TOGETHER.len() {
+        let is_other = online != self.online;
+        let is_cut = !is_other && starved && self.rung + 1 < TOGETHER.len();
+        if is_other {
+            self.rung = 0;
+        } else if is_cut {
             self.rung += 1;
         }
         let is_stale = self.lanes.iter().any(|lane| !lane.is_alive);
-        if online != self.online || is_stale || starved || self.lanes.is_empty() {
+        if is_other || is_cut || is_stale || self.lanes.is_empty() {
             self.open(&online)?;
             self.online = online;
         }
@@ -148,12 +152,13 @@ impl Packages {
         let Some(refusal) = refusal else {
             return Ok(());
         };
-        let what = "cycles and instructions (hardware events)";
-        if refusal.is_out_of_files() || refusal.reason() == NoData::Refused && probe::hardware().is_ok() {
-            return Err(refusal.error(what));
+        let error = refusal.error("cycles and instructions (hardware events)");
+        if refusal.is_out_of_files() || refusal.is_forbidden() {
+            // Software events of every CPU take the same permission, and the same room.
+            return Err(error);
         }
-        self.missing
-            .push(refusal.error(what).into_missing("perf/hardware"));
+        self.missing.clear();
+        self.missing.push(error.into_missing("perf/hardware"));
         match self.open_all(Kind::Software, online) {
             Ok(()) => Ok(()),
             Err(refusal) => Err(refusal.error("context switches and page faults (software events)")),

@@ -42,6 +42,11 @@ impl Refusal {
         self.is(Errno::EMFILE) || self.is(Errno::ENFILE)
     }
 
+    /// Whether a permission is missing.
+    pub fn is_forbidden(&self) -> bool {
+        self.is(Errno::EACCES) || self.is(Errno::EPERM)
+    }
+
     /// Whether the CPU is off.
     pub fn is_gone(&self) -> bool {
         self.is(Errno::ENODEV)

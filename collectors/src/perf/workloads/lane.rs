@@ -97,7 +97,8 @@ impl Lane {
     /// Opens the counters on these CPUs anew where they fit in the room; the sums go on.
     pub fn open(&mut self, places: &BTreeMap<CpuId, Place>, kinds: &CoreKinds, room: usize) {
         self.close();
-        if self.workload.cpus.len().saturating_mul(FILES_OF_CPU) > room {
+        let own = places.keys().filter(|cpu| self.workload.cpus.contains(**cpu));
+        if own.count().saturating_mul(FILES_OF_CPU) > room {
             self.state = State::Crowded;
             return;
         }

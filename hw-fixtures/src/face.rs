@@ -3,6 +3,7 @@
 pub mod control;
 pub mod desk;
 pub mod door;
+pub mod ipmi;
 pub mod redfish;
 pub mod reply;
 pub mod tree;

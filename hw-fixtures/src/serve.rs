@@ -2,7 +2,7 @@
 
 mod faces;
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 
 use crate::face::control::{Control, routes};
+use crate::face::ipmi::Face;
 use crate::face::tree::TreeError;
 use crate::live::{BEAT, Live};
 use crate::plan::{Plan, PlanError};
@@ -110,6 +111,7 @@ pub struct Raised {
     pub addresses: Addresses,
     control: (TcpListener, Router),
     bmcs: Vec<(TcpListener, RustlsConfig, Router)>,
+    ipmi: Vec<(UdpSocket, Face)>,
     _lock: std::fs::File,
 }
 
@@ -173,6 +175,7 @@ pub fn raise(order: &Order, mut dir: StateDir) -> Result<Raised, ServeError> {
         addresses,
         control,
         bmcs: faces.doors,
+        ipmi: faces.ipmi,
         _lock: lock,
     })
 }
@@ -198,6 +201,12 @@ impl Raised {
                 .acceptor(acceptor);
             faces.spawn(server.handle(handle.clone()).serve(app.into_make_service()));
         }
+        // Datagrams have no connections to end: these just stop.
+        let mut datagrams = tokio::task::JoinSet::new();
+        for (socket, face) in self.ipmi {
+            let socket = tokio::net::UdpSocket::from_std(socket).map_err(ServeError::Face)?;
+            datagrams.spawn(face.serve(socket));
+        }
         let live = Arc::clone(&self.live);
         let beat = tokio::spawn(async move {
             let mut beat = tokio::time::interval(BEAT);
@@ -210,6 +219,7 @@ impl Raised {
         let ended = tokio::select! {
             () = stop => None,
             ended = faces.join_next() => ended,
+            Some(ended) = datagrams.join_next() => Some(ended),
         };
         beat.abort();
         handle.graceful_shutdown(Some(FAREWELL));

@@ -79,6 +79,9 @@ pub struct BmcAddress {
     pub kind: String,
     /// Its URL, without path.
     pub url: String,
+    /// Where it listens for IPMI (`127.0.0.1:PORT`, UDP); the name and password are those of `credentials_file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipmi: Option<String>,
     /// The file with user name and password.
     pub credentials_file: PathBuf,
     /// `sha256:` and the hexadecimal digest of its certificate in DER.

@@ -1,6 +1,6 @@
 //! The doors of a world: a port, a certificate and a credential for each BMC.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum_server::tls_rustls::RustlsConfig;
 
 use super::ServeError;
+use crate::face::ipmi::{Account, Face, LONGEST_PASSWORD};
 use crate::face::redfish::{Bmc, Kind};
 use crate::face::tree::{Tree, TreeError};
 use crate::live::Live;
@@ -23,6 +24,7 @@ pub(super) struct Faces {
     pub(super) control: TcpListener,
     pub(super) doors: Vec<(TcpListener, RustlsConfig, Router)>,
     pub(super) addresses: Vec<BmcAddress>,
+    pub(super) ipmi: Vec<(UdpSocket, Face)>,
     live: Arc<Live>,
     dir: StateDir,
     authority: Authority,
@@ -43,6 +45,7 @@ impl Faces {
             control,
             doors: Vec::new(),
             addresses: Vec::new(),
+            ipmi: Vec::new(),
             live,
             dir,
             authority,
@@ -66,7 +69,7 @@ impl Faces {
             let bmc = Arc::new(Bmc::new(
                 &name,
                 kind,
-                uuid,
+                uuid.clone(),
                 Arc::clone(&self.live),
                 &user,
                 &password,
@@ -74,7 +77,35 @@ impl Faces {
             let app = Router::new().fallback(move |request: Request| Arc::clone(&bmc).handle(request));
             let word = if kind == Kind::Shelf { "shelf" } else { "node" };
             self.add(&name, word, app)?;
+            let account = Account { user, password };
+            self.add_ipmi(&name, kind, &uuid, account)?;
         }
+        Ok(())
+    }
+
+    /// The BMC that was added last listens for IPMI too, on the UDP port of its HTTPS port's number where that is free.
+    fn add_ipmi(&mut self, name: &str, kind: Kind, uuid: &str, account: Account) -> Result<(), ServeError> {
+        if account.password.len() > LONGEST_PASSWORD {
+            tracing::warn!(
+                "{name}: no IPMI, its kept password is longer than {LONGEST_PASSWORD} bytes; remove {name}.cred to have a new one made"
+            );
+            return Ok(());
+        }
+        let same = self.doors.last().map_or(0, |(listener, ..)| port_of(listener));
+        let bind = |port: u16| UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let wrong = |source| ServeError::Listen {
+            what: format!("IPMI of {name}"),
+            port: same,
+            source,
+        };
+        let socket = bind(same).or_else(|_| bind(0)).map_err(wrong)?;
+        socket.set_nonblocking(true).map_err(wrong)?;
+        let address = socket.local_addr().map_err(wrong)?;
+        if let Some(last) = self.addresses.last_mut() {
+            last.ipmi = Some(address.to_string());
+        }
+        let face = Face::new(name, kind, uuid, Arc::clone(&self.live), account);
+        self.ipmi.push((socket, face));
         Ok(())
     }
 
@@ -99,6 +130,7 @@ impl Faces {
             name: name.to_owned(),
             kind: kind.to_owned(),
             url: format!("https://127.0.0.1:{}", port_of(&listener)),
+            ipmi: None,
             credentials_file: self.dir.file(&format!("{name}.cred")),
             fingerprint: leaf.fingerprint,
         });
@@ -125,7 +157,9 @@ fn credential(dir: &StateDir, name: &str) -> Result<(String, String), ServeError
         let kept: Credential = toml::from_str(&text).map_err(broken)?;
         return Ok((kept.username, kept.password));
     }
-    let password = uuid::Uuid::new_v4().simple().to_string();
+    // As long as IPMI bears it: 80 bits.
+    let mut password = uuid::Uuid::new_v4().simple().to_string();
+    password.truncate(LONGEST_PASSWORD);
     let text = format!("username = \"{USER}\"\npassword = \"{password}\"\n");
     dir.write_secret(&file, text.as_bytes())?;
     Ok((USER.to_owned(), password))

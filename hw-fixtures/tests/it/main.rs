@@ -10,6 +10,7 @@
 mod commands;
 mod events;
 mod faults;
+mod ipmi;
 mod raised;
 mod redfish;
 mod restart;

@@ -135,5 +135,9 @@ impl Collect {
 mod fresh_tests;
 
 #[cfg(test)]
+#[path = "collect/sick_tests.rs"]
+mod sick_tests;
+
+#[cfg(test)]
 #[path = "collect/tests.rs"]
 mod tests;

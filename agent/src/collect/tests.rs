@@ -37,7 +37,7 @@ impl Collector for Scripted {
     }
 }
 
-fn scripted(
+pub(super) fn scripted(
     name: &'static str,
     answer: impl FnMut() -> Result<Observation, CollectError> + Send + 'static,
 ) -> Box<dyn Collector> {
@@ -48,15 +48,15 @@ fn scripted(
     })
 }
 
-struct Stand {
-    board: Board,
+pub(super) struct Stand {
+    pub(super) board: Board,
     events: tokio::sync::broadcast::Receiver<crate::events::Numbered>,
     _collect: Collect,
     root: tempfile::TempDir,
 }
 
 impl Stand {
-    fn with(collectors: Vec<Box<dyn Collector>>) -> Stand {
+    pub(super) fn with(collectors: Vec<Box<dyn Collector>>) -> Stand {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("proc")).unwrap();
         let root = Root::at(directory.path()).unwrap();
@@ -90,7 +90,7 @@ impl Stand {
         }
     }
 
-    fn until(&self, what: &str, is_so: impl Fn(&Seen) -> bool) {
+    pub(super) fn until(&self, what: &str, is_so: impl Fn(&Seen) -> bool) {
         let start = Instant::now();
         while !is_so(&self.board.latest().seen) {
             assert!(
@@ -124,11 +124,11 @@ fn status(seen: &Seen, name: &str) -> SourceStatus {
         .clone()
 }
 
-fn is_down_for(seen: &Seen, name: &str, expected: NoData) -> bool {
+pub(super) fn is_down_for(seen: &Seen, name: &str, expected: NoData) -> bool {
     matches!(status(seen, name), SourceStatus::Down { reason, .. } if reason == expected)
 }
 
-fn nic(device: &str) -> Observation {
+pub(super) fn nic(device: &str) -> Observation {
     let nic = Nic {
         device: device.to_owned(),
         mac: None,

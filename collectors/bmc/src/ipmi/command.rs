@@ -85,6 +85,10 @@ pub const GET_SENSOR_THRESHOLDS: Command = read(0x04, 0x27, "Get Sensor Threshol
 pub const GET_SENSOR_READING: Command = read(0x04, 0x2D, "Get Sensor Reading");
 /// Who the BMC is.
 pub const GET_DEVICE_ID: Command = read(0x06, 0x01, "Get Device ID");
+/// The UUID of the whole node, as in its SMBIOS.
+pub const GET_SYSTEM_GUID: Command = read(0x06, 0x37, "Get System GUID");
+/// The cipher suites of a channel.
+pub const GET_CHANNEL_CIPHER_SUITES: Command = read(0x06, 0x54, "Get Channel Cipher Suites");
 /// What this session may do.
 pub const SET_SESSION_PRIVILEGE_LEVEL: Command = read(0x06, 0x3B, "Set Session Privilege Level");
 /// The end of this session.

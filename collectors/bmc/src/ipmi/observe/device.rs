@@ -2,7 +2,7 @@
 
 use crate::ipmi::bytes::{Bytes, DecodeError};
 use crate::ipmi::client::Ipmi;
-use crate::ipmi::command::{GET_CHASSIS_STATUS, GET_DEVICE_ID, Request};
+use crate::ipmi::command::{GET_CHASSIS_STATUS, GET_DEVICE_ID, GET_SYSTEM_GUID, Request};
 use crate::ipmi::error::IpmiError;
 
 /// Who the BMC says that it is.
@@ -65,6 +65,18 @@ pub async fn device(ipmi: &Ipmi) -> Result<Device, IpmiError> {
 pub async fn chassis(ipmi: &Ipmi) -> Result<Chassis, IpmiError> {
     let data = ipmi.ask(&Request::new(GET_CHASSIS_STATUS, [])).await?;
     decode_chassis(&data).map_err(|error| ipmi.malformed(GET_CHASSIS_STATUS, error))
+}
+
+/// Asks for the UUID of the whole node. The bytes are given in the order in which they came: which end is first, makers do not
+/// agree on.
+///
+/// # Errors
+/// Where the BMC does not answer, does not know it, or answers with too little.
+pub async fn system_guid(ipmi: &Ipmi) -> Result<[u8; 16], IpmiError> {
+    let data = ipmi.ask(&Request::new(GET_SYSTEM_GUID, [])).await?;
+    Bytes::of("the system's GUID", &data)
+        .array()
+        .map_err(|error| ipmi.malformed(GET_SYSTEM_GUID, error))
 }
 
 pub(super) fn decode_device(data: &[u8]) -> Result<Device, DecodeError> {

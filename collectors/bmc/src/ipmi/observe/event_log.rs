@@ -7,7 +7,7 @@ use crate::ipmi::client::Ipmi;
 use crate::ipmi::command::{GET_SEL_ENTRY, GET_SEL_INFO, Request};
 use crate::ipmi::error::IpmiError;
 
-/// The id that names the first entry, and the one that the last entry gives as its next.
+/// The id that names the first entry, and the one that names the last; the last entry also gives it as its next.
 const FIRST: u16 = 0x0000;
 const LAST: u16 = 0xFFFF;
 /// Timestamps up to here count from the BMC's start, not from 1970 (IPMI 2.0 section 37.1).
@@ -100,6 +100,14 @@ pub enum Event {
 pub async fn log_info(ipmi: &Ipmi) -> Result<LogInfo, IpmiError> {
     let data = ipmi.ask(&Request::new(GET_SEL_INFO, [])).await?;
     decode_info(&data).map_err(|error| ipmi.malformed(GET_SEL_INFO, error))
+}
+
+/// The entry that was written last; `None` in an empty log. One packet.
+///
+/// # Errors
+/// Where the BMC does not answer, or answers with too little.
+pub async fn last_entry(ipmi: &Ipmi) -> Result<Option<Entry>, IpmiError> {
+    Ok(entry(ipmi, LAST).await?.map(|(_, entry)| entry))
 }
 
 /// At most `most` entries after the entry `after`, or from the first one. An `after` that was erased meanwhile, or is no

@@ -23,12 +23,12 @@ use facts::supply::SupplyState;
 use facts::{NoData, Reading};
 
 pub use dcmi::{ExceptionAction, PowerLimit, PowerReading, power, power_limit};
-pub use device::{Chassis, Device, chassis, device};
-pub use event_log::{Entry, Event, LogInfo, When, log_entries, log_info};
+pub use device::{Chassis, Device, chassis, device, system_guid};
+pub use event_log::{Entry, Event, LogInfo, When, last_entry, log_entries, log_info};
 pub use formula::{Factors, Format, Formula, Linearisation};
 pub use fru::{Inventory, Maker, inventory};
 pub use repository::{Repository, Stamp, repository};
-pub use sdr::{FruLocator, Mask, Record, Sensor, Thresholds};
+pub use sdr::{FruLocator, Mask, Record, Sensor, Thresholds, parse as parse_record};
 pub use sensor::{Raw, SensorReading, reading, supply_state, thresholds};
 pub use unit::Unit;
 

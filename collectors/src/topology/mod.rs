@@ -1,6 +1,7 @@
 //! Topology: packages, NUMA nodes, caches, cores and CPUs, as hwloc sees them.
 
 mod child;
+mod doubts;
 mod hwloc;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::collector::{CollectError, Collector};
 use crate::root::Root;
 
 pub use child::{read_in_child, read_xml_in_child};
+pub use doubts::doubts;
 pub use hwloc::{read_here, read_xml_file};
 
 /// Where the topology comes from.
@@ -62,16 +64,21 @@ impl Collector for TopologyCollector {
     }
 
     fn collect(&mut self) -> Result<Observation, CollectError> {
-        match &self.source {
-            TopologySource::Live => Ok(Observation {
-                topology: Some(read_here(&self.root)?),
-                ..Observation::default()
-            }),
-            TopologySource::Root { directory, reader } => Ok(Observation {
-                topology: Some(read_in_child(reader, directory)?),
-                ..Observation::default()
-            }),
-            TopologySource::Xml { file, reader } => read_xml_in_child(reader, file),
-        }
+        let topology = match &self.source {
+            TopologySource::Live => read_here(&self.root)?,
+            TopologySource::Root { directory, reader } => read_in_child(reader, directory)?,
+            TopologySource::Xml { file, reader } => {
+                let mut seen = read_xml_in_child(reader, file)?;
+                if let Some(topology) = &seen.topology {
+                    seen.doubts = doubts(&self.root, topology);
+                }
+                return Ok(seen);
+            }
+        };
+        Ok(Observation {
+            doubts: doubts(&self.root, &topology),
+            topology: Some(topology),
+            ..Observation::default()
+        })
     }
 }

@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use agent::config::{DEFAULT_SOCKET, DEFAULT_STATE_DIR, Overrides};
+use agent::doctor::DoctorArgs;
 use agent::facts::{FactsArgs, Output};
+use agent::record::RecordArgs;
 use clap::{Args, Parser, Subcommand};
 
 const AFTER_HELP: &str = "\
 First steps:
   busbar-agent facts                        what this machine is, as a tree
   busbar-agent facts --output json          the same for programs
+  busbar-agent doctor                       what is missing here, and what would give it
   busbar-agent run                          serve it: metrics and facts on 127.0.0.1:9711, nothing is changed
   curl http://127.0.0.1:9711/metrics        what Prometheus sees
   busbar-agent check-config agent.toml      every fault of a configuration, with its line
@@ -28,6 +31,23 @@ Examples:
   busbar-agent run --config /etc/busbar/agent.toml
   busbar-agent run --listen 127.0.0.1:0 --socket /tmp/agent.sock --state-dir /tmp/agent";
 
+const DOCTOR_HELP: &str = "\
+Nothing is changed; it says what could be. It exits with 0 whatever is missing, with --strict with 1.
+
+Examples:
+  busbar-agent doctor
+  sudo busbar-agent doctor --output json | jq '.missing[].remedy'
+  busbar-agent doctor --root ./recorded-machine";
+
+const RECORD_HELP: &str = "\
+What is in it is shown before anything is written; on a terminal it asks first. Secrets are never in it: no command lines,
+environments, keys or logs. The same serial number is replaced by the same word everywhere.
+
+Examples:
+  busbar-agent record                                    shows what is in it, asks, writes busbar-record.tar
+  sudo busbar-agent record --yes --output n01.tar
+  tar -xf n01.tar && busbar-agent facts --root busbar-record";
+
 /// One node: reads its hardware, shows it, and places workloads on cores of their own.
 #[derive(Debug, Parser)]
 #[command(name = "busbar-agent", version, about, after_help = AFTER_HELP, max_term_width = 110)]
@@ -42,6 +62,12 @@ pub struct Cli {
 pub enum Command {
     /// Print what this machine is, or a recorded one
     Facts(FactsArgs),
+    /// Say what is missing on this node and what would give it, who else has a hand on it, and what is not proven on its hardware
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
+    /// Take a picture of this machine for a bug report or a test, without its serial numbers, addresses and names
+    #[command(after_help = RECORD_HELP)]
+    Record(RecordArgs),
     /// Serve facts and metrics, and take orders over the Unix socket
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),

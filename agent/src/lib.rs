@@ -4,13 +4,17 @@ pub mod clock;
 pub mod collect;
 pub mod config;
 pub mod daemon;
+pub mod doctor;
 pub mod estimate;
 pub mod events;
 pub mod facts;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod http;
 pub mod keeping;
 pub mod ledger;
 pub mod metrics;
 pub mod place;
 pub mod reconcile;
+pub mod record;
 pub mod view;

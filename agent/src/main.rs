@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use agent::config::{Config, ConfigError};
 use agent::daemon::{self, DaemonError, Special};
+use agent::doctor;
 use agent::facts;
 use agent::http::Guard;
+use agent::record;
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, RunArgs};
@@ -21,6 +23,8 @@ const REFUSED: u8 = 3;
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Facts(args) => facts::run(&args).map_err(|error| failed(FAILED, &error.into())),
+        Command::Doctor(args) => doctor::run(&args).map_err(|error| failed(FAILED, &error.into())),
+        Command::Record(args) => record::run(&args).map_err(|error| failed(FAILED, &error.into())),
         Command::Run(args) => run(args),
         Command::Plan(args) => orders::plan(&args),
         Command::CheckConfig { file } => check_config(&file),

@@ -16,12 +16,16 @@ const KINDS: [(SensorKind, &str, &str, usize); 5] = [
     (SensorKind::Amperes, "current", "A", 1),
 ];
 
+/// How many doubts are drawn: more than a person reads are counted.
+const MOST_DOUBTS: usize = 12;
+
 /// The sections that have something to say, as names and lines.
 pub fn sections(inventory: &Inventory, root: &Path, style: Style) -> Vec<(&'static str, Vec<String>)> {
     let all = [
         ("power", power(inventory, style)),
         ("sensors", sensors(&inventory.sensors, style)),
         ("pressure", pressure(inventory, style)),
+        ("doubts", doubts(inventory, root, style)),
         ("silent", silent(inventory, root, style)),
     ];
     all.into_iter().filter(|(_, lines)| !lines.is_empty()).collect()
@@ -118,6 +122,22 @@ fn pressure(inventory: &Inventory, style: Style) -> Vec<String> {
         words.join("  "),
         style.aside("of the last 10 s some task waited for it")
     )]
+}
+
+/// What cannot all be true, a line each; one sentence about several parts stands once.
+fn doubts(inventory: &Inventory, root: &Path, style: Style) -> Vec<String> {
+    let prefix = format!("{}/", root.display());
+    let line = |doubt: &facts::Doubt| {
+        let message = doubt.message.replace(&prefix, "/");
+        format!("{}  {}: {message}", style.notice(&doubt.code), doubt.about)
+    };
+    let mut lines: Vec<String> = inventory.doubts.iter().map(line).collect();
+    let more = lines.len().saturating_sub(MOST_DOUBTS);
+    lines.truncate(MOST_DOUBTS);
+    if more > 0 {
+        lines.push(style.aside(&format!("and {more} more: --output json")));
+    }
+    lines
 }
 
 fn silent(inventory: &Inventory, root: &Path, style: Style) -> Vec<String> {

@@ -1,0 +1,44 @@
+//! Every parser of this crate behind one door, for the fuzzer (tests/fuzz) and for a short run of any input in the tests.
+
+use std::path::Path;
+
+use crate::config::{Config, Overrides};
+use crate::ledger::Ledger;
+use crate::metrics::Format;
+
+/// A parser: it may refuse what it is given, and must never panic.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them, by name.
+pub const TARGETS: &[Target] = &[
+    ("agent_config", |data| {
+        let text = String::from_utf8_lossy(data);
+        if let Err(faults) = Config::parse("agent.toml", &text, Overrides::default()) {
+            assert!(faults.to_string().contains("agent.toml"), "a refusal that names no file: {faults}");
+        }
+    }),
+    ("ledger", |data| {
+        if let Err(error) = Ledger::parse(Path::new("ledger.json"), data) {
+            assert!(error.to_string().contains("ledger.json"), "a refusal that names no file: {error}");
+        }
+    }),
+    ("accept_header", |data| {
+        let _ = Format::wanted(std::str::from_utf8(data).ok());
+    }),
+];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(data in proptest::collection::vec(any::<u8>(), 0..256)) {
+            for (_, target) in TARGETS {
+                target(&data);
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Finds NVIDIA's library on this machine and loads it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use facts::NoData;
 use nvml_wrapper::Nvml;
@@ -27,6 +27,15 @@ const DIRECTORIES: [&str; 6] = [
 /// What the loader says of a file that is not there (ld.so(8)); anything else means a file that cannot be loaded.
 const NOT_THERE: &str = "No such file";
 
+/// Names the library by its path, for a driver that lies where nobody looks and for a simulated one. A recorded machine has no
+/// other: what lies below its own directories is never loaded.
+const VARIABLE: &str = "BUSBAR_NVML_LIBRARY";
+
+/// The library that somebody named.
+pub(super) fn named() -> Option<OsString> {
+    std::env::var_os(VARIABLE).filter(|path| !path.is_empty())
+}
+
 /// Whether the library lies in one of the usual places.
 pub(super) fn is_in(root: &Root) -> bool {
     DIRECTORIES
@@ -36,6 +45,12 @@ pub(super) fn is_in(root: &Root) -> bool {
 
 /// Loads and initialises it: the one that the system's loader finds, else the first in the usual places.
 pub(super) fn load(root: &Root) -> Result<Nvml, CollectError> {
+    if let Some(path) = named() {
+        return open(&path).map_err(|error| {
+            let message = format!("cannot use {}, which {VARIABLE} names", path.display());
+            CollectError::new(super::reason_of(&error), message).because(error)
+        });
+    }
     let paths = DIRECTORIES
         .iter()
         .map(|directory| format!("{directory}/{LIBRARY}"))

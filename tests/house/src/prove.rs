@@ -9,6 +9,7 @@ mod figure;
 mod page;
 mod raised;
 mod scrape;
+mod sick;
 
 use std::process::ExitCode;
 
@@ -74,6 +75,9 @@ pub fn prove(words: &[String]) -> Result<ExitCode, Wrong> {
     let screen = Screen::new();
     if build {
         up::build(&place, &screen, true)?;
+        if name == "facts" {
+            sick::build(&place, &screen)?;
+        }
     }
     let before = figure::load();
     screen.line(&format!("load average before: {before}"));
@@ -103,6 +107,7 @@ fn measure(name: &str, place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wr
     };
     if name == "facts" {
         add(beside::node_exporter(place, screen)?);
+        add(sick::node(place)?);
         return Ok(figures);
     }
     add(facts::cold(place)?);

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::bighost;
@@ -56,7 +57,9 @@ pub fn agent(place: &Place, folder: &Path, config: &str, root: Option<&Path>) ->
     let binary = place.binaries(true).join("busbar-agent");
     let file = folder.join("agent.toml");
     // The path of a Unix socket may be 107 bytes long; build outputs may lie deeper than that.
-    let socket = std::env::temp_dir().join(format!("busbar-prove-{}.sock", std::process::id()));
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let socket = std::env::temp_dir().join(format!("busbar-prove-{}-{number}.sock", std::process::id()));
     let text = format!(
         "[agent]\nname = \"prove\"\nmode = \"observe\"\nsocket = {socket:?}\nstate_dir = {:?}\n{config}",
         folder.join("state"),

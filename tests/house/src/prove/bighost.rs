@@ -179,7 +179,10 @@ fn power_and_sensors(tree: &Tree) -> Result<(), Wrong> {
             }
         }
     }
-    fs::create_dir_all(tree.root.join("sys/class/thermal")).map_err(|err| Wrong::Failed(err.to_string()))
+    for empty in ["sys/class/thermal", "sys/class/block", "sys/class/power_supply"] {
+        fs::create_dir_all(tree.root.join(empty)).map_err(|err| Wrong::Failed(err.to_string()))?;
+    }
+    Ok(())
 }
 
 fn parts(tree: &Tree) -> Result<(), Wrong> {

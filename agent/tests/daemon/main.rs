@@ -8,4 +8,5 @@ mod life;
 mod placed;
 mod quiet;
 mod served;
+mod sick;
 mod stand;

@@ -298,7 +298,7 @@ fn the_sheets_of_sources_stand_beside_the_view_and_an_untouched_view_is_not_writ
     let mut pad = facts::sheet::Pad::default();
     let mut turn = |number: f64| {
         let mut sheet = pad.begin();
-        sheet.add(&agent::metrics::TABLE[0], &["9", "r", "t"], Some(number));
+        sheet.add(agent::metrics::TABLE[0], &["9", "r", "t"], Some(number));
         Arc::new(sheet.finish())
     };
     let mut first = view();

@@ -25,7 +25,7 @@ const SHARED_FOR: Duration = Duration::from_millis(100);
 /// One page, and its compressed form once somebody asked for it.
 #[derive(Debug, Default)]
 struct Printed {
-    /// When its sources were asked; `None` before the first.
+    /// When its sources had answered; `None` before the first.
     at: Option<Instant>,
     plain: Bytes,
     packed: Option<Bytes>,
@@ -74,8 +74,9 @@ impl Pages {
     async fn page(&self, house: &House, format: Format, wants_gzip: bool) -> Result<Bytes, Failure> {
         let mut kept = self.kept.lock().await;
         if !kept.slot(format).is_new() {
-            let at = Instant::now();
             let fresh = house.fresh.sheets().await;
+            // From here on, not from when the sources were asked: those who waited with us share what one that hangs left over.
+            let at = Instant::now();
             let made = catch_unwind(AssertUnwindSafe(|| kept.print(house, fresh, format, at)));
             if made.is_err() {
                 // What a half-made page left behind is not trusted.

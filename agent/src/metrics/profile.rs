@@ -32,7 +32,38 @@ impl Profile {
 /// default) has the same numbers in the same detail. What it does not know stays: sums of NUMA nodes and sockets, where a part
 /// sits, counters without wraps. Two stay although it has them: pressure, eight series that our alerts stand on, and sensors, as
 /// one family holds those of every source.
-pub const BESIDE: &[(&str, &str)] = &[("busbar_memory_bytes", "node_memory_*_bytes (meminfo)")];
+pub const BESIDE: &[(&str, &str)] = &[
+    ("busbar_memory_bytes", "node_memory_*_bytes (meminfo)"),
+    (
+        "busbar_network_bytes_total",
+        "node_network_*_bytes_total (netdev)",
+    ),
+    (
+        "busbar_network_packets_total",
+        "node_network_*_packets_total (netdev)",
+    ),
+    (
+        "busbar_network_errors_total",
+        "node_network_*_errs_total (netdev)",
+    ),
+    ("busbar_network_drops_total", "node_network_*_drop_total (netdev)"),
+    (
+        "busbar_disk_io_bytes_total",
+        "node_disk_*_bytes_total (diskstats)",
+    ),
+    (
+        "busbar_disk_io_operations_total",
+        "node_disk_*_completed_total (diskstats)",
+    ),
+    (
+        "busbar_disk_io_wait_seconds_total",
+        "node_disk_*_time_seconds_total (diskstats)",
+    ),
+    (
+        "busbar_disk_io_busy_seconds_total",
+        "node_disk_io_time_seconds_total (diskstats)",
+    ),
+];
 
 /// A pattern of family names: `*` stands for any text, `?` for one character.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -246,12 +246,13 @@ impl Hub {
         let Some(lane) = self.lanes.get_mut(index) else {
             return false;
         };
-        let count = self.errors.entry((lane.name, silence.reason)).or_default();
-        *count = count.saturating_add(1);
-        // Absent means that there are no such parts; any other reason means that we do not see them just now.
+        // Absent means that there are no such parts, which is an answer; any other reason means that we do not see them just now.
         let had = lane.last.is_some();
         if silence.reason == NoData::Absent {
             lane.forget(&mut self.told);
+        } else {
+            let count = self.errors.entry((lane.name, silence.reason)).or_default();
+            *count = count.saturating_add(1);
         }
         lane.down(silence, &mut self.told) || had != lane.last.is_some()
     }

@@ -15,6 +15,8 @@ const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
 pub struct Refusal {
     errno: Option<Errno>,
     said: String,
+    /// Whether it is the cgroup that was refused, not the event.
+    is_cgroups: bool,
 }
 
 impl From<&io::Error> for Refusal {
@@ -22,6 +24,7 @@ impl From<&io::Error> for Refusal {
         Refusal {
             errno: error.raw_os_error().map(Errno::from_raw),
             said: error.to_string(),
+            is_cgroups: false,
         }
     }
 }
@@ -40,6 +43,16 @@ impl Refusal {
     /// Whether no descriptor is left.
     pub fn is_out_of_files(&self) -> bool {
         self.is(Errno::EMFILE) || self.is(Errno::ENFILE)
+    }
+
+    /// The same of an event that every kernel counts: it is the cgroup's hierarchy that perf does not know. The kernel says
+    /// ENOENT of a directory of another v1 controller, and EBADF of one that is no cgroup.
+    #[must_use]
+    pub fn of_cgroup(self) -> Refusal {
+        Refusal {
+            is_cgroups: self.is(Errno::ENOENT) || self.is(Errno::EBADF),
+            ..self
+        }
     }
 
     /// Whether a permission is missing.
@@ -95,7 +108,7 @@ impl Refusal {
                 "CAP_PERFMON (kernels before 5.8: CAP_SYS_ADMIN) is needed, or {PARANOID} of 0 or less; it is {}",
                 paranoid()
             ),
-            NoData::Unsupported if self.is(Errno::EBADF) => {
+            NoData::Unsupported if self.is_cgroups => {
                 "the cgroup's hierarchy has no perf_event controller".to_owned()
             }
             NoData::Unsupported if self.is(Errno::ENOSYS) => {
@@ -145,7 +158,12 @@ mod tests {
             "{text}"
         );
         assert!(refusal(Errno::EMFILE).explain("cycles").contains("RLIMIT_NOFILE"));
-        assert_eq!(refusal(Errno::EBADF).reason(), NoData::Unsupported);
+        for errno in [Errno::ENOENT, Errno::EBADF] {
+            let refusal = refusal(errno).of_cgroup();
+            let text = refusal.explain("a cgroup");
+            assert_eq!(refusal.reason(), NoData::Unsupported);
+            assert!(text.contains("no perf_event controller"), "{text}");
+        }
         assert_eq!(refusal(Errno::EIO).reason(), NoData::Garbled);
     }
 }

@@ -102,7 +102,7 @@ impl Lane {
             self.state = State::Crowded;
             return;
         }
-        let mut refused = Refusal::from(&std::io::Error::from(Errno::EBADF));
+        let mut refused = Refusal::from(&std::io::Error::from(Errno::EBADF)).of_cgroup();
         for directory in &self.workload.cgroups {
             let opened = File::open(directory)
                 .map_err(|error| Refusal::from(&error))
@@ -266,7 +266,7 @@ fn open_all(
         let software = match Counters::open(target, &software, EVENTS) {
             Ok(counters) => counters,
             Err(refusal) if refusal.is_gone() => continue,
-            Err(refusal) => return Err(refusal),
+            Err(refusal) => return Err(refusal.of_cgroup()),
         };
         let wanted = HARDWARE_EVENTS.map(|number| Wanted::generic(HARDWARE, kinds.config(*cpu, number)));
         let hardware = match Counters::open(target, &wanted, EVENTS) {

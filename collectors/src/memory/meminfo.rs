@@ -69,6 +69,14 @@ impl Main {
         *place = entry.is_bytes.then_some(entry.number);
     }
 
+    /// Total and free; a free one that is more than the total is none.
+    pub(super) fn known(self) -> (Option<u64>, Option<u64>) {
+        let free = self
+            .free
+            .filter(|free| self.total.is_none_or(|total| *free <= total));
+        (self.total, free)
+    }
+
     /// The whole; a NUMA node may have no memory at all, a machine may not.
     pub(super) fn memory(self) -> Option<Memory> {
         let (total, free) = (self.total?, self.free?);

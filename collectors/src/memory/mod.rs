@@ -9,7 +9,7 @@ use std::time::Duration;
 use facts::inventory::{Memory, NumaMemory};
 use facts::observation::Observation;
 use facts::sheet::{Pad, Writing};
-use facts::{Bytes, NoData, NumaNodeId};
+use facts::{Bytes, NumaNodeId};
 
 use crate::collector::{CollectError, Collector};
 use crate::cpu::place;
@@ -120,12 +120,10 @@ fn write_numa_node(
     if memory.is_none() {
         sheet.invalid();
     }
-    let used = memory.and_then(|memory| memory.total_bytes.get().checked_sub(memory.free_bytes.get()));
-    let states = [
-        ("total", memory.map(|memory| memory.total_bytes.get())),
-        ("free", memory.map(|memory| memory.free_bytes.get())),
-        ("used", used),
-    ];
+    // A line that is missing takes only itself away.
+    let (total, free) = main.known();
+    let used = total.zip(free).and_then(|(total, free)| total.checked_sub(free));
+    let states = [("total", total), ("free", free), ("used", used)];
     for (state, bytes) in states {
         sheet.add(&f::NUMA_MEMORY, &[&node.name, state], bytes);
     }
@@ -227,10 +225,8 @@ impl Collector for MemoryCollector {
         match machine {
             Ok(memory) => seen.memory = Some(memory),
             // A recorded machine may have its NUMA nodes alone.
-            Err(error) if seen.numa_memory.as_ref().is_some_and(|all| !all.is_empty()) => {
-                if error.reason != NoData::Absent {
-                    seen.missing.push(error.into_missing("memory/machine"));
-                }
+            Err(error) if !self.numa_nodes.is_empty() => {
+                seen.missing.push(error.into_missing("memory/machine"));
             }
             Err(error) => return Err(error),
         }

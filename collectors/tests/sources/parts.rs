@@ -308,5 +308,5 @@ fn times_and_memory_are_told_by_numa_node() {
     assert_eq!(seen.cpu_times[1].numa_node, Some(NumaNodeId(1)));
     assert_eq!(seen.numa_memory[1].free_bytes, Bytes::new(11 << 10));
     assert_eq!(down(&seen, "cpu"), None);
-    assert_eq!(down(&seen, "cpu/memory").unwrap().0, NoData::Absent);
+    assert_eq!(down(&seen, "memory/machine").unwrap().0, NoData::Absent);
 }

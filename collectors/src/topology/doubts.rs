@@ -27,7 +27,7 @@ pub fn doubts(root: &Root, topology: &Topology) -> Vec<Doubt> {
     let mut all = distances(topology);
     all.extend(caches(&topology.caches));
     all.extend(numbers(topology));
-    all.extend(kernel::doubts(root, topology));
+    all.extend(kernel::doubts(root));
     all
 }
 

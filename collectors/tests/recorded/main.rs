@@ -8,6 +8,7 @@
 
 mod exported;
 mod machines;
+mod odd;
 
 use std::collections::BTreeMap;
 use std::path::Path;

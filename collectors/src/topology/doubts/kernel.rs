@@ -1,6 +1,5 @@
 //! Where the kernel's own files contradict each other: lists of CPUs against those of NUMA nodes, memory against its parts.
 
-use facts::topology::Topology;
 use facts::{Bytes, CpuSet, Doubt, NumaNodeId, NumaSet};
 
 use super::few;
@@ -16,12 +15,12 @@ const MEMORY_SLACK: Bytes = Bytes::new(256 << 20);
 const MEMORY_SHARE: u64 = 20;
 
 /// Everything that the kernel says two ways.
-pub(super) fn doubts(root: &Root, topology: &Topology) -> Vec<Doubt> {
+pub(super) fn doubts(root: &Root) -> Vec<Doubt> {
     let mut all = cpu_lists(root);
     all.extend(nodes_cpus(root));
     all.extend(nodes_memory(root));
     all.extend(matrix(root));
-    all.extend(whole_memory(root, topology));
+    all.extend(whole_memory(root));
     all
 }
 
@@ -132,12 +131,11 @@ fn matrix(root: &Root) -> Vec<Doubt> {
     few(there.iter().filter_map(short).collect())
 }
 
-/// The machine's memory is that of its NUMA nodes.
-fn whole_memory(root: &Root, topology: &Topology) -> Vec<Doubt> {
-    let nodes: Bytes = topology
-        .numa_nodes
-        .iter()
-        .filter_map(|node| node.memory_bytes)
+/// The machine's memory is that of its NUMA nodes: of all of them, also of those that a cpuset keeps away from us.
+fn whole_memory(root: &Root) -> Vec<Doubt> {
+    let nodes: Bytes = numa_nodes(root)
+        .into_iter()
+        .filter_map(|node| total(root, &format!("{NODE}/node{node}/meminfo")))
         .sum();
     let Some(whole) = total(root, MEMINFO).filter(|_| nodes > Bytes::ZERO) else {
         return Vec::new();

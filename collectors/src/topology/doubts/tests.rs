@@ -112,6 +112,10 @@ fn a_kernel_that_contradicts_itself_is_doubted() {
         ("sys/devices/system/node/node0/cpulist", "0-2"),
         ("sys/devices/system/node/node1/cpulist", "2,4"),
         ("sys/devices/system/node/node0/distance", "10"),
+        (
+            "sys/devices/system/node/node0/meminfo",
+            "Node 0 MemTotal: 1048576 kB",
+        ),
         ("sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: 0 kB"),
         ("proc/meminfo", "MemTotal: 8388608 kB"),
     ];

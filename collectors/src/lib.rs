@@ -12,6 +12,8 @@ pub mod cpu;
 pub mod disk_io;
 pub mod drive_health;
 pub mod edac;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod gpu;
 pub mod hwmon;
 pub mod local_bmc;

@@ -1,5 +1,6 @@
 //! The agent's configuration: read once, checked whole, every fault named with its line.
 
+mod bmc;
 mod metrics;
 mod reader;
 
@@ -32,7 +33,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// The longest name of a node: that of a host name (hostname(7)).
 const LONGEST_NAME: usize = 253;
 
-const SECTIONS: [&str; 4] = ["agent", "actuators", "reserved", "metrics"];
+const SECTIONS: [&str; 5] = ["agent", "actuators", "reserved", "metrics", "bmc"];
 const AGENT_KEYS: [&str; 8] = [
     "name",
     "mode",
@@ -206,6 +207,9 @@ impl Config {
         if let Some(section) = whole.section("reserved", &mut faults) {
             config.read_reserved(&section, &mut faults);
         }
+        if let Some(section) = whole.section("bmc", &mut faults) {
+            config.wishes.bmc = bmc::read(&section, &mut faults);
+        }
         if let Some(section) = whole.section("metrics", &mut faults) {
             config.metrics = Metrics::read(&section, &mut config.wishes, &mut faults);
         }
@@ -328,6 +332,7 @@ impl Config {
         for path in tls.chain(self.token_file.as_mut()) {
             *path = directory.join(&*path);
         }
+        bmc::stand_below(&mut self.wishes.bmc, directory);
     }
 }
 

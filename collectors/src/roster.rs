@@ -15,7 +15,7 @@ use crate::drive_health::DriveHealthCollector;
 use crate::edac::EdacCollector;
 use crate::gpu::GpuCollector;
 use crate::hwmon::HwmonCollector;
-use crate::local_bmc::LocalBmcCollector;
+use crate::local_bmc::{BmcWish, LocalBmcCollector};
 use crate::machine::MachineCollector;
 use crate::memory::MemoryCollector;
 use crate::network::NetworkCollector;
@@ -37,11 +37,13 @@ pub struct Wishes {
     pub per_cpu: bool,
     /// The names of node_exporter beside our own, for those who run the agent in its place.
     pub node_names: bool,
+    /// How the node's own BMC is asked.
+    pub bmc: BmcWish,
 }
 
 /// The families of all sources' sheets, in the order of the page. A source that counts has one line here.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    let tables: [&'static [&'static Family]; 11] = [
+    let tables: [&'static [&'static Family]; 13] = [
         crate::cpu::families::TABLE,
         crate::memory::families::TABLE,
         crate::pressure::families::TABLE,
@@ -53,6 +55,8 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
         crate::pci::TABLE,
         crate::perf::families::TABLE,
         crate::perf::workloads::families::TABLE,
+        crate::hwmon::families::TABLE,
+        crate::local_bmc::families::TABLE,
     ];
     let node_names = node_names::TABLES.into_iter().flatten().copied();
     tables.into_iter().flatten().copied().chain(node_names)
@@ -81,7 +85,7 @@ pub fn roster(root: &Root, topology: TopologySource, wishes: &Wishes) -> Vec<Box
         Box::new(PerfCollector::new(root())),
         Box::new(PowercapCollector::new(root())),
         Box::new(HwmonCollector::new(root())),
-        Box::new(LocalBmcCollector::new(root())),
+        Box::new(LocalBmcCollector::new(root(), wishes.bmc.clone())),
     ];
     if wishes.node_names {
         all.push(Box::new(KernelCollector::new(root())));

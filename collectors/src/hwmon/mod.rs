@@ -1,61 +1,72 @@
-//! Sensors: hwmon chips (Documentation/hwmon/sysfs-interface.rst) and thermal zones.
+//! Sensors: hwmon chips (Documentation/hwmon/sysfs-interface.rst) and thermal zones, with their limits and alarms.
 
+mod chip;
+pub mod families;
+pub(crate) mod plausible;
+pub(crate) mod rows;
 mod thermal;
 
 use std::time::Duration;
 
 use facts::observation::Observation;
-use facts::power::{Sensor, SensorKind};
-use facts::{NoData, Reading};
+use facts::power::{HostMeter, HostPower, Sensor, SensorKind};
+use facts::{NoData, Pad, Power, Reading};
 
-use crate::attribute;
 use crate::collector::{CollectError, Collector};
+use crate::local_bmc::families::HOST_POWER;
 use crate::root::Root;
+use chip::Chip;
 
 const HWMON: &str = "sys/class/hwmon";
-
-/// One kind of `*_input` file: prefix, meaning, and how many of its units are one of ours.
-const INPUTS: [(&str, SensorKind, f64); 5] = [
-    ("temp", SensorKind::TemperatureCelsius, 1_000.0),
-    ("fan", SensorKind::FanRpm, 1.0),
-    ("in", SensorKind::Volts, 1_000.0),
-    ("curr", SensorKind::Amperes, 1_000.0),
-    ("power", SensorKind::Watts, 1_000_000.0),
-];
+/// The name of ACPI's power meter (drivers/hwmon/acpi_power_meter.c), which sees the whole host.
+const ACPI_METER: &str = "power_meter";
+/// How often it is asked.
+const BEAT: Duration = Duration::from_secs(5);
+/// Labels and limits are read again every so many turns, once a minute: a limit is a register on a slow bus and seldom changes.
+const TURNS_KNOWN: u32 = 12;
 
 /// Reads `/sys/class/hwmon` and `/sys/class/thermal`.
 pub struct HwmonCollector {
     root: Root,
+    names: Vec<String>,
+    chips: Vec<Chip>,
+    zones: Vec<thermal::Zone>,
+    turns: u32,
+    pad: Pad,
+    buffer: Vec<u8>,
 }
 
 impl HwmonCollector {
     /// Of this root.
     pub fn new(root: Root) -> HwmonCollector {
-        HwmonCollector { root }
+        HwmonCollector {
+            root,
+            names: Vec::new(),
+            chips: Vec::new(),
+            zones: Vec::new(),
+            turns: 0,
+            pad: Pad::default(),
+            buffer: Vec::new(),
+        }
     }
 
-    fn chip(&self, chip: &str) -> Vec<Sensor> {
-        let directory = format!("{HWMON}/{chip}");
-        let name = attribute::name_if_any(&self.root, &format!("{directory}/name"))
-            .unwrap_or_else(|| chip.to_owned());
-        let files = self.root.list(&directory).unwrap_or_default();
-        let inputs = files.iter().filter_map(|file| {
-            let (stem, kind, divisor) = input(file)?;
-            // A meter that tells both is told once, as it is now.
-            if file.ends_with("_average") && files.contains(&format!("{stem}_input")) {
-                return None;
-            }
-            Some(Sensor {
-                chip: name.clone(),
-                device: format!("{chip}/{stem}"),
-                label: attribute::name_if_any(&self.root, &format!("{directory}/{stem}_label")),
-                kind,
-                value: value(&self.root, &format!("{directory}/{file}"), divisor),
-                limits: Vec::new(),
-                state: None,
-            })
-        });
-        inputs.collect()
+    /// Looks for chips and zones where some came or went, and once a minute for what seldom changes.
+    fn look(&mut self) -> Result<(), CollectError> {
+        let listed = self.root.list(HWMON);
+        let names = listed.as_ref().map(Vec::as_slice).unwrap_or_default();
+        if names != self.names || self.turns.is_multiple_of(TURNS_KNOWN) {
+            self.chips = names.iter().map(|name| Chip::read(&self.root, name)).collect();
+            self.zones = thermal::zones(&self.root);
+            self.names = names.to_vec();
+        }
+        self.turns = self.turns.wrapping_add(1);
+        let has_sensors = self.chips.iter().any(Chip::has_sensors) || !self.zones.is_empty();
+        if has_sensors {
+            return Ok(());
+        }
+        listed?;
+        let message = format!("{} holds no sensor", self.root.shown(HWMON).display());
+        Err(CollectError::new(NoData::Absent, message))
     }
 }
 
@@ -65,72 +76,50 @@ impl Collector for HwmonCollector {
     }
 
     fn beat(&self) -> Duration {
-        Duration::from_secs(5)
+        BEAT
+    }
+
+    fn subsystems(&self) -> &'static [&'static str] {
+        &["hwmon", "thermal"]
     }
 
     fn collect(&mut self) -> Result<Observation, CollectError> {
-        let chips = self.root.list(HWMON).map_err(CollectError::from);
+        self.look()?;
         let mut sensors: Vec<Sensor> = Vec::new();
-        for chip in chips.as_ref().map(Vec::as_slice).unwrap_or_default() {
-            sensors.extend(self.chip(chip));
+        for chip in &mut self.chips {
+            chip.sensors(&mut self.buffer, &mut sensors);
         }
-        sensors.extend(thermal::zones(&self.root));
-        if sensors.is_empty() {
-            chips?;
-            let message = format!("{} holds no sensor", self.root.shown(HWMON).display());
-            return Err(CollectError::new(NoData::Absent, message));
+        let zones = self.zones.iter_mut().map(|zone| zone.sensor(&mut self.buffer));
+        sensors.extend(zones);
+        let host_power: Vec<HostPower> = host_power(&sensors).into_iter().collect();
+        let mut sheet = self.pad.begin();
+        rows::write(&mut sheet, &sensors);
+        for power in &host_power {
+            sheet.add(&HOST_POWER, &[power.source.word()], power.watts.value());
         }
+        let sheet = sheet.finish();
         Ok(Observation {
             sensors: Some(sensors),
+            host_power: Some(host_power),
+            sheet: Some(sheet),
             ..Observation::default()
         })
     }
 }
 
-/// `temp1_input` is the sensor `temp1`, in thousandths of a degree.
-fn input(file: &str) -> Option<(&str, SensorKind, f64)> {
-    // A power meter that averages (ACPI power meters, PMBus) has `power1_average` in place of `power1_input`.
-    let stem = file
-        .strip_suffix("_input")
-        .or_else(|| file.strip_suffix("_average"))?;
-    INPUTS.iter().find_map(|(prefix, kind, divisor)| {
-        let number = stem.strip_prefix(prefix)?;
-        let is_sensor = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        let averaged = file.ends_with("_average");
-        (is_sensor && (!averaged || *kind == SensorKind::Watts)).then_some((stem, *kind, *divisor))
-    })
-}
-
-/// A value in our unit. hwmon's numbers are whole and may be negative.
-fn value(root: &Root, file: &str, divisor: f64) -> Reading<f64> {
-    let whole: Reading<i64> = attribute::reading(root, file);
-    match whole {
+/// What ACPI's meter of the whole host shows, where there is one. A second one meters a part.
+fn host_power(sensors: &[Sensor]) -> Option<HostPower> {
+    let mut meters = sensors
+        .iter()
+        .filter(|sensor| sensor.chip == ACPI_METER && sensor.kind == SensorKind::Watts);
+    let meter = meters.next()?;
+    if meters.next().is_some() {
+        return None;
+    }
+    let watts = match meter.value {
+        Reading::Value(watts) => Power::from_watts_f64(watts).ok_or(NoData::Garbled).into(),
         Reading::None { no_data } => Reading::none(no_data),
-        // Nothing in a server measures beyond 2^31 of these units; more is a chip's way to say nothing.
-        Reading::Value(whole) => match i32::try_from(whole) {
-            Ok(whole) if whole != i32::MAX && whole != i32::MIN => Reading::Value(f64::from(whole) / divisor),
-            _ => Reading::none(NoData::Garbled),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_inputs_are_sensors() {
-        assert_eq!(input("temp12_input").map(|(stem, ..)| stem), Some("temp12"));
-        assert_eq!(input("power1_average").map(|(stem, ..)| stem), Some("power1"));
-        for file in [
-            "temp1_max",
-            "intrusion0_alarm",
-            "in_input",
-            "fan1_average",
-            "temp1_average",
-            "pwm1",
-        ] {
-            assert!(input(file).is_none(), "{file}");
-        }
-    }
+    };
+    let source = HostMeter::Acpi;
+    Some(HostPower { source, watts })
 }

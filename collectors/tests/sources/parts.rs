@@ -1,6 +1,6 @@
 //! Drives, NICs, GPUs, power zones, sensors and times, as a kernel shows them.
 
-use facts::power::SensorKind;
+use facts::power::{HostMeter, SensorKind, SensorState};
 use facts::{Bytes, NoData, NumaNodeId, Power, Reading};
 
 use crate::tree::Tree;
@@ -309,4 +309,88 @@ fn times_and_memory_are_told_by_numa_node() {
     assert_eq!(seen.numa_memory[1].free_bytes, Bytes::new(11 << 10));
     assert_eq!(down(&seen, "cpu"), None);
     assert_eq!(down(&seen, "memory/machine").unwrap().0, NoData::Absent);
+}
+
+#[test]
+fn sensors_have_limits_alarms_and_sentinels() {
+    let tree = Tree::empty();
+    let chip = "sys/devices/platform/board/hwmon/hwmon0";
+    tree.files(
+        chip,
+        &[
+            ("name", "board"),
+            ("temp1_input", "91000"),
+            ("temp1_max", "85000"),
+            ("temp1_crit", "95000"),
+            ("temp1_emergency", "65261850"),
+            ("temp1_max_alarm", "1"),
+            ("temp1_crit_alarm", "0"),
+            ("temp2_input", "-128000"),
+            ("temp3_input", "127000"),
+            ("temp4_input", "40000"),
+            ("temp4_fault", "1"),
+            ("fan1_input", "65535"),
+            ("fan2_input", "0"),
+            ("fan2_min", "600"),
+            ("fan2_alarm", "1"),
+            ("in0_input", "1050"),
+            ("in0_min", "900"),
+            ("in0_max", "1100"),
+        ],
+    );
+    tree.link("sys/class/hwmon/hwmon0", chip);
+    // ACPI's power meter keeps its files in its device.
+    let meter = "sys/devices/LNXSYSTM:00/ACPI000D:00";
+    tree.files(
+        meter,
+        &[
+            ("hwmon/hwmon1/name", "power_meter"),
+            ("power1_average", "412000000"),
+            ("power1_cap", "650000000"),
+        ],
+    );
+    tree.link("sys/class/hwmon/hwmon1", &format!("{meter}/hwmon/hwmon1"))
+        .link(&format!("{meter}/hwmon/hwmon1/device"), meter);
+    tree.files(
+        "sys/class/thermal/thermal_zone0",
+        &[
+            ("type", "soc"),
+            ("temp", "47000"),
+            ("trip_point_0_type", "active"),
+            ("trip_point_0_temp", "50000"),
+            ("trip_point_1_type", "critical"),
+            ("trip_point_1_temp", "105000"),
+        ],
+    );
+    let seen = read(&tree);
+    let sensor = |device: &str| {
+        let mut sensors = seen.sensors.iter();
+        sensors
+            .find(|sensor| sensor.device == device)
+            .unwrap_or_else(|| panic!("{device}"))
+    };
+    let limits = |device: &str| -> Vec<(&str, f64)> {
+        let limits = sensor(device).limits.iter();
+        limits.map(|limit| (limit.kind.word(), limit.value)).collect()
+    };
+    assert_eq!(limits("hwmon0/temp1"), [("warning", 85.0), ("critical", 95.0)]);
+    assert_eq!(sensor("hwmon0/temp1").state, Some(SensorState::Warning));
+    for device in ["temp2", "temp3", "temp4", "fan1"] {
+        let sensor = sensor(&format!("hwmon0/{device}"));
+        assert_eq!(sensor.value.reason(), Some(NoData::Garbled), "{device}");
+    }
+    assert_eq!(sensor("hwmon0/temp4").state, Some(SensorState::Critical));
+    assert_eq!(sensor("hwmon0/fan2").value, Reading::Value(0.0));
+    assert_eq!(limits("hwmon0/fan2"), [("lower_warning", 600.0)]);
+    assert_eq!(limits("hwmon0/in0"), [("lower_warning", 0.9), ("warning", 1.1)]);
+    assert_eq!(sensor("hwmon0/in0").state, None);
+    assert_eq!(limits("hwmon1/power1"), [("cap", 650.0)]);
+    assert_eq!(limits("thermal_zone0"), [("emergency", 105.0)]);
+    let [power] = seen.host_power.as_slice() else {
+        panic!("{:?}", seen.host_power)
+    };
+    assert_eq!(
+        (power.source, power.watts),
+        (HostMeter::Acpi, Reading::Value(Power::from_watts(412).unwrap()))
+    );
 }

@@ -75,6 +75,12 @@ facts::families! {
         "Traffic of a GPU over PCIe in a sample of 20 ms." from "NVML";
     GPU_REPLAYS Counter "busbar_gpu_pcie_replays_total" ["gpu", "gpu_uuid"]
         "PCIe packets that a GPU had to send again." from "NVML";
+    GPU_NVLINKS Gauge "busbar_gpu_nvlinks" ["gpu", "gpu_uuid", "state"]
+        "Links of a GPU to other GPUs and to switches: active ones carry data." from "NVML";
+    GPU_NVLINK_BYTES Counter "busbar_gpu_nvlink_bytes_total" ["gpu", "gpu_uuid", "link", "direction"]
+        "Data that a GPU sent and received over each NVLink, without what the protocol adds." from "NVML fields";
+    GPU_NVLINK_ERRORS Counter "busbar_gpu_nvlink_errors_total" ["gpu", "gpu_uuid", "kind"]
+        "Errors of a GPU's NVLinks: wrong check sums of flow control and of data, packets sent again, links trained anew." from "NVML";
     GPU_MIG_INFO Info "busbar_gpu_mig_info" ["gpu", "gpu_uuid", "mig", "mig_uuid", "model"]
         "Each MIG device of a GPU that is cut." from "NVML";
     GPU_MIG_MEMORY Gauge "busbar_gpu_mig_memory_bytes" ["gpu", "gpu_uuid", "mig", "mig_uuid", "state"]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use facts::Bytes;
-use facts::gpu::{Gpu, GpuReadings};
+use facts::gpu::{Gpu, GpuReadings, NvLink};
 use facts::sheet::Number;
+use facts::{Bytes, Reading};
 
 use super::draft::Draft;
 use super::family as f;
@@ -35,6 +35,7 @@ pub(super) fn write(draft: &mut Draft<'_>, gpus: &[Gpu]) {
     write_power(draft, gpus);
     write_health(draft, gpus);
     write_bus(draft, gpus);
+    write_links(draft, gpus);
     write_mig(draft, gpus);
 }
 
@@ -214,6 +215,45 @@ fn write_bus(draft: &mut Draft<'_>, gpus: &[Gpu]) {
     add(draft, &f::GPU_REPLAYS, gpus, |seen| {
         [("", seen.pcie_replays.value())]
     });
+}
+
+fn write_links(draft: &mut Draft<'_>, gpus: &[Gpu]) {
+    let mut samples = draft.family(&f::GPU_NVLINKS);
+    for (gpu, seen) in told(gpus).filter(|(_, seen)| !seen.nvlinks.is_empty()) {
+        for (state, active) in [("active", true), ("inactive", false)] {
+            let of_state = seen
+                .nvlinks
+                .iter()
+                .filter(|link| link.active == Reading::Value(active));
+            let labels = [word(&gpu.device), word(&gpu.uuid), state];
+            samples.add(&labels, Some(of_state.count()));
+        }
+    }
+    let mut samples = draft.family(&f::GPU_NVLINK_BYTES);
+    for (gpu, seen) in told(gpus) {
+        for link in &seen.nvlinks {
+            let number = link.link.to_string();
+            for (direction, bytes) in [("sent", link.sent_bytes), ("received", link.received_bytes)] {
+                let labels = [word(&gpu.device), word(&gpu.uuid), &number, direction];
+                samples.add(&labels, bytes.value());
+            }
+        }
+    }
+    let mut samples = draft.family(&f::GPU_NVLINK_ERRORS);
+    for (gpu, seen) in told(gpus) {
+        // Summed over the links of a GPU: which of them it was is in the facts.
+        let kinds: [(&str, fn(&NvLink) -> Reading<u64>); 4] = [
+            ("crc_flit", |link| link.crc_flit_errors),
+            ("crc_data", |link| link.crc_data_errors),
+            ("replay", |link| link.replays),
+            ("recovery", |link| link.recoveries),
+        ];
+        for (kind, of) in kinds {
+            let counts = seen.nvlinks.iter().filter_map(|link| of(link).value());
+            let sum = counts.reduce(u64::saturating_add);
+            samples.add(&[word(&gpu.device), word(&gpu.uuid), kind], sum);
+        }
+    }
 }
 
 fn write_mig(draft: &mut Draft<'_>, gpus: &[Gpu]) {

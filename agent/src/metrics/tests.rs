@@ -11,7 +11,7 @@ use super::*;
 /// Labels that stand on samples; the machine's own identity comes from the scraper's target labels (docs/metrics.md).
 const KNOWN_LABELS: &str = "version revision target actuator mode use vendor product serial bios_version kernel architecture \
      cpu core die socket numa_node smt core_type peer state resource scope zone domain constraint chip sensor location \
-     gpu gpu_uuid pci_bus_id pci_id model vbios engine limit severity xid direction mig mig_uuid \
+     gpu gpu_uuid pci_bus_id pci_id model vbios engine limit severity xid direction link mig mig_uuid \
      device firmware transport address driver operstate source reason \
      workload method kind cpus numa_nodes exclusivity route status code \
      stat page_bytes result channel dimm controller direction warning supply fault ipmi_version manufacturer firmware cache";

@@ -46,6 +46,8 @@ enum Command {
     Init(crate::init::InitArgs),
     /// Show what a BMC, or a recording of one, says of its supplies, and what is believed of it; changes nothing
     Inspect(crate::inspect::InspectArgs),
+    /// Take a picture of a BMC for a bug report: Redfish or IPMI, masked; changes nothing
+    Record(crate::record::RecordArgs),
     /// Check, rescue or list the journal while no controller runs on it
     #[command(subcommand)]
     Journal(Journal),
@@ -94,6 +96,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::CheckConfig { file } => serve::check_config(&file).map(|()| ExitCode::SUCCESS),
         Command::Init(args) => wait_for(crate::init::run(args)),
         Command::Inspect(args) => wait_for(crate::inspect::run(args)),
+        Command::Record(args) => wait_for(crate::record::run(args)),
         Command::Journal(journal) => journal_command(&journal).map(|()| ExitCode::SUCCESS),
         Command::Man => man().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {

@@ -5,6 +5,7 @@
 mod agent;
 mod bmc;
 mod hints;
+pub mod ipmi;
 pub mod line;
 mod pace;
 
@@ -92,7 +93,10 @@ impl Eyes {
                 Arc::clone(line),
                 nerve.clone(),
             ));
-            tasks.spawn(hints::follow(Arc::clone(line), nerve.clone()));
+            // IPMI has no stream of events that we listen to.
+            if !line.is_ipmi() {
+                tasks.spawn(hints::follow(Arc::clone(line), nerve.clone()));
+            }
         }
         for node in config.nodes.iter().filter(|node| node.agent.is_some()) {
             tasks.spawn(agent::watch(node.clone(), nerve.clone()));

@@ -5,6 +5,7 @@ mod discovery;
 mod events;
 mod failure;
 mod guard;
+mod ipmi;
 mod page;
 mod read;
 pub mod serve;
@@ -20,7 +21,7 @@ use axum::{Router, http::StatusCode};
 use rack_api::Token;
 use tokio::sync::{Semaphore, watch};
 
-use crate::eyes::FirstLook;
+use crate::eyes::{FirstLook, Lines};
 use crate::journal::reader::Reader;
 use crate::metrics::Own;
 use crate::turn::Desk;
@@ -41,6 +42,7 @@ pub struct App {
     reader: Reader,
     own: Own,
     first_look: FirstLook,
+    lines: Lines,
     discovery: Arc<discovery::Targets>,
     guard: Arc<guard::Guard>,
     streams: Arc<Semaphore>,
@@ -57,6 +59,8 @@ pub struct Parts {
     pub own: Own,
     /// Whether everything was looked at once.
     pub first_look: FirstLook,
+    /// The lines to the BMCs, with what they said last.
+    pub lines: Lines,
     /// The bearer token, where one is asked for.
     pub token: Option<Token>,
     /// The address that is served.
@@ -75,6 +79,7 @@ impl App {
             reader: parts.reader,
             own: parts.own,
             first_look: parts.first_look,
+            lines: parts.lines,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stopping: parts.stopping,
         }
@@ -88,6 +93,7 @@ impl App {
             .route("/ui/rack.js", get(page::script))
             .route("/healthz", get(read::healthz))
             .route("/metrics", get(read::metrics))
+            .route("/ipmi", get(ipmi::ipmi))
             .route("/sd/prometheus", get(discovery::prometheus))
             .route("/v1/status", get(read::status))
             .route("/v1/rack", get(read::rack))

@@ -10,6 +10,8 @@ pub mod clock;
 pub mod config;
 pub mod decide;
 pub mod eyes;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod http;
 pub mod init;
 pub mod inspect;
@@ -17,6 +19,7 @@ pub mod journal;
 pub mod metrics;
 pub mod pools;
 pub mod rack;
+pub mod record;
 pub mod serve;
 pub mod turn;
 pub mod view;

@@ -12,6 +12,8 @@ mod sheet;
 
 use rack_api::v1::RackView;
 
+use crate::eyes::ipmi::Standing;
+
 pub use family::{Family, Kind, Source};
 pub use own::Own;
 pub use sheet::Format;
@@ -36,6 +38,7 @@ pub fn render(
     view: &RackView,
     would: &[crate::pools::power::act::Would],
     own: &Own,
+    ipmi: &[(String, Standing)],
     format: Format,
 ) -> String {
     let gathered = own.gather();
@@ -43,6 +46,7 @@ pub fn render(
         view,
         would,
         gathered: &gathered,
+        ipmi,
     };
     let mut sheet = sheet::Sheet::new(format);
     for family in families() {

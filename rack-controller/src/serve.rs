@@ -92,6 +92,7 @@ async fn serve(config: RackConfig) -> anyhow::Result<()> {
         reader,
         own,
         first_look: eyes.first_look.clone(),
+        lines: lines.clone(),
         token,
         url: url.clone(),
         stopping,

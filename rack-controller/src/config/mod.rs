@@ -1,5 +1,6 @@
 //! rack.toml: what the rack is made of, checked once, with every error's line and what was expected there.
 
+mod access;
 mod cross;
 mod error;
 mod fit;
@@ -25,6 +26,8 @@ pub use report::check_config_report;
 
 /// One million: ratios are kept in parts per million, so that sums stay exact.
 pub const PPM: u32 = 1_000_000;
+/// What the address of a BMC begins with that is spoken to over IPMI (RMCP+), and not over Redfish.
+pub const IPMI: &str = "ipmi://";
 
 /// The rack as configured. Every reference in it holds: a bay's domain, feed and BMC exist, names are unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +175,7 @@ pub enum BmcTrust {
 pub struct BmcConfig {
     /// Its name.
     pub name: String,
-    /// Its address.
+    /// Its address: `https://…` for Redfish, `ipmi://HOST[:PORT]` for IPMI.
     pub url: String,
     /// Username and password.
     pub credentials_file: Option<PathBuf>,
@@ -180,6 +183,13 @@ pub struct BmcConfig {
     pub trust: BmcTrust,
     /// How often it is read where no event calls.
     pub poll_interval: Duration,
+}
+
+impl BmcConfig {
+    /// Its address as `HOST[:PORT]` where it is spoken to over IPMI; `None` where it speaks Redfish.
+    pub fn ipmi(&self) -> Option<&str> {
+        self.url.strip_prefix(IPMI)
+    }
 }
 
 /// One bay of supplies.

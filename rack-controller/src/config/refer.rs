@@ -1,9 +1,10 @@
 //! Names that refer to something: what is named exists, and what is not named has its default.
 
+use super::access::check_access;
 use super::cross::Parts;
 use super::section::{Errors, Placed};
 use super::sections::{RawBay, RawBmc, RawDomain, RawNode};
-use super::{BayConfig, BmcConfig, DomainConfig, DomainSource, NodeConfig, Redundancy, words};
+use super::{BayConfig, BmcConfig, DomainConfig, DomainSource, NodeConfig, Redundancy};
 
 /// A BMC as configured.
 pub(super) fn named_bmc(raw: RawBmc) -> Option<BmcConfig> {
@@ -193,9 +194,7 @@ impl Names {
         Names::refer(errors, "domain", &raw.domain, &self.domain_names());
         let (bmc, own) = match raw.bmc {
             Some(address) if address.value.contains("://") => {
-                if let Some(wrong) = words::wrong_url(&address.value) {
-                    errors.at_line(address.line, format!("bmc in [[node]]: {wrong}"));
-                }
+                check_access(errors, &address, "bmc in [[node]]", &raw.access);
                 if self.bmcs.contains(&raw.name) {
                     let message = format!(
                         "a [[bmc]] is named \"{}\" as this node is; expected bmc = \"{}\", or another name for one of them",

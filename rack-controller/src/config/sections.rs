@@ -8,6 +8,7 @@ use std::time::Duration;
 use facts::Power;
 use intent::{Actuator, Actuators, Mode};
 
+use super::access::{access, address, check_access};
 use super::section::{Placed, Section};
 use super::{BmcTrust, FeedConfig, PPM, Redundancy, TlsFiles, words};
 
@@ -19,10 +20,6 @@ const USUAL_STATE_DIR: &str = "/var/lib/busbar/rack";
 const USUAL_MARGIN_PPM: u32 = 30_000;
 const USUAL_SETTLE: Duration = Duration::from_secs(1);
 const USUAL_PROBATION: Duration = Duration::from_secs(4);
-/// How often a BMC is read where nothing else is said (power.md: at least 5 s).
-const USUAL_POLL: Duration = Duration::from_secs(5);
-/// No BMC bears to be read more often than this.
-const FASTEST_POLL: Duration = Duration::from_millis(50);
 /// What supplies can be overloaded by where nothing else is said: 1.2, for 1 s.
 const USUAL_OVERLOAD_PPM: u32 = 1_200_000;
 const USUAL_OVERLOAD_FOR: Duration = Duration::from_secs(1);
@@ -244,15 +241,11 @@ pub(super) struct RawBmc {
 pub(super) fn bmc(section: Section<'_>) -> Option<Placed<RawBmc>> {
     let line = section.line;
     let name = section.needed("name", "the BMC's name, as in \"shelf\"");
-    let url = section.needed("url", "its address, as in \"https://192.0.2.5\"");
-    if let Some(url) = &url
-        && let Some(wrong) = words::wrong_url(&url.value)
-    {
-        section
-            .errors
-            .at_line(url.line, format!("url in [[bmc]]: {wrong}"));
-    }
+    let url = address(&section);
     let raw = access(&section);
+    if let Some(url) = &url {
+        check_access(section.errors, url, "url in [[bmc]]", &raw);
+    }
     section.finish();
     Some(Placed {
         line,
@@ -262,41 +255,6 @@ pub(super) fn bmc(section: Section<'_>) -> Option<Placed<RawBmc>> {
             ..raw
         },
     })
-}
-
-fn access(section: &Section<'_>) -> RawBmc {
-    let ca = section.path("ca_file");
-    let print = section.text("fingerprint", "\"sha256:\" and 64 hexadecimal digits");
-    let insecure = section.flag("insecure").unwrap_or(false);
-    if usize::from(ca.is_some()) + usize::from(print.is_some()) + usize::from(insecure) > 1 {
-        let message = "more than one of ca_file, fingerprint and insecure; expected one";
-        section.errors.at_line(section.line, message.to_owned());
-    }
-    let trust = match (ca, print) {
-        (Some(ca), _) => BmcTrust::CaFile(ca),
-        (None, Some(print)) => {
-            let digits = print.value.strip_prefix("sha256:").unwrap_or_default();
-            if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                let message = format!(
-                    "fingerprint: found {:?}; expected \"sha256:\" and 64 hexadecimal digits",
-                    print.value
-                );
-                section.errors.at_line(print.line, message);
-            }
-            BmcTrust::Fingerprint(print.value.to_ascii_lowercase())
-        }
-        (None, None) if insecure => BmcTrust::Insecure,
-        (None, None) => BmcTrust::System,
-    };
-    RawBmc {
-        name: String::new(),
-        url: None,
-        credentials_file: section.path("credentials_file"),
-        trust,
-        poll_interval: section
-            .duration("poll_interval", FASTEST_POLL)
-            .unwrap_or(USUAL_POLL),
-    }
 }
 
 /// `[[bay]]`, references not looked up yet.

@@ -105,6 +105,19 @@ fn slips(one: &str, other: &str) -> usize {
 }
 
 /// What is wrong with an address; `None` where it is one. Plain HTTP only on loopback.
+pub(super) fn wrong_bmc_url(url: &str) -> Option<String> {
+    let Some(rest) = url.strip_prefix(super::IPMI) else {
+        return wrong_url(url);
+    };
+    let wrong = rest.is_empty() || rest.contains(['/', '@']) || rest.chars().any(char::is_whitespace);
+    // What stands before an @ may be a secret: it is not shown.
+    wrong.then(|| {
+        "an address that begins with ipmi:// names HOST[:PORT] and nothing else; expected ipmi://HOST"
+            .to_owned()
+    })
+}
+
+/// What is wrong with an address that is spoken to over HTTP.
 pub(super) fn wrong_url(url: &str) -> Option<String> {
     let expected = "expected https://HOST, or http:// on loopback only";
     let (secure, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
@@ -167,6 +180,17 @@ mod tests {
     fn plain_http_stays_on_loopback() {
         assert_eq!(wrong_url("https://192.0.2.5"), None);
         assert_eq!(wrong_url("http://127.0.0.1:9711"), None);
+        assert_eq!(wrong_bmc_url("ipmi://192.0.2.5:9623"), None);
+        for bad in [
+            "ipmi://",
+            "ipmi://root:secret@192.0.2.5",
+            "ipmi://a/b",
+            "ipmi://a b",
+            "lan://a",
+        ] {
+            let words = wrong_bmc_url(bad);
+            assert!(words.is_some_and(|words| !words.contains("secret")), "{bad}");
+        }
         for bad in [
             "192.0.2.5",
             "http://192.0.2.5",

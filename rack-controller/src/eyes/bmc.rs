@@ -8,6 +8,7 @@ use facts::supply::Supplies;
 use facts::{Moment, NoData, Reading};
 use tokio::time::Instant;
 
+use super::ipmi;
 use super::line::{Line, LineError};
 use super::pace::Pace;
 use super::{Nerve, chain};
@@ -24,8 +25,8 @@ const FRESH_START: u32 = 3;
 
 /// What one BMC is to be asked for.
 pub(super) struct Duty {
-    supplies: bool,
-    nodes: Vec<String>,
+    pub(super) supplies: bool,
+    pub(super) nodes: Vec<String>,
 }
 
 impl Duty {
@@ -87,9 +88,9 @@ pub(super) async fn watch(duty: Duty, line: Arc<Line>, nerve: Nerve) {
 }
 
 /// Why a look failed.
-struct Failure {
-    reason: NoData,
-    detail: String,
+pub(super) struct Failure {
+    pub(super) reason: NoData,
+    pub(super) detail: String,
 }
 
 impl From<LineError> for Failure {
@@ -112,6 +113,9 @@ async fn look(duty: &Duty, line: &Line, nerve: &Nerve) -> Result<(), Failure> {
 }
 
 async fn look_now(duty: &Duty, line: &Line, nerve: &Nerve) -> Result<(), Failure> {
+    if line.is_ipmi() {
+        return ipmi::look(duty, line, nerve).await;
+    }
     if duty.supplies {
         let read_at = nerve.clock.now();
         let supplies = counted(line, nerve, "supplies", async |bmc| bmc::supplies(&bmc).await).await?;
@@ -170,7 +174,7 @@ async fn counted<T>(
     got.map_err(Failure::from)
 }
 
-async fn tell_supplies(line: &Line, nerve: &Nerve, supplies: Supplies, read_at: Moment) {
+pub(super) async fn tell_supplies(line: &Line, nerve: &Nerve, supplies: Supplies, read_at: Moment) {
     let bmc = line.name().to_owned();
     nerve
         .tell(Input::SuppliesSeen {
@@ -200,6 +204,7 @@ fn facts_of(node: &bmc::NodeFacts) -> BmcFacts {
 }
 
 async fn silent(duty: &Duty, line: &Line, nerve: &Nerve, failure: &Failure) -> bool {
+    line.place().fell_silent();
     let input = Input::BmcSilent {
         bmc: line.name().to_owned(),
         reason: failure.reason,

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use bmc::ipmi::IpmiError;
 use bmc::{Bmc, BmcError, Credentials, CredentialsError, Endpoint, Limits, Trust};
 use facts::NoData;
 use facts::supply::Supplies;
 use tokio::sync::{Mutex, Notify, watch};
 
+use super::ipmi::Place;
 use crate::config::{BmcConfig, BmcTrust, RackConfig};
 
 /// To a finished handshake.
@@ -46,6 +48,17 @@ pub enum LineError {
     /// It failed.
     #[error(transparent)]
     Bmc(#[from] BmcError),
+    /// It failed over IPMI.
+    #[error(transparent)]
+    Ipmi(#[from] IpmiError),
+    /// It speaks the other protocol.
+    #[error("the BMC {bmc} is spoken to over {speaks}")]
+    Other {
+        /// The BMC.
+        bmc: String,
+        /// What it speaks.
+        speaks: &'static str,
+    },
 }
 
 impl LineError {
@@ -54,6 +67,8 @@ impl LineError {
         match self {
             LineError::Credentials(_) | LineError::Trust { .. } => NoData::Refused,
             LineError::Bmc(error) => error.no_data(),
+            LineError::Ipmi(error) => error.no_data(),
+            LineError::Other { .. } => NoData::Unsupported,
         }
     }
 }
@@ -67,6 +82,7 @@ pub struct Line {
     resources: std::sync::Mutex<BTreeMap<String, String>>,
     look: Notify,
     retired_writes: AtomicU64,
+    ipmi: Place,
 }
 
 impl Line {
@@ -78,6 +94,7 @@ impl Line {
             resources: std::sync::Mutex::default(),
             look: Notify::new(),
             retired_writes: AtomicU64::new(0),
+            ipmi: Place::default(),
         }
     }
 
@@ -91,11 +108,25 @@ impl Line {
         &self.config
     }
 
+    /// Whether the BMC is spoken to over IPMI.
+    pub fn is_ipmi(&self) -> bool {
+        self.config.ipmi().is_some()
+    }
+
+    /// What is kept of a BMC that is spoken to over IPMI.
+    pub fn place(&self) -> &Place {
+        &self.ipmi
+    }
+
     /// The client; connects where there is none yet.
     ///
     /// # Errors
     /// The BMC cannot be reached, or our side of it is configured wrongly.
     pub async fn bmc(&self) -> Result<Bmc, LineError> {
+        if self.is_ipmi() {
+            let (bmc, speaks) = (self.config.name.clone(), "IPMI, and not over Redfish");
+            return Err(LineError::Other { bmc, speaks });
+        }
         let mut kept = self.bmc.lock().await;
         if let Some(bmc) = kept.as_ref() {
             return Ok(bmc.clone());
@@ -114,6 +145,7 @@ impl Line {
 
     /// Gives the client up, so that the next look begins anew; its session is closed where the BMC still listens.
     pub(super) async fn retire(&self) {
+        self.ipmi.retire().await;
         let Some(bmc) = self.bmc.lock().await.take() else {
             return;
         };
@@ -127,6 +159,7 @@ impl Line {
 
     /// Logs out.
     pub async fn close(&self) {
+        let _ = tokio::time::timeout(FAREWELL, self.ipmi.retire()).await;
         let bmc = self.bmc.lock().await.take();
         self.connected.send_replace(None);
         if let Some(bmc) = bmc {
@@ -139,7 +172,8 @@ impl Line {
     /// Requests that could change something at the BMC, since the start; log-ins and log-outs are not among them.
     pub fn writes(&self) -> u64 {
         let now = self.connected.borrow().as_ref().map_or(0, Bmc::writes_made);
-        self.retired_writes.load(Ordering::Relaxed).saturating_add(now)
+        let gone = self.retired_writes.load(Ordering::Relaxed);
+        gone.saturating_add(now).saturating_add(self.ipmi.writes())
     }
 
     /// Asks the eye to look now rather than at the end of its rest.

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{App, Failure};
 use crate::config::RackConfig;
 
+/// How often a BMC's page is worth a scrape, and how long a scrape may take: the page comes from memory.
+const BMC_INTERVAL: &str = "30s";
+const BMC_TIMEOUT: &str = "10s";
 /// The scheme as Prometheus wants it.
 const SCHEME: &str = "__scheme__";
 
@@ -28,6 +31,7 @@ pub(super) struct Group {
 /// The targets: the configuration knows all of them.
 pub(super) struct Targets {
     agents: Vec<(String, Group)>,
+    bmcs: Vec<Group>,
     rack: Group,
 }
 
@@ -68,12 +72,44 @@ impl Targets {
         let (scheme, address) = target(url).unwrap_or_default();
         Targets {
             agents: agents.collect(),
+            bmcs: bmcs(config, &scheme, &address),
             rack: Group {
                 targets: vec![address],
                 labels: labels("busbar-rack", &scheme, &config.name),
             },
         }
     }
+}
+
+/// One target for each BMC that is read over IPMI: this controller, asked for that BMC's page.
+fn bmcs(config: &RackConfig, scheme: &str, address: &str) -> Vec<Group> {
+    let ipmi = config.bmcs.iter().filter(|bmc| bmc.ipmi().is_some());
+    ipmi.map(|bmc| {
+        let mut labels = labels("busbar-bmc", scheme, &config.name);
+        let mut add = |name: &str, value: &str| labels.insert(name.to_owned(), value.to_owned());
+        add("bmc", &bmc.name);
+        // What would be the same for all of them is what Prometheus tells targets apart by.
+        add("instance", &bmc.name);
+        add("__param_target", &bmc.name);
+        add("__metrics_path__", "/ipmi");
+        add("__scrape_interval__", BMC_INTERVAL);
+        add("__scrape_timeout__", BMC_TIMEOUT);
+        let mut nodes = config
+            .nodes
+            .iter()
+            .filter(|node| node.bmc.as_deref() == Some(bmc.name.as_str()));
+        if let (Some(node), None) = (nodes.next(), nodes.next()) {
+            add("node", &node.name);
+            if let Some(unit) = node.unit {
+                add("unit", &unit.to_string());
+            }
+        }
+        Group {
+            targets: vec![address.to_owned()],
+            labels,
+        }
+    })
+    .collect()
 }
 
 pub(super) async fn prometheus(
@@ -83,6 +119,8 @@ pub(super) async fn prometheus(
     let role = query.role.as_deref();
     let groups = match role {
         Some("rack") => vec![app.discovery.rack.clone()],
+        // The configuration knows all of them; a BMC that does not answer is a target whose page says so.
+        Some("bmc") => app.discovery.bmcs.clone(),
         // An empty or half-known list would make Prometheus drop what it has; with 503 it keeps its list.
         Some("agent") if !app.first_look.is_over() => {
             app.own.discovery("agent", None);
@@ -93,7 +131,7 @@ pub(super) async fn prometheus(
         Some("agent") => agents(&app),
         other => {
             return Err(Failure::bad_request(format!(
-                "there is no role {:?}; expected role=agent or role=rack",
+                "there is no role {:?}; expected role=agent, role=bmc or role=rack",
                 other.unwrap_or_default()
             )));
         }

@@ -23,7 +23,11 @@ pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Respo
         .unwrap_or_default();
     let format = Format::accepted(accept);
     let shown = app.desk.shown();
-    let text = metrics::render(&shown.rack, &shown.would, &app.own, format);
+    let ipmi = app.lines.iter().filter(|line| line.is_ipmi());
+    let ipmi: Vec<_> = ipmi
+        .map(|line| (line.name().to_owned(), line.place().standing()))
+        .collect();
+    let text = metrics::render(&shown.rack, &shown.would, &app.own, &ipmi, format);
     if text.is_empty() {
         return Failure::internal("no metric could be made").into_response();
     }

@@ -38,13 +38,13 @@ const SECRET_KEYS: [&str; 27] = [
 ];
 /// Which words stand for which secrets.
 #[derive(Debug, Default)]
-pub(super) struct Mask {
+pub(crate) struct Mask {
     words: mask::Mask,
 }
 
 impl Mask {
     /// Learns all secrets of all resources first: one resource may name another's serial number in a text.
-    pub(super) fn of<'a>(resources: impl IntoIterator<Item = &'a Value>) -> Mask {
+    pub(crate) fn of<'a>(resources: impl IntoIterator<Item = &'a Value>) -> Mask {
         let mut secrets: BTreeSet<Secret> = BTreeSet::new();
         for resource in resources {
             learn(resource, None, &mut secrets);
@@ -55,12 +55,12 @@ impl Mask {
     }
 
     /// A text without secrets.
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         self.words.text(text)
     }
 
     /// A resource without secrets.
-    pub(super) fn value(&self, value: &Value) -> Value {
+    pub(crate) fn value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             Value::Array(members) => Value::Array(members.iter().map(|member| self.value(member)).collect()),

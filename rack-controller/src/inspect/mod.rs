@@ -1,10 +1,10 @@
 //! `busbar-rack inspect`: what a BMC says of its supplies, what is computed from it, what is doubted; nothing is written there.
 
 mod draw;
-mod mask;
+pub(crate) mod mask;
 mod report;
-mod save;
-mod target;
+pub(crate) mod save;
+pub(crate) mod target;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,7 +91,7 @@ fn usage(wrong: &WrongTarget) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-fn failed(error: &BmcError) -> ExitCode {
+pub(crate) fn failed(error: &BmcError) -> ExitCode {
     eprintln!("busbar-rack inspect: {}", error.whole());
     if let BmcError::WrongCertificate { seen, .. } = error {
         eprintln!(

@@ -38,7 +38,7 @@ pub struct Access {
 
 /// A folder or an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     Url(String),
     Dir(PathBuf),
 }
@@ -76,7 +76,7 @@ fn whole(error: &CredentialsError) -> String {
 }
 
 impl Target {
-    pub(super) fn of(text: &str) -> Result<Target, WrongTarget> {
+    pub(crate) fn of(text: &str) -> Result<Target, WrongTarget> {
         if text.contains("://") {
             return Ok(Target::Url(text.to_owned()));
         }
@@ -88,18 +88,26 @@ impl Target {
 }
 
 impl Access {
+    /// Who we are, where it is said.
+    ///
+    /// # Errors
+    /// Where a file cannot be used.
+    pub(crate) fn who(&self) -> Result<Option<Credentials>, WrongTarget> {
+        let credentials = match (&self.credentials, &self.username, &self.password_file) {
+            (Some(file), _, _) => Some(Credentials::load(file)),
+            (None, Some(name), Some(file)) => Some(Credentials::with_password_file(name, file)),
+            (None, _, _) => None,
+        };
+        credentials.transpose().map_err(WrongTarget::Credentials)
+    }
+
     /// The endpoint at this address.
     ///
     /// # Errors
     /// Where a file cannot be used, or an option is none.
     pub fn endpoint(&self, url: &str) -> Result<Endpoint, WrongTarget> {
         let endpoint = Endpoint::new(url, self.trust()?);
-        let credentials = match (&self.credentials, &self.username, &self.password_file) {
-            (Some(file), _, _) => Some(Credentials::load(file)),
-            (None, Some(name), Some(file)) => Some(Credentials::with_password_file(name, file)),
-            (None, _, _) => None,
-        };
-        match credentials.transpose().map_err(WrongTarget::Credentials)? {
+        match self.who()? {
             Some(credentials) => Ok(endpoint.with_credentials(credentials)),
             None => Ok(endpoint),
         }

@@ -4,6 +4,7 @@ use prometheus::proto::MetricFamily;
 use rack_api::v1::RackView;
 
 use super::sheet::Series;
+use crate::eyes::ipmi::Standing;
 use crate::pools::power::act::Would;
 
 /// What a family is, in Prometheus' words.
@@ -39,6 +40,8 @@ pub struct Source<'a> {
     pub would: &'a [Would],
     /// Our own counters and histograms.
     pub gathered: &'a [MetricFamily],
+    /// BMCs that are read over IPMI: what they cost, and how they stand.
+    pub ipmi: &'a [(String, Standing)],
 }
 
 /// One family.

@@ -136,7 +136,18 @@ fn scrape(format: Format) -> String {
         actuator: Actuator::Led,
         action,
     }];
-    render(&view(), &would, &own, format)
+    let ipmi = [(
+        "n01".to_owned(),
+        Standing {
+            packets: ::bmc::ipmi::Packets {
+                sent: 40,
+                ..::bmc::ipmi::Packets::default()
+            },
+            refresh: Some((16, 12)),
+            log: Some((3, 8_000)),
+        },
+    )];
+    render(&view(), &would, &own, &ipmi, format)
 }
 
 #[test]
@@ -193,6 +204,19 @@ fn what_is_not_known_is_absent_and_not_zero() {
     assert!(text.contains("busbar_rack_would_led{bay=\"shelf/psu-0\"} 1\n"));
     assert!(text.contains("busbar_rack_would_actions{actuator=\"power_cap\"} 0\n"));
     assert!(text.contains("label=\"PSU \\\"4\\\"\\n\""));
+}
+
+#[test]
+fn what_a_bmc_over_ipmi_costs_is_shown() {
+    let text = scrape(Format::Text);
+    for line in [
+        "busbar_rack_bmc_requests_total{bmc=\"n01\",protocol=\"ipmi\"} 40\n",
+        "busbar_rack_bmc_refresh_packets{bmc=\"n01\"} 16\n",
+        "busbar_rack_bmc_sensors{bmc=\"n01\"} 12\n",
+        "busbar_rack_sel_entries{bmc=\"n01\"} 3\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
 }
 
 #[test]

@@ -137,6 +137,11 @@ impl House {
 
     /// Writes rack.toml: the demonstration rack with short times, in this mode, with more lines for `[rack]`.
     pub fn configure(&self, mode: &str, rack: &str) -> PathBuf {
+        self.configure_over(mode, rack, &[])
+    }
+
+    /// The same, with these BMCs spoken to over IPMI.
+    pub fn configure_over(&self, mode: &str, rack: &str, over_ipmi: &[&str]) -> PathBuf {
         let text = std::fs::read_to_string(self.path("world/addresses.json")).unwrap();
         let world: Value = serde_json::from_str(&text).unwrap();
         let ca = world["ca_file"].as_str().unwrap();
@@ -147,11 +152,15 @@ impl House {
         );
         for bmc in world["bmcs"].as_array().unwrap() {
             let text = |key: &str| bmc[key].as_str().unwrap();
-            let (name, url, credentials) = (text("name"), text("url"), text("credentials_file"));
+            let (name, credentials) = (text("name"), text("credentials_file"));
+            let way = if over_ipmi.contains(&name) {
+                format!("ipmi = \"{}\"", text("ipmi"))
+            } else {
+                format!("url = \"{}\"\nca_file = \"{ca}\"", text("url"))
+            };
             writeln!(
                 toml,
-                "[[bmc]]\nname = \"{name}\"\nurl = \"{url}\"\ncredentials_file = \"{credentials}\"\nca_file = \"{ca}\"\n\
-                 poll_interval = \"500ms\""
+                "[[bmc]]\nname = \"{name}\"\n{way}\ncredentials_file = \"{credentials}\"\npoll_interval = \"500ms\""
             )
             .unwrap();
         }

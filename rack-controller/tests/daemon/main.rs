@@ -10,5 +10,6 @@
 mod closed;
 mod faults;
 mod house;
+mod ipmi;
 mod observe;
 mod power;

@@ -10,7 +10,7 @@ use facts::Power;
 use intent::{Actuator, Actuators};
 
 use crate::config::RackConfig;
-use crate::eyes::{Line, Lines, chain};
+use crate::eyes::{Line, Lines, chain, ipmi};
 use crate::metrics::Own;
 use crate::rack::{Action, Outcome};
 
@@ -102,10 +102,14 @@ impl Hand {
         let resource = line
             .resource(&bay.supply)
             .ok_or_else(|| format!("the BMC {} lists no {}", bay.bmc, bay.supply))?;
-        let bmc = line.bmc().await.map_err(|error| chain(&error))?;
-        let done = bmc::act::set_led(&bmc, &resource, on)
-            .await
-            .map_err(|error| chain(&error));
+        let done = if line.is_ipmi() {
+            ipmi::set_led(line, &bay.supply, on).await
+        } else {
+            let bmc = line.bmc().await.map_err(|error| chain(&error))?;
+            bmc::act::set_led(&bmc, &resource, on)
+                .await
+                .map_err(|error| chain(&error))
+        };
         // Whatever came of it, the eye shall see how it is now.
         line.look_now();
         done
@@ -114,10 +118,15 @@ impl Hand {
     async fn set_cap(&self, node: &str, watts: Power) -> Result<(), String> {
         let bmc = self.config.node(node).and_then(|node| node.bmc.as_deref());
         let line = self.line(bmc.ok_or_else(|| format!("{node} has no BMC"))?)?;
-        let bmc = line.bmc().await.map_err(|error| chain(&error))?;
-        let done = bmc::act::set_power_limit(&bmc, watts).await;
+        let done = if line.is_ipmi() {
+            ipmi::set_cap(line, watts).await
+        } else {
+            let bmc = line.bmc().await.map_err(|error| chain(&error))?;
+            let done = bmc::act::set_power_limit(&bmc, watts).await;
+            done.map(|_| ()).map_err(|error| chain(&error))
+        };
         line.look_now();
-        done.map(|_| ()).map_err(|error| chain(&error))
+        done
     }
 
     fn line(&self, bmc: &str) -> Result<&Arc<Line>, String> {

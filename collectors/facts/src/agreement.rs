@@ -105,11 +105,11 @@ fn serials(whole: &Inventory, doubts: &mut Vec<Doubt>) {
     let Some(host) = known(&whole.machine.serial) else {
         return;
     };
-    if let Some(theirs) = bmc.redfish.as_ref().and_then(|system| known(&system.serial)) {
-        if !theirs.eq_ignore_ascii_case(host) {
-            let message = format!("the serial number is {host} by SMBIOS and {theirs} by Redfish");
-            doubts.push(Doubt::new(IDENTITY, BMC, message));
-        }
+    if let Some(theirs) = bmc.redfish.as_ref().and_then(|system| known(&system.serial))
+        && !theirs.eq_ignore_ascii_case(host)
+    {
+        let message = format!("the serial number is {host} by SMBIOS and {theirs} by Redfish");
+        doubts.push(Doubt::new(IDENTITY, BMC, message));
     }
     // Makers put the node's number into the product, the chassis or the board: one that agrees is enough.
     let Some(node) = bmc.inventories.iter().find(|inventory| inventory.id == 0) else {

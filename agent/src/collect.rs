@@ -95,16 +95,15 @@ impl Collect {
         }
         // What stands in the files of a recorded machine does not change with this machine's devices.
         let listens = root.is_host();
-        let asked_for = lanes.iter().flat_map(|lane| lane.subsystems.iter().copied()).collect();
+        let asked_for = lanes
+            .iter()
+            .flat_map(|lane| lane.subsystems.iter().copied())
+            .collect();
         if listens {
             lanes.push(Lane::of_ears(ears::NAME));
         }
         let fresh = Bench::of(seats);
-        let faces = Faces {
-            clock,
-            board,
-            events,
-        };
+        let faces = Faces { clock, board, events };
         let mut hub = Hub::new(root, patience, faces, lanes, fresh.bench().clone(), tell.clone());
         // Before any source can answer: the first view has all of them pending.
         hub.publish();

@@ -14,12 +14,18 @@ pub const TARGETS: &[Target] = &[
     ("agent_config", |data| {
         let text = String::from_utf8_lossy(data);
         if let Err(faults) = Config::parse("agent.toml", &text, Overrides::default()) {
-            assert!(faults.to_string().contains("agent.toml"), "a refusal that names no file: {faults}");
+            assert!(
+                faults.to_string().contains("agent.toml"),
+                "a refusal that names no file: {faults}"
+            );
         }
     }),
     ("ledger", |data| {
         if let Err(error) = Ledger::parse(Path::new("ledger.json"), data) {
-            assert!(error.to_string().contains("ledger.json"), "a refusal that names no file: {error}");
+            assert!(
+                error.to_string().contains("ledger.json"),
+                "a refusal that names no file: {error}"
+            );
         }
     }),
     ("accept_header", |data| {

@@ -130,7 +130,11 @@ fn ask(args: &FactsArgs) -> Result<(Asked, Root), FactsError> {
     };
     let is_live = matches!(source, TopologySource::Live);
     let asked = ask_all(&root, source);
-    let topology = asked.inventory.sources.iter().find(|source| source.name == "topology");
+    let topology = asked
+        .inventory
+        .sources
+        .iter()
+        .find(|source| source.name == "topology");
     if let Some(SourceStatus::Down { message, .. }) = topology.map(|source| &source.status)
         && !is_live
     {

@@ -39,6 +39,9 @@ pub(super) fn write(draft: &mut Draft<'_>, gpus: &[Gpu]) {
     write_mig(draft, gpus);
 }
 
+/// One of an NVLink's counters.
+type LinkCount = fn(&NvLink) -> Reading<u64>;
+
 fn word(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or_default()
 }
@@ -242,7 +245,7 @@ fn write_links(draft: &mut Draft<'_>, gpus: &[Gpu]) {
     let mut samples = draft.family(&f::GPU_NVLINK_ERRORS);
     for (gpu, seen) in told(gpus) {
         // Summed over the links of a GPU: which of them it was is in the facts.
-        let kinds: [(&str, fn(&NvLink) -> Reading<u64>); 4] = [
+        let kinds: [(&str, LinkCount); 4] = [
             ("crc_flit", |link| link.crc_flit_errors),
             ("crc_data", |link| link.crc_data_errors),
             ("replay", |link| link.replays),

@@ -107,7 +107,7 @@ fn whole(kind: &'static str, text: &str, all: &mut BTreeSet<Secret>) {
             let names_it = |piece: &&str| {
                 piece.len() >= SHORTEST_PIECE && piece.bytes().any(|byte| byte.is_ascii_digit())
             };
-            let last = pieces.filter(names_it).last();
+            let last = pieces.rev().find(names_it);
             all.extend(last.map(|piece| ("wwn", piece.to_owned())));
         }
         "name" => {

@@ -89,11 +89,14 @@ impl Asking {
     }
 }
 
+/// What a drive's thread sends back.
+type Landed = (Target, Answer);
+
 struct Turn {
     answers: BTreeMap<Target, Answer>,
     flying: BTreeMap<Target, Flight>,
     until: Instant,
-    line: (Sender<(Target, Answer)>, Receiver<(Target, Answer)>),
+    line: (Sender<Landed>, Receiver<Landed>),
 }
 
 impl Turn {

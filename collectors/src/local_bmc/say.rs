@@ -227,7 +227,7 @@ pub(super) fn redfish_power(seen: &redfish::Seen) -> Option<HostPower> {
         Reading::None {
             no_data: NoData::Absent | NoData::Unsupported,
         } => return None,
-        watts => watts,
+        watts @ (Reading::Value(_) | Reading::None { .. }) => watts,
     };
     let source = HostMeter::Redfish;
     Some(HostPower { source, watts })

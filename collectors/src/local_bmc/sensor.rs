@@ -93,9 +93,12 @@ pub(super) fn place(record: &Record) -> Option<String> {
     Some(format!("{entity} {}", record.instance & 0x7F))
 }
 
+/// Makes our unit of the sensor's.
+type Convert = fn(f64) -> f64;
+
 /// What it measures, and how its unit becomes ours; `None` for percent, rates and units that we have no family for.
-fn kind(unit: Unit) -> Option<(SensorKind, fn(f64) -> f64)> {
-    const KINDS: [(u8, SensorKind, fn(f64) -> f64); 7] = [
+fn kind(unit: Unit) -> Option<(SensorKind, Convert)> {
+    const KINDS: [(u8, SensorKind, Convert); 7] = [
         (Unit::CELSIUS, SensorKind::TemperatureCelsius, |degrees| degrees),
         (FAHRENHEIT, SensorKind::TemperatureCelsius, |degrees| {
             (degrees - 32.0) / 1.8
@@ -112,7 +115,7 @@ fn kind(unit: Unit) -> Option<(SensorKind, fn(f64) -> f64)> {
         .map(|(_, kind, convert)| (*kind, *convert))
 }
 
-fn limits(thresholds: &Thresholds, convert: fn(f64) -> f64) -> Vec<SensorLimit> {
+fn limits(thresholds: &Thresholds, convert: Convert) -> Vec<SensorLimit> {
     let Thresholds {
         lower_noncritical,
         lower_critical,

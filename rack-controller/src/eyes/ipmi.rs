@@ -291,7 +291,7 @@ fn drawn(refresh: &Refresh) -> Reading<Power> {
             is_measuring,
             ..
         }) if *is_measuring => Reading::Value(*current),
-        other => supplies::of_the_board(refresh).map_or(
+        other @ (Reading::Value(_) | Reading::None { .. }) => supplies::of_the_board(refresh).map_or(
             Reading::none(other.reason().unwrap_or(NoData::Off)),
             Reading::Value,
         ),

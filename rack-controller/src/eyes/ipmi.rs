@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use bmc::ipmi::act::{Identify, NewLimit, activate, identify, set_limit};
-use bmc::ipmi::observe::{self, Device, ExceptionAction, Inventory, PowerLimit, PowerReading, Refresh};
+use bmc::ipmi::observe::{self, Device, ExceptionAction, Inventory, PowerLimit, Refresh};
 use bmc::ipmi::{Endpoint, Ipmi, IpmiError, Packets};
 use bmc::{Credentials, CredentialsError};
 use facts::supply::{Supplies, SupplyState};
@@ -285,17 +285,13 @@ fn facts_of(line: &Line) -> BmcFacts {
 
 /// DCMI's power where it measures; else the one sensor in watts of the board, the power unit or the chassis.
 fn drawn(refresh: &Refresh) -> Reading<Power> {
-    match &refresh.power {
-        Reading::Value(PowerReading {
-            current,
-            is_measuring,
-            ..
-        }) if *is_measuring => Reading::Value(*current),
-        other @ (Reading::Value(_) | Reading::None { .. }) => supplies::of_the_board(refresh).map_or(
-            Reading::none(other.reason().unwrap_or(NoData::Off)),
-            Reading::Value,
-        ),
-    }
+    let dcmi = refresh.power.as_ref().filter(|power| power.is_measuring);
+    let sensor = || supplies::of_the_board(refresh);
+    let watts = dcmi.map(|power| power.current).or_else(sensor);
+    watts.map_or(
+        Reading::none(refresh.power.reason().unwrap_or(NoData::Off)),
+        Reading::Value,
+    )
 }
 
 /// Lights the chassis for a bay, or puts it out when no bay needs it any more: IPMI knows one light.

@@ -12,8 +12,12 @@ wait_for grep -q '^ready' /run/agent.out || { echo "CHECK FAIL the agent starts:
 (printf 'GET /v1/events HTTP/1.0\r\n\r\n'; sleep 600) | nc 127.0.0.1 9711 >/run/events &
 
 shows() { get /metrics >/run/page; grep -qF "$1" /run/page; }
+within() { # SECONDS, since a scrape takes one; COMMAND...
+    left=$1; shift
+    until "$@"; do left=$((left - 1)); [ "$left" -gt 0 ] || return 1; done
+}
 seen() { # NAME SERIES
-    wait_for shows "$2" && echo "CHECK ok $1" || echo "CHECK FAIL $1: $(grep -E 'bmc|supply|host_power|sel_' /run/page | tr '\n' ' ' | head -c 1500)"
+    within 25 shows "$2" && echo "CHECK ok $1" || echo "CHECK FAIL $1: $(grep -E 'bmc|supply|host_power|sel_' /run/page | tr '\n' ' ' | head -c 1500)"
 }
 seen "the BMC is a source" 'busbar_source_up{source="bmc"} 1'
 seen "who it is" 'busbar_bmc_info{device="/dev/ipmi0",firmware="9.08",ipmi_version="2.0",manufacturer="4753",product="3842"} 1'
@@ -32,8 +36,8 @@ grep -q 'GUEST-7 by SMBIOS and OTHER-9 by the FRU inventory' /run/facts && echo 
 # --- requests: six sensors and four more
 asked() { sed -n 's/^busbar_bmc_requests_total //p' /run/page; }
 turned() { get /metrics >/run/page; [ "$(asked)" != "$1" ]; }
-get /metrics >/run/page; before=$(asked); wait_for turned "$before"
-before=$(asked); wait_for turned "$before"; after=$(asked)
+get /metrics >/run/page; before=$(asked); within 25 turned "$before"
+before=$(asked); within 25 turned "$before"; after=$(asked)
 [ $((after - before)) -le 10 ] && echo "CHECK ok a turn costs sensors and four requests at most" || echo "CHECK FAIL a turn costs $((after - before)) requests"
 echo "MEASURED one turn of six sensors: $((after - before)) requests"
 sed -n 's/^busbar_source_duration_seconds{source="bmc"} /MEASURED a turn of the BMC in seconds: /p' /run/page
@@ -49,13 +53,11 @@ grep -q '"input_lost"' /run/facts && echo "CHECK ok the facts say so" || echo "C
 # --- the BMC hangs: its source is down with a reason, nothing else is slow; then it is well again
 host stop >/dev/null; began=$(uptime_ms)
 down() { shows 'busbar_source_status_info{source="bmc",reason="timeout"} 1'; }
-wait_for down || wait_for down
-down && echo "CHECK ok a BMC that hangs is a source that is down" || echo "CHECK FAIL a BMC that hangs: $(grep '"bmc"' /run/page | tr '\n' ' ')"
+within 60 down && echo "CHECK ok a BMC that hangs is a source that is down" || echo "CHECK FAIL a BMC that hangs: $(grep '"bmc"' /run/page | tr '\n' ' ')"
 echo "MEASURED from the hang to the reason: $(($(uptime_ms) - began)) ms"
 grep -q 'source_down' /run/events && echo "CHECK ok it is told on the event stream" || echo "CHECK FAIL the event stream: $(tail -2 /run/events)"
 host go >/dev/null
 up() { shows 'busbar_source_up{source="bmc"} 1'; }
-wait_for up || wait_for up || wait_for up
-up && echo "CHECK ok it is asked again once it answers" || echo "CHECK FAIL it is asked again: $(grep '"bmc"' /run/page | tr '\n' ' ')"
+within 60 up && echo "CHECK ok it is asked again once it answers" || echo "CHECK FAIL it is asked again: $(grep '"bmc"' /run/page | tr '\n' ' ')"
 
 kill $agent; wait $agent; check "the agent stops in order" 0 $?

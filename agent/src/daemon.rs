@@ -25,7 +25,7 @@ use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
 use crate::view::{About, Board, Kept, Seen, View};
 
 /// Threads that serve HTTP: some scrapers and a controller, never the whole machine.
-const WORKERS: usize = 2;
+const WORKERS: usize = 1;
 
 /// This program, even after its file was replaced by an update: it reads recorded machines in a child.
 const SELF: &str = "/proc/self/exe";

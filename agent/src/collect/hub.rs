@@ -28,6 +28,9 @@ const BETWEEN_VIEWS: Duration = Duration::from_millis(50);
 /// Where nothing but the times of the sources' turns is new, a view is worth it so often: merging a large machine is not free.
 const BETWEEN_TIMES: Duration = Duration::from_secs(5);
 
+/// The kernel's lists are looked at every so many ticks: its events come at once, and the lists are the net below them.
+const TICKS_OF_HINTS: u32 = 4;
+
 /// The kernel's lists of CPUs and NUMA nodes; a change of one of them means that the topology is another.
 const TOPOLOGY_HINTS: [&str; 3] = [
     "sys/devices/system/cpu/online",
@@ -128,6 +131,7 @@ impl Hub {
     /// Runs until told to stop.
     pub(super) fn run(mut self, news: &Receiver<News>, stopped: &Receiver<()>) {
         let mut next_tick = Instant::now() + self.patience.tick;
+        let mut ticks = 0_u32;
         while matches!(stopped.try_recv(), Err(TryRecvError::Empty)) {
             let again = self.lanes.iter().filter_map(Lane::again_at).min();
             let due = [self.view_due(), again].into_iter().flatten();
@@ -144,7 +148,10 @@ impl Hub {
             let now = Instant::now();
             if now >= next_tick {
                 next_tick = now + self.patience.tick;
-                self.look_for_hints();
+                ticks = ticks.wrapping_add(1);
+                if ticks.is_multiple_of(TICKS_OF_HINTS) {
+                    self.look_for_hints();
+                }
                 self.look_at_watches(now);
             }
             self.ask_again(now);

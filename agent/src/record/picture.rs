@@ -1,5 +1,9 @@
 //! Which files make a picture of a machine: an allow-list. What is not named here never leaves it.
 
+mod files;
+
+use files::{OF_BLOCKS, OF_DEVICES, OF_NETS};
+
 /// What is recorded below one pattern.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
@@ -26,102 +30,6 @@ const fn file(path: &'static str) -> Part {
         files: &[],
     }
 }
-
-/// What the kernel tells of any device.
-const OF_DEVICES: &[&str] = &[
-    "vendor",
-    "device",
-    "class",
-    "revision",
-    "subsystem_vendor",
-    "subsystem_device",
-    "numa_node",
-    "local_cpus",
-    "local_cpulist",
-    "max_link_speed",
-    "current_link_speed",
-    "max_link_width",
-    "current_link_width",
-    "config",
-    "sriov_*",
-    "power_state",
-    "enable",
-    "modalias",
-    "label",
-    "index",
-    "aer_dev_*",
-];
-const OF_NETS: &[&str] = &[
-    "address",
-    "addr_len",
-    "type",
-    "operstate",
-    "carrier",
-    "carrier_*",
-    "speed",
-    "duplex",
-    "mtu",
-    "ifindex",
-    "dev_id",
-    "dev_port",
-    "phys_port_name",
-    "*_bytes",
-    "*_packets",
-    "*_errors",
-    "*_dropped",
-    "*_fifo_errors",
-    "multicast",
-    "collisions",
-];
-const OF_BLOCKS: &[&str] = &[
-    "size",
-    "removable",
-    "ro",
-    "dev",
-    "stat",
-    "inflight",
-    "hidden",
-    "range",
-    "wwid",
-    "nguid",
-    "eui",
-    "uuid",
-    "nsid",
-    "rotational",
-    "logical_block_size",
-    "physical_block_size",
-    "hw_sector_size",
-    "model",
-    "vendor",
-    "rev",
-    "serial",
-    "firmware_rev",
-    "state",
-    "transport",
-    "address",
-    "cntlid",
-    "type",
-    "queue_count",
-    "write_cache",
-    "scheduler",
-    "discard_*",
-    "zoned",
-    "max_sectors_kb",
-    "subsysnqn",
-    "cntrltype",
-    "dctype",
-    "sqsize",
-    "numa_node",
-    "manfid",
-    "oemid",
-    "cid",
-    "name",
-    "date",
-    "fwrev",
-    "hwrev",
-    "partition",
-    "start",
-];
 
 /// The picture. docs/facts.md tells what each is for.
 pub const PICTURE: &[Part] = &[

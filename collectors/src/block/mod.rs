@@ -183,7 +183,8 @@ impl Collector for BlockCollector {
     }
 
     fn beat(&self) -> Duration {
-        Duration::from_secs(2)
+        // Uevents tell at once; this is the net below them.
+        Duration::from_secs(10)
     }
 
     fn subsystems(&self) -> &'static [&'static str] {

@@ -58,7 +58,8 @@ impl Collector for NicCollector {
     }
 
     fn beat(&self) -> Duration {
-        Duration::from_secs(2)
+        // Interfaces that come and go are told by uevents; a link that goes up or down is not.
+        Duration::from_secs(5)
     }
 
     fn subsystems(&self) -> &'static [&'static str] {

@@ -64,8 +64,8 @@ fn resctrl_sums_control_groups_and_says_what_is_unavailable() {
     assert_eq!(total(&sources.page(), "0", "total"), Some(160.0));
 }
 
-#[test]
-fn edac_tells_each_error_once() {
+/// Three memory controllers: by DIMM, by the old rows and channels, and by sums alone.
+fn memory_controllers() -> Tree {
     let tree = Tree::empty();
     let mc = "sys/devices/system/edac/mc";
     tree.files(
@@ -106,6 +106,12 @@ fn edac_tells_each_error_once() {
         ],
     );
     tree.files(&format!("{mc}/mc2"), &[("ce_count", "6"), ("ue_count", "")]);
+    tree
+}
+
+#[test]
+fn edac_tells_each_error_once() {
+    let tree = memory_controllers();
     let mut sources = Sources::of(&root(&tree), &wishes(true, false), &["edac"]);
     assert_eq!(sources.invalid(), Ok(3));
     let page = sources.page();

@@ -311,8 +311,8 @@ fn times_and_memory_are_told_by_numa_node() {
     assert_eq!(down(&seen, "memory/machine").unwrap().0, NoData::Absent);
 }
 
-#[test]
-fn sensors_have_limits_alarms_and_sentinels() {
+/// A board's chip, ACPI's power meter and a thermal zone, with limits, alarms and what chips write for nothing.
+fn board() -> Tree {
     let tree = Tree::empty();
     let chip = "sys/devices/platform/board/hwmon/hwmon0";
     tree.files(
@@ -362,7 +362,12 @@ fn sensors_have_limits_alarms_and_sentinels() {
             ("trip_point_1_temp", "105000"),
         ],
     );
-    let seen = read(&tree);
+    tree
+}
+
+#[test]
+fn sensors_have_limits_alarms_and_sentinels() {
+    let seen = read(&board());
     let sensor = |device: &str| {
         let mut sensors = seen.sensors.iter();
         sensors

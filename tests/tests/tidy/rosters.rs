@@ -4,7 +4,12 @@ use crate::scan::{code_only, without_tests};
 use crate::tree::Tree;
 
 /// Folders of a wing that belong to the file of their name and are no source, isolator or pool.
-const PARTS_OF_A_FILE: [&str; 1] = ["isolators/src/apply"];
+const PARTS_OF_A_FILE: [&str; 3] = [
+    "isolators/src/apply",
+    "collectors/src/root",
+    // The kernel's events: nobody asks them, they tell whom to ask.
+    "collectors/src/uevent",
+];
 
 /// Every wing whose folders are listed in a roster: the folder that holds them, and the roster.
 const WINGS: [(&str, &str); 3] = [

@@ -3,7 +3,7 @@
 pub(super) mod families;
 mod lines;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use facts::observation::Observation;
 use facts::sheet::{Pad, Writing};
@@ -18,6 +18,8 @@ use crate::root::{Kept, Root};
 use families as f;
 use lines::Labels;
 
+/// How often it is asked when nobody scrapes, and how long what an admin sets is taken as it was.
+const BEAT: Duration = Duration::from_secs(10);
 const CLOCK: &str = "sys/devices/system/clocksource/clocksource0";
 /// The kernel's names, in the order of the labels.
 const NAMES: [&str; 6] = ["ostype", "osrelease", "version", "arch", "hostname", "domainname"];
@@ -50,6 +52,9 @@ pub struct KernelCollector {
     labels: Labels,
     buffer: Vec<u8>,
     pad: Pad,
+    names_read_at: Option<Instant>,
+    words: [String; NAMES.len()],
+    clock_words: [Vec<u8>; 2],
 }
 
 impl KernelCollector {
@@ -77,6 +82,9 @@ impl KernelCollector {
                 .collect(),
             clocks: ["current_clocksource", "available_clocksource"]
                 .map(|file| kept(&format!("{CLOCK}/{file}"))),
+            names_read_at: None,
+            words: Default::default(),
+            clock_words: Default::default(),
             labels: Labels::default(),
             buffer: Vec::new(),
             pad: Pad::default(),
@@ -146,9 +154,15 @@ impl KernelCollector {
         }
     }
 
-    fn write_names(&mut self, sheet: &mut Writing<'_>) {
-        let mut words: [String; NAMES.len()] = Default::default();
+    /// Reads what changes when an admin changes it: on the beat, not for each scrape.
+    fn read_names(&mut self) {
+        if self.names_read_at.is_some_and(|at| at.elapsed() < BEAT) {
+            return;
+        }
+        self.names_read_at = Some(Instant::now());
+        let words = &mut self.words;
         for (word, file) in words.iter_mut().zip(&mut self.names) {
+            word.clear();
             if let Ok(text) = file.read(&mut self.buffer) {
                 *word = String::from_utf8_lossy(text.trim_ascii()).into_owned();
             }
@@ -161,14 +175,21 @@ impl KernelCollector {
                 *word = machine;
             }
         }
-        let labels = words.each_ref().map(String::as_str);
+        for (text, file) in self.clock_words.iter_mut().zip(&mut self.clocks) {
+            text.clear();
+            text.extend_from_slice(file.read(&mut self.buffer).unwrap_or_default());
+        }
+    }
+
+    fn write_names(&mut self, sheet: &mut Writing<'_>) {
+        self.read_names();
+        let labels = self.words.each_ref().map(String::as_str);
         let is_known = labels.iter().any(|label| !label.is_empty());
         if is_known {
             sheet.add(&f::UNAME, &labels, Some(1_u64));
         }
-        let [current, available] = &mut self.clocks;
-        for (file, family) in [(current, &f::CLOCKSOURCE), (available, &f::CLOCKSOURCES)] {
-            let text = file.read(&mut self.buffer).unwrap_or_default();
+        let [current, available] = &self.clock_words;
+        for (text, family) in [(current, &f::CLOCKSOURCE), (available, &f::CLOCKSOURCES)] {
             for clock in columns::words(text.trim_ascii()).filter_map(columns::name) {
                 sheet.add(family, &["0", clock], Some(1_u64));
             }
@@ -188,7 +209,7 @@ impl Collector for KernelCollector {
     }
 
     fn beat(&self) -> Duration {
-        Duration::from_secs(10)
+        BEAT
     }
 
     fn is_cheap(&self) -> bool {

@@ -33,7 +33,7 @@ const WITHIN: f64 = 1.10;
 const TOLD_WITHIN: Duration = Duration::from_secs(180);
 
 /// The sources that hang, and the longest that each may go on saying nothing: three of its periods.
-const SICK: [(&str, u64); 3] = [("nvml", 15), ("bmc", 45), ("drive_health", 180)];
+const SICK: [(&str, u64); 3] = [("nvml", 15), ("bmc", 45), ("drive_health/nvme0", 180)];
 
 /// A drive of the large server.
 const DRIVE: &str = "nvme0";

@@ -50,6 +50,10 @@ pub(super) fn write(tree: &Tree, cpu: usize) -> Result<(), Wrong> {
         &clocks.map(|(name, text)| (name, text.to_owned())),
     )?;
     tree.put(&format!("{folder}/cpufreq/related_cpus"), cpu.to_string())?;
+    caches(tree, &folder, cpu)
+}
+
+fn caches(tree: &Tree, folder: &str, cpu: usize) -> Result<(), Wrong> {
     let caches = [
         (1, "Data", "48K", false),
         (1, "Instruction", "32K", false),
@@ -58,9 +62,9 @@ pub(super) fn write(tree: &Tree, cpu: usize) -> Result<(), Wrong> {
     ];
     for (index, (level, kind, size, is_shared)) in caches.into_iter().enumerate() {
         let map = if is_shared {
-            mask(of_socket(package))
+            mask(of_socket(socket(cpu)))
         } else {
-            mask([first, second].into_iter())
+            mask(siblings(cpu).into_iter())
         };
         tree.put_all(
             &format!("{folder}/cache/index{index}"),

@@ -369,10 +369,8 @@ fn board() -> Tree {
 fn sensors_have_limits_alarms_and_sentinels() {
     let seen = read(&board());
     let sensor = |device: &str| {
-        let mut sensors = seen.sensors.iter();
-        sensors
-            .find(|sensor| sensor.device == device)
-            .unwrap_or_else(|| panic!("{device}"))
+        let found = seen.sensors.iter().find(|sensor| sensor.device == device);
+        found.unwrap_or_else(|| panic!("{device}"))
     };
     let limits = |device: &str| -> Vec<(&str, f64)> {
         let limits = sensor(device).limits.iter();

@@ -27,7 +27,7 @@ const README: &str = "What `busbar-rack record` read from a BMC. Look through it
 /// Reads a BMC over Redfish or IPMI and writes what it says into a new folder, masked. Changes nothing, sends nothing elsewhere.
 #[derive(Debug, clap::Args)]
 pub struct RecordArgs {
-    /// The BMC's address (https://HOST or ipmi://HOST[:PORT]), or a folder with a recorded tree
+    /// The BMC's address (https://HOST or ipmi://HOST:PORT), or a folder with a recorded tree
     #[arg(value_name = "URL|DIR")]
     pub target: String,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds busbar-agent for 64-bit ARM on another machine, with Debian's cross compiler and Debian's arm64 libraries unpacked
 # below the build outputs. Nothing is installed. It says exactly what is missing, and ends with 3 then.
+# So far only --check has been run: that the rest of it builds is not proven.
 #
 #   tests/cross.sh            checks, fetches what apt can give, builds
 #   tests/cross.sh --check    only says what is missing

@@ -142,7 +142,7 @@ fn shown(folder: &Path, listed: &[Listed], kept: bool) {
     let masked = if kept {
         "serial numbers, UUIDs, addresses and names are KEPT"
     } else {
-        "serial numbers, UUIDs, addresses and names are masked"
+        "serial numbers, UUIDs, addresses and host names are masked, what a maker calls its sensors is not: look through it"
     };
     println!(
         "{} files, {bytes} bytes in {}; {masked}; nothing was sent anywhere",

@@ -25,7 +25,7 @@ pub use fresh::{Fresh, LONGEST_WAIT, SHARED_FOR};
 use hub::{Faces, Hub};
 use lane::Lane;
 
-/// How many news may wait for the hub. Each of some twenty sources has two under way at most.
+/// How many news may wait for the hub. Each of some twenty sources has one under way at most; the rest is room for uevents.
 const MOST_NEWS: usize = 64;
 
 /// How patient the hub is.
@@ -44,7 +44,7 @@ impl Default for Patience {
         Patience {
             least: Duration::from_secs(5),
             most: Duration::from_secs(30),
-            tick: Duration::from_millis(500),
+            tick: Duration::from_secs(1),
         }
     }
 }
@@ -109,8 +109,8 @@ impl Collect {
         hub.publish();
         fresh.bench().start(tell.clone())?;
         for (index, collector, patience) in slow {
-            let wake = beat::start(index, collector, patience, tell.clone())?;
-            hub.wake_by(index, wake);
+            let thread = beat::start(index, collector, patience, listens, tell.clone())?;
+            hub.has_thread(index, thread);
         }
         let ears = listens.then(|| ears::start(asked_for, tell)).transpose()?;
         std::thread::Builder::new()

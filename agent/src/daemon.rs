@@ -10,9 +10,13 @@ use intent::{Actuator, Mode};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use uuid::Uuid;
 
+use crate::ballast;
 use crate::clock::Clock;
 use crate::collect::{Collect, Patience};
 use crate::config::Config;
@@ -29,6 +33,8 @@ const WORKERS: usize = 1;
 
 /// This program, even after its file was replaced by an update: it reads recorded machines in a child.
 const SELF: &str = "/proc/self/exe";
+/// What of the log is wanted: a level, or `target=level` with commas between.
+const LOG: &str = "RUST_LOG";
 const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
 const HOSTNAME: &str = "proc/sys/kernel/hostname";
 
@@ -102,6 +108,7 @@ pub struct Special {
 /// # Errors
 /// When it cannot start.
 pub fn run(config: Config, special: &Special) -> Result<(), DaemonError> {
+    ballast::travel_light();
     start_log();
     let root = match &special.root {
         None => Root::host(),
@@ -123,17 +130,19 @@ pub fn run(config: Config, special: &Special) -> Result<(), DaemonError> {
     runtime.block_on(live(config, root, special.cgroup.clone()))
 }
 
-/// The log goes to standard error, in colours only where a person reads it.
+/// The log (`RUST_LOG`, else from info upwards) goes to standard error, in colours only where a person reads it.
 fn start_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var(LOG)
+        .ok()
+        .and_then(|wanted| wanted.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let colours =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(colours);
     // Fails only where there is a log already.
-    let _ = log.try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
 }
 
 async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), DaemonError> {
@@ -193,12 +202,17 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let serving = doors.serve(house);
     say_ready(&config, &url, &socket);
     let watched = tokio::spawn(feed_watchdog(desk.clone()));
+    let unburdened = tokio::spawn(async {
+        tokio::time::sleep(ballast::START).await;
+        ballast::drop_it();
+    });
     heard(&mut terminate, &mut interrupt).await;
     tokio::spawn(async move {
         heard(&mut terminate, &mut interrupt).await;
         std::process::exit(ENDED_AT_ONCE);
     });
     watched.abort();
+    unburdened.abort();
     end(&stop, serving, &desk).await;
     drop(collect);
     Ok(())

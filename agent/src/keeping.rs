@@ -1,9 +1,9 @@
 //! The one task that owns the keeper: orders come over a bounded queue, a sweep follows every second.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use agent_api::v1::{Ask, Ended, Offer, RunRequest, Workload};
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::reconcile::{Keeper, KeeperError};
-use crate::view::{Board, Kept};
+use crate::view::{Board, Kept, Seen};
 
 /// How many orders may wait. Each takes some milliseconds; whoever comes when all places are taken is told to try again.
 const MOST_ORDERS: usize = 32;
@@ -128,6 +128,7 @@ pub fn start(keeper: Keeper, clock: Clock, board: Board, events: Events) -> io::
         board,
         events,
         sweeps,
+        rested_on: Weak::new(),
     };
     task.show();
     std::thread::Builder::new()
@@ -142,6 +143,8 @@ struct Task {
     board: Board,
     events: Events,
     sweeps: Arc<AtomicU64>,
+    /// What the collectors saw when the keeper last looked and found that it holds nothing.
+    rested_on: Weak<Seen>,
 }
 
 impl Task {
@@ -165,7 +168,14 @@ impl Task {
     }
 
     fn sweep(&mut self) {
-        self.keeper.look(&self.board.latest().seen.inventory);
+        let seen = self.board.latest().seen.clone();
+        let is_same = std::ptr::eq(self.rested_on.as_ptr(), Arc::as_ptr(&seen));
+        if self.keeper.may_rest() && is_same {
+            self.sweeps.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.rested_on = Arc::downgrade(&seen);
+        self.keeper.look(&seen.inventory);
         for event in self.keeper.sweep(self.clock.now()) {
             self.events.pass_on(event);
         }

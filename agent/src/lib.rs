@@ -1,5 +1,6 @@
 //! busbar-agent: one node. It reads the node's hardware, shows it, and places workloads where it may.
 
+mod ballast;
 pub mod clock;
 pub mod collect;
 pub mod config;

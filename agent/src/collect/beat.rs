@@ -4,6 +4,7 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use collectors::{CollectError, Collector};
@@ -20,16 +21,23 @@ pub(super) struct Now;
 pub(super) struct Report {
     /// Which collector.
     pub(super) index: usize,
-    /// What it tells.
-    pub(super) turn: Turn,
+    /// How its turn ended.
+    pub(super) ended: Ended,
 }
 
-/// One turn of a collector.
-pub(super) enum Turn {
-    /// It has been asked.
-    Began(Instant),
-    /// It has answered.
-    Ended(Ended),
+/// Since when a collector is being asked: written by its thread, read by the hub at its tick.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked(Arc<Mutex<Option<Instant>>>);
+
+impl Asked {
+    /// Since when; `None` between two turns.
+    pub(super) fn at(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, at: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
 }
 
 /// An answer.
@@ -68,38 +76,46 @@ pub(super) fn start(
     index: usize,
     collector: Box<dyn Collector>,
     patience: Duration,
+    hears: bool,
     news: SyncSender<News>,
-) -> io::Result<Sender<Now>> {
+) -> io::Result<(Sender<Now>, Asked)> {
     let (wake, woken) = channel();
+    let asked = Asked::default();
+    let breaker = Breaker::new(collector.beat()).hearing(hears);
+    let place = Place {
+        index,
+        patience,
+        asked: asked.clone(),
+        news,
+    };
     // Fifteen bytes are all that the kernel keeps of a thread's name (prctl(2), PR_SET_NAME).
     let name: String = format!("see {}", collector.name()).chars().take(15).collect();
     std::thread::Builder::new()
         .name(name)
-        .spawn(move || run(index, collector, patience, &news, &woken))?;
-    Ok(wake)
+        .spawn(move || run(&place, collector, breaker, &woken))?;
+    Ok((wake, asked))
 }
 
-fn run(
+/// A collector's place beside the hub.
+struct Place {
     index: usize,
-    mut collector: Box<dyn Collector>,
     patience: Duration,
-    news: &SyncSender<News>,
-    woken: &Receiver<Now>,
-) {
-    let mut breaker = Breaker::new(collector.beat());
-    let tell = |turn| news.send(News::Turn(Report { index, turn }));
+    asked: Asked,
+    news: SyncSender<News>,
+}
+
+fn run(place: &Place, mut collector: Box<dyn Collector>, mut breaker: Breaker, woken: &Receiver<Now>) {
     loop {
         let started = Instant::now();
-        if tell(Turn::Began(started)).is_err() {
-            return;
-        }
+        place.asked.set(Some(started));
         let answer = ask(collector.as_mut());
+        place.asked.set(None);
         let took = started.elapsed();
         let invalid = invalid(&answer);
         breaker.take(End::of(
             answer.as_ref().err().map(|silence| silence.reason),
             took,
-            patience,
+            place.patience,
         ));
         let period = breaker.period();
         let ended = Ended {
@@ -108,7 +124,8 @@ fn run(
             period,
             invalid,
         };
-        if tell(Turn::Ended(ended)).is_err() {
+        let index = place.index;
+        if place.news.send(News::Turn(Report { index, ended })).is_err() {
             return;
         }
         match woken.recv_timeout(period.saturating_sub(started.elapsed())) {

@@ -13,7 +13,6 @@ use facts::observation::Observation;
 use facts::sheet::Number;
 use facts::{NoData, Pad, Sheet};
 
-use super::beat::Turn;
 use super::fresh::{Bench, Fresh};
 use super::hub::News;
 
@@ -101,8 +100,8 @@ fn count(sheet: &Sheet) -> u64 {
 
 fn reports(news: &Receiver<News>) -> Vec<usize> {
     let turns = news.try_iter().map(|news| match news {
-        News::Turn(report) if matches!(report.turn, Turn::Ended(_)) => report.index,
-        News::Turn(_) | News::Burst(_) | News::Ears(_) => panic!("the bench tells ends of turns only"),
+        News::Turn(report) => report.index,
+        News::Burst(_) | News::Ears(_) => panic!("the bench tells ends of turns only"),
     });
     turns.collect()
 }

@@ -9,7 +9,7 @@ use collectors::Root;
 use facts::{Inventory, NoData, SourceStatus};
 
 use super::Patience;
-use super::beat::{Ended, Now, Report, Silence, Turn};
+use super::beat::{Asked, Ended, Now, Report, Silence};
 use super::ears::{self, Burst};
 use super::energy::Counters;
 use super::fresh::Bench;
@@ -25,11 +25,14 @@ pub(super) const BEATS_KEPT: u32 = 3;
 /// Two views are so far apart at least: what sources say at almost the same time is merged once.
 const BETWEEN_VIEWS: Duration = Duration::from_millis(50);
 
+/// Where nothing but what sources count is new, one view takes what several of them say.
+const BETWEEN_COUNTS: Duration = Duration::from_millis(500);
+
 /// Where nothing but the times of the sources' turns is new, a view is worth it so often: merging a large machine is not free.
 const BETWEEN_TIMES: Duration = Duration::from_secs(5);
 
 /// The kernel's lists are looked at every so many ticks: its events come at once, and the lists are the net below them.
-const TICKS_OF_HINTS: u32 = 4;
+const TICKS_OF_HINTS: u32 = 3;
 
 /// The kernel's lists of CPUs and NUMA nodes; a change of one of them means that the topology is another.
 const TOPOLOGY_HINTS: [&str; 3] = [
@@ -61,6 +64,8 @@ enum Novelty {
     Nothing,
     /// Times of turns and counts of errors.
     Times,
+    /// What a source on its beat counts.
+    Counts,
     /// What somebody sees.
     Facts,
 }
@@ -122,9 +127,10 @@ impl Hub {
         }
     }
 
-    pub(super) fn wake_by(&mut self, index: usize, wake: Sender<Now>) {
+    /// The thread that asks one of the sources.
+    pub(super) fn has_thread(&mut self, index: usize, thread: (Sender<Now>, Asked)) {
         if let Some(lane) = self.lanes.get_mut(index) {
-            lane.wake = Some(wake);
+            lane.thread = Some(thread);
         }
     }
 
@@ -167,6 +173,7 @@ impl Hub {
         match self.novelty {
             Novelty::Nothing => None,
             Novelty::Times => Some(self.published_at + BETWEEN_TIMES),
+            Novelty::Counts => Some(self.published_at + BETWEEN_COUNTS),
             Novelty::Facts => Some(self.published_at + BETWEEN_VIEWS),
         }
     }
@@ -200,14 +207,7 @@ impl Hub {
 
     fn take(&mut self, news: News) {
         match news {
-            News::Turn(Report { index, turn }) => match turn {
-                Turn::Began(at) => {
-                    if let Some(lane) = self.lanes.get_mut(index) {
-                        lane.asked_at = Some(at);
-                    }
-                }
-                Turn::Ended(ended) => self.ended(index, ended),
-            },
+            News::Turn(Report { index, ended }) => self.ended(index, ended),
             News::Burst(burst) => self.stirred(&burst),
             News::Ears(Ok(())) => self.can_hear(),
             News::Ears(Err(silence)) => {
@@ -231,6 +231,7 @@ impl Hub {
             let count = self.invalid.entry(lane.name).or_default();
             *count = count.saturating_add(ended.invalid);
         }
+        let counts = matches!(&ended.answer, Ok(seen) if seen.sheet.is_some());
         let is_changed = match ended.answer {
             Ok(seen) => {
                 if let Some(zones) = &seen.power_zones {
@@ -241,10 +242,10 @@ impl Hub {
             }
             Err(silence) => self.silent(index, silence),
         };
-        self.is_new(if is_changed {
-            Novelty::Facts
-        } else {
-            Novelty::Times
+        self.is_new(match (is_changed, counts) {
+            (true, _) => Novelty::Facts,
+            (false, true) => Novelty::Counts,
+            (false, false) => Novelty::Times,
         });
     }
 
@@ -266,6 +267,9 @@ impl Hub {
 
     /// Turns that hang, and observations that nobody renewed.
     fn look_at_watches(&mut self, now: Instant) {
+        for lane in &mut self.lanes {
+            lane.asked_at = lane.thread.as_ref().and_then(|(_, asked)| asked.at());
+        }
         for seat in self.bench.seats() {
             if let Some(lane) = self.lanes.get_mut(seat.index) {
                 lane.asked_at = seat.asked_at();
@@ -356,7 +360,7 @@ impl Hub {
         let seat = self.bench.seats().iter().find(|seat| seat.index == index);
         if let Some(seat) = seat {
             self.bench.wake(seat);
-        } else if let Some(wake) = self.lanes.get(index).and_then(|lane| lane.wake.as_ref()) {
+        } else if let Some((wake, _)) = self.lanes.get(index).and_then(|lane| lane.thread.as_ref()) {
             // Fails only where the collector's thread has ended.
             let _ = wake.send(Now);
         }

@@ -8,7 +8,7 @@ use collectors::Collector;
 use facts::observation::Observation;
 use facts::{NoData, Sheet, Source, SourceStatus};
 
-use super::beat::{Now, Silence};
+use super::beat::{Asked, Now, Silence};
 use super::hub::BEATS_KEPT;
 use super::parts::{Change, Parts};
 
@@ -27,8 +27,8 @@ pub(super) struct Lane {
     sheet: Option<Arc<Sheet>>,
     /// When the turn began that is under way.
     pub(super) asked_at: Option<Instant>,
-    /// Wakes its thread; `None` for a source on the bench.
-    pub(super) wake: Option<Sender<Now>>,
+    /// Wakes its thread, and since when that asks; `None` for a source on the bench.
+    pub(super) thread: Option<(Sender<Now>, Asked)>,
     /// The subsystems after whose uevents it is asked at once.
     pub(super) subsystems: &'static [&'static str],
     beat: Duration,
@@ -50,7 +50,7 @@ impl Lane {
             last: None,
             sheet: None,
             asked_at: None,
-            wake: None,
+            thread: None,
             subsystems: collector.subsystems(),
             beat,
             parts: None,
@@ -70,7 +70,7 @@ impl Lane {
             last: None,
             sheet: None,
             asked_at: None,
-            wake: None,
+            thread: None,
             subsystems: &[],
             beat: Duration::ZERO,
             parts: None,
@@ -113,7 +113,8 @@ impl Lane {
     /// Takes what it saw; true where the view is another now.
     pub(super) fn see(&mut self, mut seen: Box<Observation>, told: &mut Vec<Change>) -> bool {
         let sheet = seen.sheet.take().map(Arc::new);
-        let mut is_changed = self.source.status != SourceStatus::Ok || sheet.is_some();
+        let had_sheet = self.last.is_some() && self.sheet.is_some();
+        let mut is_changed = self.source.status != SourceStatus::Ok || had_sheet != sheet.is_some();
         self.sheet = sheet;
         let now = Instant::now();
         match &mut self.last {

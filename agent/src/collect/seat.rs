@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use collectors::Collector;
 use facts::{NoData, Sheet};
 
-use super::beat::{self, Ended, Report, Turn};
+use super::beat::{self, Ended, Report};
 use super::breaker::{Breaker, End};
 use super::hub::{BEATS_KEPT, News};
 
@@ -156,7 +156,6 @@ impl Seat {
             invalid,
         };
         let index = self.index;
-        let turn = Turn::Ended(ended);
-        news.send(News::Turn(Report { index, turn })).map_err(|_| Gone)
+        news.send(News::Turn(Report { index, ended })).map_err(|_| Gone)
     }
 }

@@ -48,6 +48,11 @@ impl Keeper {
         held(&self.config.actuators, Actuator::Cpu, &[]).is_none()
     }
 
+    /// Whether nothing can change by a sweep: the mode forbids to act, and no workload is held.
+    pub fn may_rest(&self) -> bool {
+        !self.gate_is_open() && self.ledger.workloads.is_empty()
+    }
+
     /// Does these steps, in order.
     pub(super) fn act(&mut self, steps: &[Step]) -> Result<Vec<Step>, KeeperError> {
         let outcome = apply(

@@ -16,6 +16,11 @@ pub const MOST_KEPT: usize = 384;
 /// What a buffer begins with: a sysfs attribute is one page at most.
 const PAGE: usize = 4096;
 
+/// What the kernel gives of a file of /proc that is shorter than this is all of it: `seq_read_iter` (fs/seq_file.c) ends early
+/// only where the next record does not fit in what is left of a page, and no record of the files that are read here fills half
+/// of one. Asking once more is not free: the end of `/proc/net/udp` is found by a walk through the whole table.
+const SURELY_WHOLE: usize = PAGE / 2;
+
 /// The most readings of one file that grew while it was read; `/proc/stat` grows by a digit now and then.
 const MOST_TRIES: usize = 4;
 
@@ -128,11 +133,17 @@ impl Kept {
         if buffer.len() < PAGE {
             buffer.resize(PAGE, 0);
         }
-        // An attribute comes whole in one reading (Documentation/filesystems/sysfs.rst).
-        let is_attribute = self.relative.starts_with("sys/");
+        // An attribute comes whole in one reading (Documentation/filesystems/sysfs.rst), and so does a sysctl, for which the
+        // kernel allocates and clears as much memory as is asked for (fs/proc/proc_sysctl.c).
+        let is_sysctl = self.relative.starts_with("proc/sys/");
+        let is_attribute = is_sysctl || self.relative.starts_with("sys/");
+        let at_once = if is_sysctl { PAGE } else { usize::MAX };
+        let is_live = self.root.kind == Kind::Host;
         for _ in 0..MOST_TRIES {
             let mut length = 0;
             while let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) {
+                let asked = rest.len().min(at_once);
+                let Some(rest) = rest.get_mut(..asked) else { break };
                 let offset = u64::try_from(length).unwrap_or(u64::MAX);
                 match file.read_at(rest, offset) {
                     Ok(0) => return Ok(length),
@@ -140,7 +151,7 @@ impl Kept {
                     Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
                     Err(cause) => return Err(cause),
                 }
-                if is_attribute && length < buffer.len() {
+                if length < asked && (is_attribute || (is_live && length < SURELY_WHOLE)) {
                     return Ok(length);
                 }
             }

@@ -3,6 +3,7 @@
 mod ask;
 mod beside;
 mod bighost;
+mod encode;
 mod exporter;
 mod facts;
 mod figure;
@@ -10,6 +11,7 @@ mod page;
 mod raised;
 mod scrape;
 mod sick;
+mod view;
 
 use std::process::ExitCode;
 
@@ -26,7 +28,8 @@ cargo prove NAME: measures, and compares with the targets
   cargo prove NAME [--write] [--no-build]
 
   house      facts, first scrape, a pulled supply, recovery after kill -9, the length of `cargo verify`
-  facts      the agent beside node_exporter: CPU time, memory and latency of a scrape; sick sources; packets
+  facts      the agent beside node_exporter: CPU time, memory and latency of a scrape; sick sources; a BMC's page and packets;
+             how fast a page is written
 
 Builds optimised binaries, prints `what | value | target | pass` a line, the load average before and
 after, and exits 1 where a figure misses its target. On a busy machine the figures are worth little.
@@ -108,6 +111,8 @@ fn measure(name: &str, place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wr
     if name == "facts" {
         add(beside::node_exporter(place, screen)?);
         add(sick::node(place)?);
+        add(view::bmc(place, screen)?);
+        add(encode::page(place)?);
         return Ok(figures);
     }
     add(facts::cold(place)?);

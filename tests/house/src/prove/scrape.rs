@@ -121,6 +121,11 @@ impl Latencies {
         Latencies(all)
     }
 
+    /// Of several scrapers together.
+    pub fn all(each: Vec<Latencies>) -> Latencies {
+        Latencies::of(each.into_iter().flat_map(|one| one.0).collect())
+    }
+
     /// The one that this many of a hundred do not exceed.
     pub fn percentile(&self, percent: usize) -> Duration {
         let place = (self.0.len() * percent).div_ceil(100).max(1) - 1;

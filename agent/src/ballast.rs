@@ -1,0 +1,149 @@
+//! Ballast: the allocator is told to hold little, and what the start needed and nobody needs again is given back, once.
+//!
+//! Reading the configuration and the topology, and the first turn of every source, touch most of the program and take heap
+//! that is free afterwards. What was touched of the program stays mapped, and the allocator keeps the heap.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::fs;
+use std::ptr::NonNull;
+use std::time::Duration;
+
+use nix::sys::mman::{MmapAdvise, madvise};
+
+/// How long the start takes, generously: the first turns of all sources lie in it.
+pub const START: Duration = Duration::from_secs(5);
+
+/// Our mappings, with how much of each is whose (proc_pid_smaps(5)).
+const SMAPS: &str = "/proc/self/smaps";
+/// Pages of a mapping that are no pages of its file.
+const ANONYMOUS: &str = "Anonymous:";
+
+/// A part of our address space that shows a file and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shown {
+    start: usize,
+    length: usize,
+}
+
+/// Freed blocks of this size and more go back to the kernel at once, in bytes: pages of metrics are larger, and kept.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const GIVEN_BACK: i32 = 128 << 10;
+
+/// Tells the allocator to hold little. Call it before the first thread is started.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn travel_light() {
+    use nix::libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, mallopt};
+    // One heap for some twenty threads that seldom allocate, instead of up to eight for each CPU.
+    for (what, value) in [
+        (M_ARENA_MAX, 1),
+        (M_MMAP_THRESHOLD, GIVEN_BACK),
+        (M_TRIM_THRESHOLD, GIVEN_BACK),
+    ] {
+        // SAFETY: mallopt(3) takes two numbers and changes the allocator's own settings under its own lock; what it refuses
+        // stays as it was.
+        unsafe { mallopt(what, value) };
+    }
+}
+
+/// Other allocators are left as they are.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn travel_light() {}
+
+/// Gives back the free heap, and unmaps what is mapped of our program and its libraries; what of it runs next comes back from
+/// the page cache by itself.
+pub fn drop_it() {
+    trim();
+    let Ok(smaps) = fs::read_to_string(SMAPS) else {
+        return;
+    };
+    for shown in shown(&smaps) {
+        let Some(start) = NonNull::new(std::ptr::without_provenance_mut::<c_void>(shown.start)) else {
+            continue;
+        };
+        // SAFETY: the mapping cannot be written to and the kernel says that every page of it is its file's (no anonymous
+        // page), so that reading it again gives the same bytes (madvise(2), MADV_DONTNEED). Relocated data fails that test.
+        // The kernel refuses what has been unmapped meanwhile, and nothing here maps at run time but drivers' libraries.
+        let _ = unsafe { madvise(start, shown.length, MmapAdvise::MADV_DONTNEED) };
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn trim() {
+    // SAFETY: malloc_trim(3) takes a number and touches the allocator's own free memory only; it locks what it needs.
+    unsafe { nix::libc::malloc_trim(0) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn trim() {}
+
+/// The mappings that show nothing but a file, of a text of [`SMAPS`].
+fn shown(smaps: &str) -> Vec<Shown> {
+    let mut found = Vec::new();
+    let mut read_only = None;
+    for line in smaps.lines() {
+        if let Some(amount) = line.strip_prefix(ANONYMOUS) {
+            found.extend(read_only.take().filter(|_| amount.trim() == "0 kB"));
+        } else if let Some(mapping) = mapping(line) {
+            read_only = mapping;
+        }
+    }
+    found
+}
+
+/// The head of a mapping: `None` where the line is none, `Some(None)` where it can be written to or shows no file.
+fn mapping(line: &str) -> Option<Option<Shown>> {
+    let mut words = line.split_ascii_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    let start = usize::from_str_radix(start, 16).ok()?;
+    let end = usize::from_str_radix(end, 16).ok()?;
+    let (rights, inode) = (words.next()?, words.nth(2)?);
+    let length = end.checked_sub(start)?;
+    let is_file = rights.starts_with("r-") && inode != "0";
+    Some(is_file.then_some(Shown { start, length }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const SAMPLE: &str = "\
+55d000000000-55d000010000 r--p 00000000 fe:00 1234                       /usr/bin/busbar-agent
+Size:                 64 kB
+Anonymous:             0 kB
+VmFlags: rd mr mw me sd
+55d000010000-55d000030000 r-xp 00010000 fe:00 1234                       /usr/bin/busbar-agent
+Anonymous:             0 kB
+55d000030000-55d000040000 r--p 00030000 fe:00 1234                       /usr/bin/busbar-agent
+Anonymous:            64 kB
+55d000040000-55d000041000 rw-p 00040000 fe:00 1234                       /usr/bin/busbar-agent
+Anonymous:             0 kB
+7ffd00000000-7ffd00002000 r-xp 00000000 00:00 0                          [vdso]
+Anonymous:             0 kB
+";
+
+    #[test]
+    fn only_what_shows_a_file_and_nothing_else_is_given_back() {
+        let expected = [(0x55d0_0000_0000, 0x10000), (0x55d0_0001_0000, 0x20000)];
+        let expected = expected.map(|(start, length)| Shown { start, length });
+        assert_eq!(shown(SAMPLE), expected);
+        assert_eq!(shown("Anonymous: 0 kB\nzz-1 r-xp\n\n-\n"), []);
+    }
+
+    #[test]
+    fn the_program_runs_on_after_its_ballast_is_dropped() {
+        let before = fs::read_to_string(SMAPS).unwrap();
+        assert!(!shown(&before).is_empty(), "{before}");
+        let text = "a text that lies on the heap ".repeat(1000);
+        drop_it();
+        assert_eq!(text.len(), 29_000);
+        assert_eq!(
+            shown(&before)
+                .iter()
+                .map(|shown| shown.length % 4096)
+                .sum::<usize>(),
+            0
+        );
+    }
+}

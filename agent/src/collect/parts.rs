@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use facts::observation::Observation;
+use facts::supply::SupplyState;
 use facts::{Bytes, CpuSet, Identity, NumaNodeId};
 
 /// The parts that one source names: kind and name, with who they are.
@@ -12,6 +13,8 @@ pub(super) struct Parts {
     cpus: Option<CpuSet>,
     /// Memory of each NUMA node as it was last told.
     memory: Option<BTreeMap<NumaNodeId, Bytes>>,
+    /// Power supplies of the node's own BMC, each as it was last known to be.
+    supplies: BTreeMap<String, SupplyState>,
 }
 
 /// One change: the kind of the event, and the sentence.
@@ -67,7 +70,15 @@ impl Parts {
             .topology
             .as_ref()
             .map(|topology| topology.cpus.iter().map(|cpu| cpu.id).collect());
-        Parts { named, cpus, memory }
+        let supplies = seen.bmc.iter().flat_map(|bmc| &bmc.supplies);
+        Parts {
+            named,
+            cpus,
+            memory,
+            supplies: supplies
+                .map(|supply| (supply.name.clone(), supply.state))
+                .collect(),
+        }
     }
 
     /// What changed since `before`. Another part in the same place is a removal, then an insertion.
@@ -93,6 +104,34 @@ impl Parts {
             }
         }
         changes.extend(self.memory_since(before));
+        changes.extend(self.supplies_since(before));
+        changes
+    }
+
+    /// How supplies changed. One that the BMC does not list, or knows nothing of, was not seen: it stands as it was known last.
+    fn supplies_since(&mut self, before: &Parts) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (name, was) in &before.supplies {
+            let is = self.supplies.entry(name.clone()).or_insert(*was);
+            match (*was, *is) {
+                (was, SupplyState::Unknown) => *is = was,
+                (SupplyState::Unknown, _) => {}
+                (was, is) if was == is => {}
+                (was, SupplyState::Absent) => {
+                    changes.push((
+                        VANISHED,
+                        format!("power supply {name} vanished (was {})", state(was)),
+                    ));
+                }
+                (SupplyState::Absent, is) => {
+                    changes.push((APPEARED, format!("power supply {name} appeared ({})", state(is))));
+                }
+                (was, is) => {
+                    let (was, is) = (state(was), state(is));
+                    changes.push((CHANGED, format!("power supply {name} went from {was} to {is}")));
+                }
+            }
+        }
         changes
     }
 
@@ -126,6 +165,17 @@ impl Parts {
     }
 }
 
+fn state(state: SupplyState) -> &'static str {
+    match state {
+        SupplyState::Ok => "ok",
+        SupplyState::Absent => "absent",
+        SupplyState::Faulted => "faulted",
+        SupplyState::InputLost => "input lost",
+        SupplyState::Off => "off",
+        SupplyState::Unknown => "unknown",
+    }
+}
+
 fn who(identity: &Identity) -> String {
     let words: Vec<&str> = [&identity.maker, &identity.model, &identity.serial]
         .into_iter()
@@ -145,7 +195,10 @@ fn sentence((kind, name): &(&'static str, String), who: &str, verb: &str) -> Str
 #[cfg(test)]
 mod tests {
     #![allow(clippy::panic)]
+    use facts::NoData;
+    use facts::Reading;
     use facts::inventory::NumaMemory;
+    use facts::local_bmc::{LocalBmc, LocalSupply};
 
     use super::*;
 
@@ -188,6 +241,51 @@ mod tests {
         assert!(
             vanished.starts_with("part_vanished: memory of NUMA node 1"),
             "{vanished}"
+        );
+    }
+    fn supplied(states: &[(&str, SupplyState)]) -> Parts {
+        let supplies = states.iter().map(|(name, state)| LocalSupply {
+            name: (*name).to_owned(),
+            state: *state,
+            input_watts: Reading::none(NoData::Unsupported),
+            rated_watts: Reading::none(NoData::Unsupported),
+        });
+        Parts::of(&Observation {
+            bmc: Some(LocalBmc {
+                supplies: supplies.collect(),
+                ..LocalBmc::default()
+            }),
+            ..Observation::default()
+        })
+    }
+
+    #[test]
+    fn a_supply_that_fails_is_told_and_one_that_is_not_seen_is_not() {
+        use SupplyState::{Absent, Faulted, InputLost, Ok, Unknown};
+        let mut last = supplied(&[("PS1", Ok), ("PS2", Ok)]);
+        let mut told = Vec::new();
+        for states in [
+            &[("PS1", Ok), ("PS2", InputLost)][..],
+            &[("PS1", Unknown), ("PS2", InputLost)],
+            &[("PS2", Faulted)],
+            &[("PS1", Ok), ("PS2", Absent)],
+            &[],
+            &[("PS1", Faulted), ("PS2", Ok), ("PS3", Ok)],
+        ] {
+            let mut next = supplied(states);
+            told.extend(next.since(&last));
+            last = next;
+        }
+        let told: Vec<(&str, &str)> = told.iter().map(|(kind, words)| (*kind, words.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("part_changed", "power supply PS2 went from ok to input lost"),
+                ("part_changed", "power supply PS2 went from input lost to faulted"),
+                ("part_vanished", "power supply PS2 vanished (was faulted)"),
+                ("part_changed", "power supply PS1 went from ok to faulted"),
+                ("part_appeared", "power supply PS2 appeared (ok)"),
+            ]
         );
     }
 }

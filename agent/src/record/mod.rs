@@ -1,6 +1,5 @@
 //! `busbar-agent record`: a picture of this machine that others may have: what the collectors read, without what names it.
 
-mod archive;
 mod gather;
 mod picture;
 mod secret;
@@ -14,9 +13,9 @@ use std::process::ExitCode;
 
 use collectors::{Root, RootError};
 use facts::Bytes;
+use facts::archive::Archive;
 use facts::mask::Mask;
 
-use archive::Archive;
 use gather::Gathered;
 
 /// The folder in which everything stands.

@@ -1,10 +1,13 @@
 //! The real daemon on port 0: its faces, its configuration, its life and its end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../../../collectors/tests/bmc_stand_in/mod.rs"]
+mod bmc_stand_in;
 mod closed;
 mod configured;
 mod hot;
 mod life;
+mod own_bmc;
 mod placed;
 mod quiet;
 mod served;

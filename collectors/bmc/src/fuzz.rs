@@ -9,10 +9,13 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("ipmi_packet", ipmi::fuzz::packet),
     ("ipmi_handshake", ipmi::fuzz::handshake),
+    ("ipmi_cipher_suites", ipmi::fuzz::cipher_suites),
+    ("ipmi_recording", ipmi::fuzz::recording),
     ("ipmi_answer", ipmi::observe::fuzz::answer),
     ("sdr", ipmi::observe::fuzz::sdr),
     ("fru", ipmi::observe::fuzz::fru),
     ("redfish_power", redfish::observe::fuzz::power),
+    ("redfish_sensors", redfish::observe::fuzz::sensor),
     ("redfish_root", redfish::fuzz::root),
     ("redfish_events", redfish::fuzz::events),
 ];

@@ -101,7 +101,9 @@ proptest! {
         let link = |path: &str| json!({"@odata.id": path});
         put(root, "Chassis", &json!({"Members": [link("/redfish/v1/Chassis/bad"), link("/redfish/v1/Chassis/1")]}));
         put(root, "Chassis/bad", &chassis);
-        put(root, "Chassis/1", &json!({"Id": "1", "Power": link("/redfish/v1/Chassis/1/Power")}));
+        put(root, "Chassis/1", &json!({"Id": "1", "Power": link("/redfish/v1/Chassis/1/Power"),
+            "Thermal": link("/redfish/v1/Chassis/1/Thermal")}));
+        put(root, "Chassis/1/Thermal", &json!({"Temperatures": [bad], "Fans": around}));
         let good = json!({"MemberId": "good", "PowerCapacityWatts": 3000, "SerialNumber": "only-here",
             "Status": {"State": "Enabled", "Health": "OK"}});
         put(root, "Chassis/1/Power", &json!({"PowerSupplies": [good, bad], "Redundancy": around, "PowerControl": around}));
@@ -112,6 +114,7 @@ proptest! {
         for domain in &supplies.domains {
             let _ = Redundancy::of(domain);
         }
+        prop_assert!(runtime().block_on(bmc::sensors(&bmc)).is_ok());
     }
 
     #[test]

@@ -235,7 +235,13 @@ async fn suite_17_is_preferred_and_suite_3_taken_where_it_is_not_spoken() {
     );
     let only = Ipmi::new(sim.endpoint().with_suites(&[17]).unwrap());
     let refused = observe::device(&only).await.unwrap_err();
-    assert!(matches!(refused, IpmiError::NoSuite { .. }), "{refused}");
+    assert!(matches!(refused, IpmiError::NoneOfOurs { .. }), "{refused}");
+    let words = refused.to_string();
+    assert!(
+        words.contains("offers cipher suites 0, 1, 2, 3, 4") && words.contains("expected one of 17"),
+        "{words}"
+    );
+    assert_eq!(only.packets().sessions, 0);
     assert!(sim.endpoint().with_suites(&[0]).is_err());
     let Some((_process, port)) = sim.front().await else {
         return;

@@ -116,7 +116,11 @@ async fn a_silent_peer_is_named_with_what_was_sent() {
         words.contains("no answer to Open Session Request (sent 2 times"),
         "{words}"
     );
-    assert_eq!(ipmi.packets().sent, 2);
+    assert_eq!(
+        ipmi.packets().sent,
+        4,
+        "and its cipher suites were asked for in both headers"
+    );
     drop(silent);
     let nobody = observe::device(&ipmi).await.unwrap_err();
     assert!(nobody.is_unreachable(), "{nobody}");

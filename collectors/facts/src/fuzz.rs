@@ -26,6 +26,9 @@ pub const TARGETS: &[Target] = &[
         let _ = serde_json::from_str::<Power>(&text);
         let _ = serde_json::from_str::<Moment>(&text);
     }),
+    ("archive", |data| {
+        let _ = crate::archive::files(data);
+    }),
     ("inventory", |data| {
         let _ = serde_json::from_slice::<Inventory>(data);
     }),

@@ -1,6 +1,7 @@
 //! What is: the pure nouns of a server and its parts. No file, no socket, no clock, no thread.
 
 mod agreement;
+pub mod archive;
 pub mod cpuset;
 pub mod doubt;
 pub mod drive;

@@ -163,7 +163,7 @@ impl LocalBmcCollector {
         Err(error)
     }
 
-    /// Both ways together: IPMI's supplies before those of Redfish, which are the same ones.
+    /// Both ways together: IPMI's supplies and sensors before those of Redfish, which are the same ones.
     fn together(&mut self, in_band: Option<&(String, in_band::Seen)>, missing: Vec<Missing>) -> Observation {
         let redfish = self.redfish_seen.as_ref();
         let mut bmc = in_band.map_or_else(LocalBmc::default, |(device, seen)| say::of_in_band(device, seen));
@@ -171,9 +171,11 @@ impl LocalBmcCollector {
         if let Some(seen) = redfish.filter(|_| bmc.supplies.is_empty()) {
             bmc.supplies = say::redfish_supplies(&seen.supplies);
         }
-        let sensors = in_band
-            .map(|(_, seen)| sensor::all(&seen.refresh))
-            .unwrap_or_default();
+        let sensors = match (in_band, redfish) {
+            (Some((_, seen)), _) => sensor::all(&seen.refresh),
+            (None, Some(seen)) => sensor::of_redfish(&seen.sensors.sensors),
+            (None, None) => Vec::new(),
+        };
         let meters = [
             in_band.and_then(|(_, seen)| say::dcmi(seen)),
             redfish.and_then(say::redfish_power),

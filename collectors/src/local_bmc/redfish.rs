@@ -1,8 +1,8 @@
-//! The BMC over Redfish, where the configuration names it: what it believes of the node, its supplies, its draw.
+//! The BMC over Redfish, where the configuration names it: what it believes of the node, its supplies, its sensors, its draw.
 
 use std::path::Path;
 
-use bmc::{Bmc, Credentials, Endpoint, NodeFacts, Trust};
+use bmc::{Bmc, Credentials, Endpoint, NodeFacts, Sensors, Trust};
 use facts::NoData;
 use facts::supply::Supplies;
 use tokio::runtime::{Builder, Runtime};
@@ -15,6 +15,7 @@ use crate::collector::CollectError;
 pub(super) struct Seen {
     pub(super) node: NodeFacts,
     pub(super) supplies: Supplies,
+    pub(super) sensors: Sensors,
 }
 
 /// A kept client and its runtime.
@@ -47,7 +48,12 @@ impl Eye {
         let seen = self.runtime.block_on(async {
             let node = bmc::node(&bmc).await?;
             let supplies = bmc::supplies(&bmc).await?;
-            Ok(Seen { node, supplies })
+            let sensors = bmc::sensors(&bmc).await?;
+            Ok(Seen {
+                node,
+                supplies,
+                sensors,
+            })
         });
         seen.map_err(told)
     }

@@ -4,7 +4,7 @@ use bmc::ipmi::observe::{Device, Entry, Inventory, LogInfo, When};
 use bmc::{NodeFacts, ipmi};
 use facts::local_bmc::{ChassisState, EventLog, FruIdentity, LocalBmc, LocalSupply, RedfishSystem};
 use facts::power::{HostMeter, HostPower};
-use facts::supply::Supplies;
+use facts::supply::{Supplies, Supply};
 use facts::{Bytes, Doubt, Identity, Moment, NoData, Power, Reading};
 
 use super::{in_band, redfish, sensor};
@@ -210,9 +210,15 @@ pub(super) fn system(node: &NodeFacts) -> RedfishSystem {
 /// Supplies as Redfish names them, fillers left out.
 pub(super) fn redfish_supplies(supplies: &Supplies) -> Vec<LocalSupply> {
     let all = supplies.domains.iter().flat_map(|domain| &domain.supplies);
-    all.filter(|supply| !supply.is_filler)
-        .map(|supply| LocalSupply {
-            name: supply.label.clone().unwrap_or_else(|| supply.bay.clone()),
+    let all: Vec<&Supply> = all.filter(|supply| !supply.is_filler).collect();
+    // Two chassis may print one label twice.
+    let names = all
+        .iter()
+        .map(|supply| supply.label.clone().unwrap_or_else(|| supply.bay.clone()));
+    all.iter()
+        .zip(sensor::distinct(names))
+        .map(|(supply, name)| LocalSupply {
+            name,
             state: supply.state,
             input_watts: supply.input_watts,
             rated_watts: supply.rated_watts,
@@ -236,6 +242,7 @@ pub(super) fn redfish_power(seen: &redfish::Seen) -> Option<HostPower> {
 /// Doubts of the Redfish client in the house's own words.
 pub(super) fn redfish_doubts(seen: &redfish::Seen) -> Vec<Doubt> {
     let all = seen.node.doubts.iter().chain(&seen.supplies.doubts);
+    let all = all.chain(&seen.sensors.doubts);
     all.take(MOST_DOUBTS)
         .map(|doubt| {
             Doubt::new(

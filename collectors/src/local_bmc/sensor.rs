@@ -1,6 +1,6 @@
 //! Sensor records and readings of the BMC as sensors of the house: each with a name of its own, a place, limits and a state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bmc::ipmi::observe::{Refresh, Sensor as Record, SensorReading, Thresholds, Unit};
 use facts::power::{LimitKind, Sensor, SensorKind, SensorLimit, SensorState};
@@ -58,6 +58,45 @@ pub(super) fn all(refresh: &Refresh) -> Vec<Sensor> {
             })
         })
         .collect()
+}
+
+/// Sensors that Redfish told, under our chip. Of several with one name, the second is ` 2`, and so on.
+pub(super) fn of_redfish(seen: &[Sensor]) -> Vec<Sensor> {
+    let plain = |sensor: &Sensor| attribute::cleaned(sensor.device.as_bytes());
+    let names = distinct(
+        seen.iter()
+            .map(|sensor| plain(sensor).unwrap_or_else(|| "sensor".to_owned())),
+    );
+    let all = seen.iter().zip(names);
+    all.map(|(sensor, device)| Sensor {
+        chip: CHIP.to_owned(),
+        device,
+        value: plausible::judged(sensor.kind, sensor.value),
+        ..sensor.clone()
+    })
+    .collect()
+}
+
+/// Names of which each is one: the second of a kind is ` 2`, and so on, past names that are taken.
+pub(super) fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let names: Vec<String> = names.collect();
+    let mut taken: BTreeSet<String> = names.iter().cloned().collect();
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let of = |name: String| {
+        let count = seen.entry(name.clone()).or_default();
+        *count += 1;
+        if *count == 1 {
+            return name;
+        }
+        loop {
+            let numbered = format!("{name} {count}");
+            if taken.insert(numbered.clone()) {
+                return numbered;
+            }
+            *count += 1;
+        }
+    };
+    names.into_iter().map(of).collect()
 }
 
 /// A name for each sensor. One without a name, and two with one name, are told apart by their numbers.

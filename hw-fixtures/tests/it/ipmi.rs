@@ -77,6 +77,15 @@ fn ipmitool_reads_the_shelf_with_both_suites_and_its_log_tells_of_a_pull() {
             "{sensors}"
         );
     }
+    let ciphers = tool.says("17", &["channel", "getciphers", "ipmi"]);
+    for suite in [
+        ["3 ", "hmac_sha1 ", "hmac_sha1_96", "aes_cbc_128"],
+        ["17 ", "hmac_sha256", "sha256_128", "aes_cbc_128"],
+    ] {
+        let is_it = |line: &str| line.starts_with(suite[0]) && suite.iter().all(|word| line.contains(word));
+        assert!(ciphers.lines().any(is_it), "{suite:?}: {ciphers}");
+    }
+    assert_eq!(ciphers.lines().count(), 3, "a head and two suites: {ciphers}");
     let supplies = tool.says("17", &["sdr", "type", "Power Supply"]);
     assert!(
         supplies.contains("psu-3 Status") && supplies.contains("Presence detected"),

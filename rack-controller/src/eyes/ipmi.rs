@@ -1,7 +1,7 @@
 //! The eye on a BMC over IPMI: one kept session, its sensors and the node's power; what it last said is kept for everyone who asks.
 
 mod page;
-mod supplies;
+pub(crate) mod supplies;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,6 +78,7 @@ fn sum(one: Packets, other: Packets) -> Packets {
         late: one.late.saturating_add(other.late),
         stray: one.stray.saturating_add(other.stray),
         sessions: one.sessions.saturating_add(other.sessions),
+        acts: one.acts.saturating_add(other.acts),
     }
 }
 
@@ -284,7 +285,7 @@ fn facts_of(line: &Line) -> BmcFacts {
 }
 
 /// DCMI's power where it measures; else the one sensor in watts of the board, the power unit or the chassis.
-fn drawn(refresh: &Refresh) -> Reading<Power> {
+pub(crate) fn drawn(refresh: &Refresh) -> Reading<Power> {
     let dcmi = refresh.power.as_ref().filter(|power| power.is_measuring);
     let sensor = || supplies::of_the_board(refresh);
     let watts = dcmi.map(|power| power.current).or_else(sensor);

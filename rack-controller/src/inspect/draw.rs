@@ -76,6 +76,9 @@ pub(super) fn text(report: &Report, paint: Paint) -> String {
         Some(folder) => {
             let _ = writeln!(text, "saved: masked recording {}", folder.display());
         }
+        None if report.ipmi.is_some() => {
+            text.push_str("not saved; `busbar-rack record` keeps a masked recording\n");
+        }
         None => text.push_str("not saved; --save FOLDER keeps a masked recording\n"),
     }
     text
@@ -89,6 +92,9 @@ fn header(report: &Report, paint: Paint) -> String {
     }
     if let Some(version) = &report.redfish_version {
         let _ = write!(text, "  Redfish {version}");
+    }
+    if let Some(version) = &report.ipmi {
+        let _ = write!(text, "  IPMI {version}");
     }
     text.push('\n');
     if let Some(print) = &report.fingerprint {

@@ -1,7 +1,9 @@
 //! `busbar-rack inspect`: what a BMC says of its supplies, what is computed from it, what is doubted; nothing is written there.
 
 mod draw;
+mod ipmi;
 pub(crate) mod mask;
+pub(crate) mod opened;
 mod report;
 pub(crate) mod save;
 pub(crate) mod target;
@@ -9,23 +11,24 @@ pub(crate) mod target;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bmc::{Bmc, BmcError};
+use bmc::Bmc;
+use bmc::ipmi::Ipmi;
 
 pub use report::Report;
 pub use target::{Access, Output};
 
-use target::{Target, WrongTarget};
+use opened::{Failed, Opened};
 
 /// Exit code of the command line: wrong usage.
 const USAGE: u8 = 2;
-/// Exit code of the command line: nobody answers, or somebody else does.
-const UNREACHABLE: u8 = 4;
+/// Who speaks on stderr.
+const WHO: &str = "busbar-rack inspect";
 
-/// Reads a BMC, or a recorded tree of one, and shows its supplies, its redundancy computed beside the one claimed, and doubts.
+/// Reads a BMC, or a recording of one, and shows its supplies, its redundancy computed beside the one claimed, and doubts.
 #[derive(Debug, clap::Args)]
 pub struct InspectArgs {
-    /// The BMC's address (https://HOST) or a folder with a recorded tree
-    #[arg(value_name = "URL|DIR")]
+    /// The BMC's address (https://HOST or ipmi://HOST), or a recording: a folder or FILE.tar
+    #[arg(value_name = "URL|DIR|FILE.tar")]
     pub target: String,
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -43,42 +46,25 @@ pub struct InspectArgs {
 /// # Errors
 /// Where stdout or the recording cannot be written.
 pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
-    let target = match Target::of(&args.target) {
-        Ok(target) => target,
-        Err(wrong) => return Ok(usage(&wrong)),
-    };
     if let Some(folder) = &args.save
         && let Err(error) = save::check(folder)
     {
-        eprintln!("busbar-rack inspect: {error}");
+        eprintln!("{WHO}: {error}");
         return Ok(ExitCode::from(USAGE));
     }
-    let bmc = match target {
-        Target::Dir(dir) => Bmc::open_tree(&dir),
-        Target::Url(url) => match args.access.endpoint(&url) {
-            Ok(endpoint) => Bmc::connect(endpoint).await,
-            Err(wrong) => return Ok(usage(&wrong)),
-        },
-    };
-    let read = match bmc {
-        Ok(bmc) => {
-            if args.save.is_some() {
-                bmc.record();
-            }
-            let read = Report::read(&bmc).await;
-            bmc.close().await;
-            read.map(|report| (report.counted(&bmc), bmc))
+    let report = match opened::open(&args.target, &args.access).await {
+        Ok(Opened::Redfish(bmc)) => over_redfish(&args, bmc).await?,
+        Ok(Opened::Ipmi(_)) if args.save.is_some() => {
+            eprintln!("{WHO}: --save keeps what Redfish says; `busbar-rack record` keeps what IPMI says");
+            return Ok(ExitCode::from(USAGE));
         }
-        Err(error) => Err(error),
+        Ok(Opened::Ipmi(bmc)) => over_ipmi(&bmc).await,
+        Err(failed) => Err(failed),
     };
-    let (mut report, bmc) = match read {
-        Ok(read) => read,
-        Err(error) => return Ok(failed(&error)),
+    let report = match report {
+        Ok(report) => report,
+        Err(failed) => return Ok(failed.told(WHO)),
     };
-    if let Some(folder) = &args.save {
-        save::save(folder, &bmc.recorded())?;
-        report.saved = Some(folder.clone());
-    }
     match args.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
         Output::Text => print!("{}", draw::text(&report, draw::Paint::of_stdout())),
@@ -86,25 +72,28 @@ pub async fn run(args: InspectArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn usage(wrong: &WrongTarget) -> ExitCode {
-    eprintln!("busbar-rack inspect: {wrong}");
-    ExitCode::from(USAGE)
+async fn over_redfish(args: &InspectArgs, bmc: Bmc) -> anyhow::Result<Result<Report, Failed>> {
+    if args.save.is_some() {
+        bmc.record();
+    }
+    let read = Report::read(&bmc).await;
+    bmc.close().await;
+    let mut report = match read {
+        Ok(report) => report.counted(&bmc),
+        Err(error) => return Ok(Err(error.into())),
+    };
+    if let Some(folder) = &args.save {
+        save::save(folder, &bmc.recorded())?;
+        report.saved = Some(folder.clone());
+    }
+    Ok(Ok(report))
 }
 
-pub(crate) fn failed(error: &BmcError) -> ExitCode {
-    eprintln!("busbar-rack inspect: {}", error.whole());
-    if let BmcError::WrongCertificate { seen, .. } = error {
-        eprintln!(
-            "Compare {seen} with what the BMC's own page shows; then give --fingerprint {seen}, or --ca FILE, or --insecure."
-        );
-    }
-    if error.is_unreachable() {
-        ExitCode::from(UNREACHABLE)
-    } else if matches!(error, BmcError::Address { .. }) {
-        ExitCode::from(USAGE)
-    } else {
-        ExitCode::FAILURE
-    }
+async fn over_ipmi(bmc: &Ipmi) -> Result<Report, Failed> {
+    let report = ipmi::read(bmc).await?;
+    // A session that is not closed ends by itself after a minute.
+    let _ = bmc.close().await;
+    Ok(report.counted_over_ipmi(bmc))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bmc::redundancy::{Redundancy, claim_word};
 use bmc::{Bmc, BmcError, NodeFacts};
-use facts::supply::{Doubt, RedundancyClaim, Supply, SupplyDomain};
+use facts::supply::{Doubt, RedundancyClaim, Supplies, Supply, SupplyDomain};
 use facts::{Power, Reading};
 use serde::Serialize;
 
@@ -77,6 +77,8 @@ pub struct Report {
     pub product: Option<String>,
     /// `RedfishVersion`.
     pub redfish_version: Option<String>,
+    /// Version of IPMI and of the BMC's firmware, where it was read over IPMI.
+    pub ipmi: Option<String>,
     /// The certificate that was shown.
     pub fingerprint: Option<String>,
     /// The node behind the BMC, where there is one.
@@ -111,28 +113,41 @@ impl Report {
             Err(error) if error.is_local() => None,
             Err(error) => return Err(error),
         };
+        let root = bmc.root();
+        Ok(Report {
+            vendor: root.vendor.clone(),
+            product: root.product.clone(),
+            redfish_version: root.version.clone(),
+            fingerprint: bmc.fingerprint().map(|print| print.to_string()),
+            ..Report::of(bmc.name(), supplies, node)
+        }
+        .counted(bmc))
+    }
+
+    /// What was computed from supplies and a node; nothing is known of the BMC and of what was sent.
+    pub(super) fn of(source: String, supplies: Supplies, node: Option<NodeFacts>) -> Report {
         let mut doubts = supplies.doubts;
         for doubt in node.iter().flat_map(|node| &node.doubts) {
             if !doubts.contains(doubt) {
                 doubts.push(doubt.clone());
             }
         }
-        let root = bmc.root();
-        Ok(Report {
-            source: bmc.name(),
-            vendor: root.vendor.clone(),
-            product: root.product.clone(),
-            redfish_version: root.version.clone(),
-            fingerprint: bmc.fingerprint().map(|print| print.to_string()),
+        Report {
+            source,
+            vendor: None,
+            product: None,
+            redfish_version: None,
+            ipmi: None,
+            fingerprint: None,
             node,
             redundancy: compare(&supplies.domains),
             domains: supplies.domains.iter().map(domain).collect(),
             supplies: supplies.domains.into_iter().flat_map(rows).collect(),
             doubts,
-            writes_made: bmc.writes_made(),
-            session_requests: bmc.session_requests(),
+            writes_made: 0,
+            session_requests: 0,
             saved: None,
-        })
+        }
     }
 }
 

@@ -2,7 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use bmc::ipmi::Endpoint as IpmiEndpoint;
 use bmc::{Credentials, CredentialsError, Endpoint, Trust};
+
+use crate::config::IPMI;
+
+/// How an archive is called.
+const ARCHIVE: &str = ".tar";
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,19 +42,28 @@ pub struct Access {
     pub insecure: bool,
 }
 
-/// A folder or an address.
+/// An address, or a recording as a folder or an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
+    /// Redfish.
     Url(String),
+    /// IPMI, without its scheme.
+    Ipmi(String),
     Dir(PathBuf),
+    Archive(PathBuf),
 }
 
 /// What was asked for cannot be tried.
 #[derive(Debug, thiserror::Error)]
 pub enum WrongTarget {
-    /// Neither address nor folder.
-    #[error("{0:?} is neither an address (https://HOST) nor a folder with a recorded tree")]
+    /// Neither address nor recording.
+    #[error(
+        "{0:?} is neither an address (https://HOST, ipmi://HOST) nor a folder or FILE.tar with a recorded BMC"
+    )]
     Neither(String),
+    /// IPMI proves both sides by the password.
+    #[error("IPMI needs a user and a password; expected --credentials FILE")]
+    NoCredentials,
     /// The credentials cannot be used.
     #[error("{}", whole(.0))]
     Credentials(#[source] CredentialsError),
@@ -77,14 +92,24 @@ fn whole(error: &CredentialsError) -> String {
 
 impl Target {
     pub(crate) fn of(text: &str) -> Result<Target, WrongTarget> {
+        if let Some(address) = text.strip_prefix(IPMI) {
+            return Ok(Target::Ipmi(address.to_owned()));
+        }
         if text.contains("://") {
             return Ok(Target::Url(text.to_owned()));
         }
-        match Path::new(text).is_dir() {
-            true => Ok(Target::Dir(PathBuf::from(text))),
-            false => Err(WrongTarget::Neither(text.to_owned())),
+        let path = PathBuf::from(text);
+        match () {
+            () if path.is_dir() => Ok(Target::Dir(path)),
+            () if is_archive(&path) && path.is_file() => Ok(Target::Archive(path)),
+            () => Err(WrongTarget::Neither(text.to_owned())),
         }
     }
+}
+
+/// Whether a recording of that name is an archive.
+pub(crate) fn is_archive(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.ends_with(ARCHIVE))
 }
 
 impl Access {
@@ -92,7 +117,7 @@ impl Access {
     ///
     /// # Errors
     /// Where a file cannot be used.
-    pub(crate) fn who(&self) -> Result<Option<Credentials>, WrongTarget> {
+    fn who(&self) -> Result<Option<Credentials>, WrongTarget> {
         let credentials = match (&self.credentials, &self.username, &self.password_file) {
             (Some(file), _, _) => Some(Credentials::load(file)),
             (None, Some(name), Some(file)) => Some(Credentials::with_password_file(name, file)),
@@ -111,6 +136,15 @@ impl Access {
             Some(credentials) => Ok(endpoint.with_credentials(credentials)),
             None => Ok(endpoint),
         }
+    }
+
+    /// The endpoint at this address over IPMI.
+    ///
+    /// # Errors
+    /// Where a file cannot be used, or none says who we are.
+    pub(crate) fn ipmi_endpoint(&self, address: &str) -> Result<IpmiEndpoint, WrongTarget> {
+        let credentials = self.who()?.ok_or(WrongTarget::NoCredentials)?;
+        Ok(IpmiEndpoint::new(address, credentials))
     }
 
     fn trust(&self) -> Result<Trust, WrongTarget> {

@@ -149,7 +149,7 @@ fn read_all(folder: &Path) -> String {
 fn what_is_neither_address_nor_folder_says_so() {
     let message = Target::of("nowhere-to-be-found").unwrap_err().to_string();
     assert!(
-        message.contains("neither an address (https://HOST) nor a folder"),
+        message.contains("neither an address (https://HOST, ipmi://HOST) nor a folder"),
         "{message}"
     );
     assert_eq!(

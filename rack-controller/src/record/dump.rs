@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use bmc::ipmi::command::{
-    Command, GET_DEVICE_ID, GET_FRU_INVENTORY_AREA_INFO, GET_SDR, GET_SEL_ENTRY, READ_FRU_DATA,
+    Command, DCMI_GET_POWER_LIMIT, DCMI_GET_POWER_READING, GET_CHASSIS_STATUS, GET_DEVICE_ID,
+    GET_FRU_INVENTORY_AREA_INFO, GET_SDR, GET_SDR_REPOSITORY_INFO, GET_SEL_ENTRY, GET_SEL_INFO,
+    GET_SENSOR_READING, GET_SENSOR_READING_FACTORS, GET_SENSOR_THRESHOLDS, READ_FRU_DATA,
     RESERVE_SDR_REPOSITORY, Request,
 };
-use bmc::ipmi::observe::{Repository, repository};
-use bmc::ipmi::{Ipmi, IpmiError};
+use bmc::ipmi::observe::{Repository, refresh};
+use bmc::ipmi::{Ipmi, IpmiError, Recording};
 
-use super::fru::{Words, masked};
+use super::words::Words;
+use super::{fru, names};
 
 /// Bounds: as those of the client, and a log of a rack's largest BMC.
 const MOST_RECORDS: usize = 4_096;
@@ -22,17 +25,8 @@ const LAST: u16 = 0xFFFF;
 /// Bytes of a sensor record's header, and of a log entry.
 const HEADER: u8 = 5;
 const ENTRY: usize = 16;
-/// The first record type of the maker's own, in the repository and in the log.
-const MAKERS: u8 = 0xC0;
-
-/// The bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Dump {
-    device: Vec<u8>,
-    pub(super) records: Vec<Vec<u8>>,
-    pub(super) inventories: Vec<(u8, Vec<u8>)>,
-    pub(super) entries: Vec<Vec<u8>>,
-}
+/// Bytes of a device's id before those of the maker's own.
+const DEVICE_NUMBERS: usize = 11;
 
 async fn said(ipmi: &Ipmi, command: Command, data: impl Into<Vec<u8>>) -> Result<Option<Vec<u8>>, IpmiError> {
     let reply = ipmi.call(&Request::new(command, data)).await?;
@@ -44,68 +38,62 @@ fn word(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
 }
 
-impl Dump {
-    /// Reads all of it.
-    ///
-    /// # Errors
-    /// The BMC does not answer.
-    pub(super) async fn read(ipmi: &Ipmi) -> Result<Dump, IpmiError> {
-        let device = ipmi.ask(&Request::new(GET_DEVICE_ID, [])).await?;
-        let known = repository(ipmi).await?;
-        Ok(Dump {
-            device,
-            records: records(ipmi).await?,
-            inventories: inventories(ipmi, &known).await?,
-            entries: entries(ipmi).await?,
-        })
-    }
+/// Answers that are kept as they came: numbers, no names.
+const NUMBERS: [Command; 8] = [
+    GET_CHASSIS_STATUS,
+    GET_SENSOR_READING,
+    GET_SENSOR_READING_FACTORS,
+    GET_SENSOR_THRESHOLDS,
+    DCMI_GET_POWER_READING,
+    DCMI_GET_POWER_LIMIT,
+    GET_SDR_REPOSITORY_INFO,
+    GET_SEL_INFO,
+];
 
-    /// The same without what names a machine or a part.
-    pub(super) fn masked(self) -> Dump {
-        let mut words = Words::default();
-        let empty_makers = |mut bytes: Vec<u8>, kind: usize, from: usize| {
-            if bytes.get(kind).is_some_and(|kind| *kind >= MAKERS) {
-                bytes.iter_mut().skip(from).for_each(|byte| *byte = 0);
-            }
-            bytes
-        };
-        Dump {
-            device: self.device,
-            records: self
-                .records
-                .into_iter()
-                .map(|record| empty_makers(record, 3, usize::from(HEADER)))
-                .collect(),
-            inventories: self
-                .inventories
-                .into_iter()
-                .map(|(id, image)| (id, masked(&image, &mut words)))
-                .collect(),
-            entries: self
-                .entries
-                .into_iter()
-                .map(|entry| empty_makers(entry, 2, 7))
-                .collect(),
-        }
-    }
-
-    /// Names and texts of its files.
-    pub(super) fn files(&self) -> Vec<(String, String)> {
-        let lines = |all: &[Vec<u8>]| all.iter().map(|bytes| hex(bytes) + "\n").collect::<String>();
-        let mut files = vec![
-            ("ipmi/device.hex".to_owned(), hex(&self.device) + "\n"),
-            ("ipmi/sdr.hex".to_owned(), lines(&self.records)),
-            ("ipmi/sel.hex".to_owned(), lines(&self.entries)),
-        ];
-        for (id, image) in &self.inventories {
-            files.push((format!("ipmi/fru-{id}.hex"), hex(image) + "\n"));
-        }
-        files
-    }
+/// Reads all of it.
+///
+/// # Errors
+/// The BMC does not answer.
+pub(super) async fn read(ipmi: &Ipmi) -> Result<Recording, IpmiError> {
+    ipmi.keep_answers();
+    // What an inspection needs comes first, so that the recording gives the same one.
+    let seen = refresh(ipmi).await?;
+    let device = ipmi.ask(&Request::new(GET_DEVICE_ID, [])).await?;
+    let mut answers = ipmi.kept_answers();
+    answers.retain(|question, _| NUMBERS.iter().any(|command| question.is(*command)));
+    Ok(Recording {
+        device,
+        records: records(ipmi).await?,
+        inventories: inventories(ipmi, &seen.repository).await?,
+        entries: entries(ipmi).await?,
+        answers,
+    })
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The same without what names a machine or a part.
+pub(super) fn masked(recording: Recording) -> Recording {
+    let mut words = Words::default();
+    // Once to learn all words: what one inventory names may stand in another, or in a sensor's name.
+    for (_, image) in &recording.inventories {
+        fru::masked(image, &mut words);
+    }
+    let inventories = recording.inventories.iter();
+    let inventories = inventories.map(|(id, image)| (*id, fru::masked(image, &mut words)));
+    let inventories = inventories.collect();
+    let mut device = recording.device;
+    // The maker's own bytes behind the product's number (IPMI 2.0 section 20.1).
+    device.iter_mut().skip(DEVICE_NUMBERS).for_each(|byte| *byte = 0);
+    Recording {
+        device,
+        records: recording
+            .records
+            .into_iter()
+            .map(|record| names::record(record, &mut words))
+            .collect(),
+        inventories,
+        entries: recording.entries.into_iter().map(names::entry).collect(),
+        answers: recording.answers,
+    }
 }
 
 async fn records(ipmi: &Ipmi) -> Result<Vec<Vec<u8>>, IpmiError> {

@@ -1,6 +1,6 @@
 //! A FRU inventory's bytes without what names one part: serial numbers, asset tags, makers' own fields and records.
 
-use std::collections::BTreeMap;
+use super::words::Words;
 
 /// Areas are counted in units of this many bytes.
 const UNIT: usize = 8;
@@ -16,23 +16,8 @@ const MOST_RECORDS: usize = 64;
 const RECORD_HEADER: usize = 5;
 const LAST: u8 = 0x80;
 
-/// Words for what is masked: equal fields become equal words, over all inventories of one BMC.
-#[derive(Debug, Default)]
-pub(super) struct Words(BTreeMap<Vec<u8>, usize>);
-
-impl Words {
-    /// A word of the same length.
-    fn word(&mut self, field: &[u8]) -> Vec<u8> {
-        let next = self.0.len().saturating_add(1);
-        let number = self.0.entry(field.to_vec()).or_insert(next).to_string();
-        let mut word = vec![b'M'; field.len()];
-        let from = field.len().saturating_sub(number.len());
-        let digits = number.bytes().skip(number.len().saturating_sub(field.len()));
-        for (to, digit) in word.iter_mut().skip(from).zip(digits) {
-            *to = digit;
-        }
-        word
-    }
+fn sum(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte))
 }
 
 fn checksum(bytes: &[u8]) -> u8 {
@@ -47,13 +32,15 @@ fn begins(image: &[u8], pointer: usize) -> Option<usize> {
     }
 }
 
-/// Masks the fields of one area but those whose place is `kept`, and sets its checksum anew.
+/// Masks the fields of one area but those whose place is `kept`, and sets its checksum anew: as
+/// wrong as it was, so that what doubts it doubts the recording.
 fn area(image: &mut [u8], from: usize, skip: usize, kept: &[usize], words: &mut Words) {
     let length = usize::from(image.get(from + 1).copied().unwrap_or_default()) * UNIT;
     let end = from.saturating_add(length).min(image.len());
     let Some(area) = image.get_mut(from..end).filter(|area| !area.is_empty()) else {
         return;
     };
+    let wrong = sum(area);
     let last = area.len() - 1;
     let (mut at, mut field) = (skip, 0_usize);
     while at < last {
@@ -61,11 +48,13 @@ fn area(image: &mut [u8], from: usize, skip: usize, kept: &[usize], words: &mut 
             break;
         };
         let (begin, stop) = (at + 1, (at + 1 + usize::from(head & 0x3F)).min(last));
-        if let Some(text) = area.get_mut(begin..stop).filter(|_| !kept.contains(&field)) {
-            let word = match head & ASCII {
-                ASCII => words.word(text),
+        if let Some(text) = area.get_mut(begin..stop) {
+            let word = match (head & ASCII, kept.contains(&field)) {
+                (ASCII, true) => words.without_known(text),
+                (ASCII, false) => words.word(text),
                 // Packed or binary: zeros read as spaces, or as nothing.
-                _ => vec![0; text.len()],
+                (_, true) => text.to_vec(),
+                (_, false) => vec![0; text.len()],
             };
             text.copy_from_slice(&word);
         }
@@ -76,7 +65,7 @@ fn area(image: &mut [u8], from: usize, skip: usize, kept: &[usize], words: &mut 
         rest.fill(0);
     }
     if let Some((check, before)) = area.split_last_mut() {
-        *check = checksum(before);
+        *check = checksum(before).wrapping_add(wrong);
     }
 }
 
@@ -92,18 +81,19 @@ fn records(image: &mut [u8], from: usize) {
         let end = begin.saturating_add(length).min(image.len());
         // A management access record holds addresses, names and a UUID.
         if kind >= MAKERS || kind == 0x03 {
-            let Some(data) = image.get_mut(begin..end) else {
+            let Some((head, data)) = image
+                .get_mut(at..end)
+                .and_then(|all| all.split_at_mut_checked(RECORD_HEADER))
+            else {
                 return;
             };
+            let (wrong, wrong_head) = (sum(data), sum(head));
             data.fill(0);
-            let sum = checksum(data);
-            if let Some(head) = image.get_mut(at..begin) {
-                let [kind, flags, length, check, whole] = head else {
-                    return;
-                };
-                *check = sum;
-                *whole = checksum(&[*kind, *flags, *length, sum]);
-            }
+            let [kind, flags, length, check, whole] = head else {
+                return;
+            };
+            *check = check.wrapping_add(wrong);
+            *whole = checksum(&[*kind, *flags, *length, *check]).wrapping_add(wrong_head);
         }
         if flags & LAST != 0 {
             return;

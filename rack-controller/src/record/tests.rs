@@ -11,7 +11,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::fru::{Words, masked};
+use super::fru::masked;
+use super::words::Words;
 use crate::inspect::mask::Mask;
 
 fn checksum(bytes: &[u8]) -> u8 {
@@ -56,6 +57,17 @@ fn an_inventory_keeps_its_model_and_loses_its_serial_number() {
     );
     assert!(text(&two).contains("MMMMMMM3"), "different stays different");
     assert_eq!(checksum(&one[8..]), 0, "the area's checksum is right");
+}
+
+#[test]
+fn a_wrong_checksum_stays_wrong() {
+    let mut image = product(&["Maker", "Model", "Part-7", "2.1", "SN-4711-0815", "asset-99"]);
+    *image.last_mut().unwrap() ^= 5;
+    let before = checksum(&image[8..]);
+    assert_ne!(before, 0);
+    let clean = masked(&image, &mut Words::default());
+    assert_ne!(clean, image);
+    assert_eq!(checksum(&clean[8..]), before);
 }
 
 proptest! {

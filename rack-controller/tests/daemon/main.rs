@@ -12,4 +12,5 @@ mod faults;
 mod house;
 mod ipmi;
 mod observe;
+mod pictures;
 mod power;

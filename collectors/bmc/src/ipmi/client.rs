@@ -13,6 +13,7 @@ use super::error::IpmiError;
 use super::in_band::InBand;
 use super::line::{Line, Way};
 use super::observe::Repository;
+use super::recorded::{Answers, Question, Recording};
 use super::suite::Suite;
 
 /// How often a command that only reads is sent again after the BMC said that it is busy.
@@ -21,6 +22,9 @@ const BUSY_TRIES: u32 = 3;
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// Completion codes that mean *later*: node busy, timeout inside the BMC.
 const BUSY: [u8; 2] = [0xC0, 0xC3];
+
+/// Answers that are kept for a recording: those of 4096 sensor records in pieces, and of their sensors.
+const MOST_KEPT: usize = 1 << 16;
 
 /// What a BMC answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub struct Ipmi {
     way: Way,
     line: Mutex<Option<Line>>,
     counts: Arc<Counts>,
+    /// What was answered, where that is kept.
+    kept: std::sync::Mutex<Option<Answers>>,
     /// The sensor records, as read last.
     pub(super) repository: Mutex<Option<Arc<Repository>>>,
 }
@@ -51,8 +57,14 @@ impl Ipmi {
         Ipmi::by(Way::InBand(place))
     }
 
+    /// A client of a recorded BMC; `name` is what errors call it. Nothing is sent anywhere.
+    pub fn recorded(name: impl Into<String>, recording: Recording) -> Ipmi {
+        Ipmi::by(Way::Recorded(name.into(), Arc::new(recording)))
+    }
+
     fn by(way: Way) -> Ipmi {
         Ipmi {
+            kept: std::sync::Mutex::new(None),
             way,
             line: Mutex::new(None),
             counts: Arc::default(),
@@ -86,6 +98,9 @@ impl Ipmi {
         let mut kept = line.is_some();
         let mut busy = 0;
         loop {
+            if request.command.repeat == Repeat::Act {
+                self.counts.acted();
+            }
             if line.is_none() {
                 *line = Some(Line::open(&self.way, &self.counts).await?);
             }
@@ -107,11 +122,27 @@ impl Ipmi {
                 tokio::time::sleep(BUSY_PAUSE).await;
                 continue;
             }
-            return Ok(Reply {
-                completion: answer.completion,
-                data: answer.data,
-            });
+            if let Some(kept) = self.answers().as_mut().filter(|kept| kept.len() < MOST_KEPT) {
+                kept.insert(Question::of(request), answer.clone());
+            }
+            return Ok(answer);
         }
+    }
+
+    /// Keeps from now on what is answered, for a recording.
+    pub fn keep_answers(&self) {
+        self.answers().get_or_insert_default();
+    }
+
+    /// What was answered since.
+    pub fn kept_answers(&self) -> Answers {
+        self.answers().clone().unwrap_or_default()
+    }
+
+    fn answers(&self) -> std::sync::MutexGuard<'_, Option<Answers>> {
+        self.kept
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// As `call`, and an error code of the BMC is an error.
@@ -152,7 +183,7 @@ impl Ipmi {
         let line = self.line.lock().await.take();
         match line {
             Some(Line::Session(session)) => session.close().await,
-            Some(Line::Handle(_)) | None => Ok(()),
+            Some(Line::Handle(_) | Line::Recorded(_)) | None => Ok(()),
         }
     }
 

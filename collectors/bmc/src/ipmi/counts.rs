@@ -11,6 +11,7 @@ pub(super) struct Counts {
     late: AtomicU64,
     stray: AtomicU64,
     opened: AtomicU64,
+    acted: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -28,6 +29,8 @@ pub struct Packets {
     pub stray: u64,
     /// Sessions opened.
     pub sessions: u64,
+    /// Commands asked for that change something; the end of a session is none.
+    pub acts: u64,
 }
 
 impl Counts {
@@ -55,6 +58,10 @@ impl Counts {
         self.opened.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn acted(&self) {
+        self.acted.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn now(&self) -> Packets {
         Packets {
             sent: self.sent.load(Ordering::Relaxed),
@@ -63,6 +70,7 @@ impl Counts {
             late: self.late.load(Ordering::Relaxed),
             stray: self.stray.load(Ordering::Relaxed),
             sessions: self.opened.load(Ordering::Relaxed),
+            acts: self.acted.load(Ordering::Relaxed),
         }
     }
 }

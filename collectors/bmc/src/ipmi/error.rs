@@ -53,6 +53,18 @@ pub enum IpmiError {
         /// What came instead, if anything: begins with a comma.
         strays: String,
     },
+    /// The BMC's own list has none of our cipher suites.
+    #[error(
+        "{address}: offers cipher suites {there}; expected one of {ours} to be enabled there (suite 0 is never used: it proves neither the user nor the BMC)"
+    )]
+    NoneOfOurs {
+        /// The BMC.
+        address: String,
+        /// What it lists.
+        there: String,
+        /// What we would have taken.
+        ours: String,
+    },
     /// None of our cipher suites is spoken there.
     #[error("{address}: refused {offered}, the last with status {status:02X}h ({meaning}); expected one of them to be enabled", meaning = status_meaning(*status))]
     NoSuite {
@@ -153,7 +165,8 @@ impl IpmiError {
         match self {
             IpmiError::Unreachable { .. } | IpmiError::Silent { .. } => NoData::Timeout,
             IpmiError::Device { source, .. } => of_device(source),
-            IpmiError::NoSuite { .. }
+            IpmiError::NoneOfOurs { .. }
+            | IpmiError::NoSuite { .. }
             | IpmiError::Handshake { .. }
             | IpmiError::Unproven { .. }
             | IpmiError::Refused { .. } => NoData::Refused,

@@ -3,8 +3,9 @@
 use zeroize::Zeroizing;
 
 use super::rakp::Handshake;
+use super::recorded::Recording;
 use super::suite::{AES_BLOCK, Suite};
-use super::{message, wire};
+use super::{cipher, message, wire};
 
 /// What a datagram of anybody may hold.
 pub(crate) fn packet(data: &[u8]) {
@@ -12,6 +13,7 @@ pub(crate) fn packet(data: &[u8]) {
         let _ = message::decode(clear.payload);
     }
     let _ = message::decode(data);
+    let _ = wire::read_outside(data).map(message::decode);
     for suite in [Suite::Three, Suite::Seventeen] {
         let keys = wire::Keys {
             suite,
@@ -48,4 +50,24 @@ pub(crate) fn handshake(data: &[u8]) {
             "nobody proves a session by chance"
         );
     }
+}
+
+/// A file of a recording; the first byte chooses which.
+pub(crate) fn recording(data: &[u8]) {
+    let Some((which, text)) = data.split_first() else {
+        return;
+    };
+    let name = ["sdr", "sel", "answers", "fru-0"]
+        .get(usize::from(which % 4))
+        .unwrap_or(&"device");
+    let files = [
+        ("ipmi/device.hex".to_owned(), b"20".to_vec()),
+        (format!("ipmi/{name}.hex"), text.to_vec()),
+    ];
+    let _ = Recording::of(&files.into());
+}
+
+/// What a BMC may list as its cipher suites.
+pub(crate) fn cipher_suites(data: &[u8]) {
+    drop(cipher::parse(data));
 }

@@ -1,14 +1,15 @@
-//! The two ways to a BMC, and an open line on one of them: a session over LAN, or a handle of the kernel's device.
+//! The ways to a BMC, and an open line on one of them: a session over LAN, a handle of the kernel's device, or a recording.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::client::Reply;
 use super::command::Request;
 use super::counts::Counts;
 use super::endpoint::Endpoint;
 use super::error::IpmiError;
 use super::in_band::{Handle, InBand};
-use super::message::Answer;
+use super::recorded::Recording;
 use super::session::Session;
 use super::suite::Suite;
 
@@ -18,6 +19,8 @@ pub(super) enum Way {
     Lan(Box<Endpoint>),
     /// From inside the node.
     InBand(InBand),
+    /// Not at all: a recording of it, with a name.
+    Recorded(String, Arc<Recording>),
 }
 
 impl Way {
@@ -26,6 +29,7 @@ impl Way {
         match self {
             Way::Lan(endpoint) => &endpoint.address,
             Way::InBand(place) => place.shown(),
+            Way::Recorded(name, _) => name,
         }
     }
 
@@ -35,6 +39,7 @@ impl Way {
         match self {
             Way::Lan(_) => true,
             Way::InBand(_) => !matches!(error, IpmiError::Silent { .. }),
+            Way::Recorded(..) => false,
         }
     }
 }
@@ -45,6 +50,8 @@ pub(super) enum Line {
     Session(Box<Session>),
     /// A handle of the device.
     Handle(Handle),
+    /// A recording.
+    Recorded(Arc<Recording>),
 }
 
 impl Line {
@@ -52,20 +59,26 @@ impl Line {
         match way {
             Way::Lan(endpoint) => Ok(Line::Session(Box::new(Session::open(endpoint, counts).await?))),
             Way::InBand(place) => Handle::open(place, counts).map(Line::Handle),
+            Way::Recorded(_, recording) => Ok(Line::Recorded(Arc::clone(recording))),
         }
     }
 
-    pub(super) async fn call(&mut self, request: &Request) -> Result<Answer, IpmiError> {
-        match self {
-            Line::Session(session) => session.call(request).await,
-            Line::Handle(handle) => handle.call(request).await,
-        }
+    pub(super) async fn call(&mut self, request: &Request) -> Result<Reply, IpmiError> {
+        let answer = match self {
+            Line::Session(session) => session.call(request).await?,
+            Line::Handle(handle) => handle.call(request).await?,
+            Line::Recorded(recording) => return Ok(recording.answer(request)),
+        };
+        Ok(Reply {
+            completion: answer.completion,
+            data: answer.data,
+        })
     }
 
     pub(super) fn suite(&self) -> Option<Suite> {
         match self {
             Line::Session(session) => Some(session.suite()),
-            Line::Handle(_) => None,
+            Line::Handle(_) | Line::Recorded(_) => None,
         }
     }
 
@@ -73,7 +86,7 @@ impl Line {
     pub(super) fn idle(&self) -> Option<Duration> {
         match self {
             Line::Session(session) => Some(session.idle()),
-            Line::Handle(_) => None,
+            Line::Handle(_) | Line::Recorded(_) => None,
         }
     }
 }

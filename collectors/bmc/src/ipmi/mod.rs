@@ -2,6 +2,7 @@
 
 pub mod act;
 mod bytes;
+mod cipher;
 mod client;
 pub mod command;
 mod counts;
@@ -15,6 +16,7 @@ mod message;
 pub mod observe;
 mod peer;
 mod rakp;
+mod recorded;
 mod session;
 mod suite;
 mod wire;
@@ -25,4 +27,5 @@ pub use counts::Packets;
 pub use endpoint::{Endpoint, Kg, Limits, Privilege};
 pub use error::IpmiError;
 pub use in_band::InBand;
+pub use recorded::{Answers, NotARecording, Question, Recording};
 pub use suite::{Suite, SuiteError};

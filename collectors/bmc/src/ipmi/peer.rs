@@ -98,24 +98,35 @@ impl Peer {
         mut read: impl FnMut(&[u8]) -> Result<T, Failed>,
     ) -> Result<Result<T, Failed>, IpmiError> {
         let packet = wire::clear(kind, payload);
+        self.exchange((act, tries), &packet, |came| {
+            let clear = wire::read_clear(came)?;
+            if clear.kind != kind + 1 {
+                let got = format!("{:02x}h", clear.kind);
+                return Err(DecodeError::wrong("the payload type", got, "that of the answer").into());
+            }
+            read(clear.payload)
+        })
+        .await
+    }
+
+    /// One packet outside of a session: sends it until the packet comes that `read` takes.
+    pub(super) async fn exchange<T>(
+        &self,
+        (act, tries): (&'static str, u32),
+        packet: &[u8],
+        mut read: impl FnMut(&[u8]) -> Result<T, Failed>,
+    ) -> Result<Result<T, Failed>, IpmiError> {
         let mut strays = Strays::default();
         let mut buffer = vec![0; MAX_DATAGRAM];
         for attempt in 0..tries {
             if attempt > 0 {
                 self.counts.resent();
             }
-            self.send(act, &packet).await?;
+            self.send(act, packet).await?;
             let deadline = Instant::now() + self.wait;
             while let Some(length) = self.receive(act, &mut buffer, deadline).await? {
                 let came = buffer.get(..length).unwrap_or_default();
-                let answer = wire::read_clear(came).map_err(Failed::from).and_then(|clear| {
-                    if clear.kind != kind + 1 {
-                        let got = format!("{:02x}h", clear.kind);
-                        return Err(DecodeError::wrong("the payload type", got, "that of the answer").into());
-                    }
-                    read(clear.payload)
-                });
-                match answer {
+                match read(came) {
                     Err(Failed::Stray(error)) => strays.add(error, &self.counts),
                     settled => return Ok(settled),
                 }

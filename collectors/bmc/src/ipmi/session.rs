@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::bytes::DecodeError;
+use super::cipher;
 use super::command::{CLOSE_SESSION, Repeat, Request, SET_SESSION_PRIVILEGE_LEVEL};
 use super::counts::Counts;
 use super::endpoint::Endpoint;
@@ -40,11 +41,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Opens a session with the first of our suites that the BMC speaks, and raises its privilege.
+    /// Opens a session with the strongest of our suites that the BMC offers, and raises its privilege.
     pub(super) async fn open(endpoint: &Endpoint, counts: &Arc<Counts>) -> Result<Session, IpmiError> {
         endpoint.check()?;
         let mut refused = 0;
-        for suite in &endpoint.suites {
+        let suites = cipher::worth_an_offer(endpoint, counts).await?;
+        for suite in &suites {
             let peer = Peer::reach(endpoint, counts).await?;
             let mut handshake = greet(endpoint, *suite)?;
             match offer(&peer, endpoint, &mut handshake).await? {
@@ -52,7 +54,7 @@ impl Session {
                 None => return prove(peer, endpoint, handshake).await,
             }
         }
-        let offered: Vec<String> = endpoint.suites.iter().map(Suite::to_string).collect();
+        let offered: Vec<String> = suites.iter().map(Suite::to_string).collect();
         Err(IpmiError::NoSuite {
             address: endpoint.address.clone(),
             offered: offered.join(" and "),

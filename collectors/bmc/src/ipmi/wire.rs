@@ -9,6 +9,10 @@ use super::suite::{AES_BLOCK, Suite, decrypt, encrypt};
 const RMCP: [u8; 4] = [0x06, 0x00, 0xFF, 0x07];
 /// The authentication type of RMCP+.
 const RMCP_PLUS: u8 = 0x06;
+/// The authentication type of a packet with the header of IPMI 1.5 that proves nothing.
+const NO_PROOF: u8 = 0x00;
+/// An IPMI message in the clear.
+const MESSAGE: u8 = 0x00;
 /// An IPMI message, encrypted and authenticated.
 const SEALED_MESSAGE: u8 = 0xC0;
 /// What stands before the integrity check.
@@ -46,6 +50,58 @@ pub(super) fn read_clear(packet: &[u8]) -> Result<Clear<'_>, DecodeError> {
         ));
     }
     Ok(Clear { kind, payload })
+}
+
+/// The header around a message outside of a session. BMCs differ in which of them they answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Header {
+    /// Of IPMI 2.0.
+    Plus,
+    /// Of IPMI 1.5.
+    Old,
+}
+
+/// A message outside of a session.
+pub(super) fn outside(header: Header, message: &[u8]) -> Vec<u8> {
+    match header {
+        Header::Plus => clear(MESSAGE, message),
+        Header::Old => {
+            let mut packet = RMCP.to_vec();
+            packet.push(NO_PROOF);
+            packet.extend_from_slice(&[0; 8]);
+            packet.push(u8::try_from(message.len()).unwrap_or(u8::MAX));
+            packet.extend_from_slice(message);
+            packet
+        }
+    }
+}
+
+/// The message of a packet outside of a session, whichever header it has.
+pub(super) fn read_outside(packet: &[u8]) -> Result<&[u8], DecodeError> {
+    if packet.get(RMCP.len()) != Some(&NO_PROOF) {
+        let Clear { kind, payload } = read_clear(packet)?;
+        return match kind {
+            MESSAGE => Ok(payload),
+            other => Err(DecodeError::wrong(
+                "the payload type",
+                format!("{other:02x}h"),
+                "a message",
+            )),
+        };
+    }
+    let mut bytes = Bytes::of("a packet of IPMI 1.5", packet);
+    let rmcp: [u8; 4] = bytes.array()?;
+    bytes.skip(5)?;
+    let session = bytes.u32()?;
+    if (rmcp[0], rmcp[3], session) != (RMCP[0], RMCP[3], 0) {
+        return Err(DecodeError::wrong(
+            "a packet",
+            dump(packet),
+            "one outside of a session",
+        ));
+    }
+    let length = bytes.u8()?;
+    bytes.take(usize::from(length))
 }
 
 /// The keys of one session, forgotten when dropped.
@@ -178,6 +234,21 @@ mod tests {
         assert!(read_clear(&keys(Suite::Three).seal(1, 1, [0; 16], b"x")).is_err());
     }
 
+    #[test]
+    fn a_message_outside_of_a_session_has_either_header() {
+        for header in [Header::Plus, Header::Old] {
+            let packet = outside(header, b"a message");
+            assert_eq!(read_outside(&packet).unwrap(), b"a message");
+            for length in 0..packet.len() {
+                assert!(read_outside(packet.get(..length).unwrap()).is_err());
+            }
+        }
+        assert!(read_outside(&clear(0x11, b"a handshake")).is_err());
+        let mut within = outside(Header::Old, b"a message");
+        *within.get_mut(9).unwrap() = 7;
+        assert!(read_outside(&within).is_err(), "it is of a session");
+    }
+
     proptest! {
         #[test]
         fn any_datagram_is_a_packet_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..96), like in any::<bool>()) {
@@ -186,6 +257,7 @@ mod tests {
                 packet.splice(0..0, [6, 0, 0xFF, 7, 6]);
             }
             let _ = read_clear(&packet);
+            let _ = read_outside(&packet);
             let _ = keys(Suite::Three).open(0, &packet);
             let _ = keys(Suite::Seventeen).open(0, &packet);
         }

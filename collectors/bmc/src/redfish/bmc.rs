@@ -22,7 +22,7 @@ const MAX_RECORDED: usize = 2048;
 #[derive(Debug)]
 pub(super) enum Source {
     Http(Box<Http>),
-    Dir(Tree),
+    Tree(Tree),
 }
 
 #[derive(Debug)]
@@ -73,13 +73,24 @@ impl Bmc {
     /// # Errors
     /// Where there is no such tree.
     pub fn open_tree(dir: &Path) -> Result<Bmc, BmcError> {
-        let tree = Tree::open(dir)?;
+        Tree::open(dir).map(Bmc::of_tree)
+    }
+
+    /// Opens a recorded tree that is packed: the files of the archive at `path`, each by its path within.
+    ///
+    /// # Errors
+    /// Where there is no such tree among them.
+    pub fn open_archive(path: &Path, files: BTreeMap<String, Vec<u8>>) -> Result<Bmc, BmcError> {
+        Tree::of_archive(path, files).map(Bmc::of_tree)
+    }
+
+    fn of_tree(tree: Tree) -> Bmc {
         let doubts = Doubts::default();
         let root = match tree.get(SERVICE_ROOT) {
             Ok(value) => Root::read(&Fields::of(&value, SERVICE_ROOT, &doubts)),
             Err(error) => Root::unread(&error, &doubts),
         };
-        Ok(Bmc::new(Source::Dir(tree), root, doubts))
+        Bmc::new(Source::Tree(tree), root, doubts)
     }
 
     fn new(source: Source, root: Root, doubts: Doubts) -> Bmc {
@@ -111,7 +122,7 @@ impl Bmc {
     pub fn name(&self) -> String {
         match self.source() {
             Source::Http(http) => http.origin.clone(),
-            Source::Dir(tree) => tree.root().display().to_string(),
+            Source::Tree(tree) => tree.place().display().to_string(),
         }
     }
 
@@ -134,7 +145,7 @@ impl Bmc {
     async fn read(&self, path: &str, fresh: bool) -> Result<Arc<Value>, BmcError> {
         let value = match self.source() {
             Source::Http(http) => http.get(path, fresh, false).await?.value,
-            Source::Dir(tree) => Arc::new(tree.get(path)?),
+            Source::Tree(tree) => Arc::new(tree.get(path)?),
         };
         let mut recording = self
             .inner
@@ -152,7 +163,7 @@ impl Bmc {
     pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<(), BmcError> {
         match self.source() {
             Source::Http(http) => http.patch(path, body).await,
-            Source::Dir(tree) => Err(BmcError::Refused {
+            Source::Tree(tree) => Err(BmcError::Refused {
                 resource: tree.name(path),
                 why: "a recorded tree cannot be changed".to_owned(),
             }),
@@ -163,7 +174,7 @@ impl Bmc {
     pub fn name_of(&self, path: &str) -> String {
         match self.source() {
             Source::Http(_) => path.to_owned(),
-            Source::Dir(tree) => tree.name(path),
+            Source::Tree(tree) => tree.name(path),
         }
     }
 
@@ -191,7 +202,7 @@ impl Bmc {
     pub fn writes_made(&self) -> u64 {
         match self.source() {
             Source::Http(http) => http.writes(),
-            Source::Dir(_) => 0,
+            Source::Tree(_) => 0,
         }
     }
 
@@ -199,7 +210,7 @@ impl Bmc {
     pub fn session_requests(&self) -> u64 {
         match self.source() {
             Source::Http(http) => http.session_requests(),
-            Source::Dir(_) => 0,
+            Source::Tree(_) => 0,
         }
     }
 
@@ -207,7 +218,7 @@ impl Bmc {
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         match self.source() {
             Source::Http(http) => http.fingerprint(),
-            Source::Dir(_) => None,
+            Source::Tree(_) => None,
         }
     }
 

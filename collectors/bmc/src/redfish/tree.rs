@@ -1,5 +1,6 @@
-//! A recorded tree in a directory: one `index.json` a resource, read as if a BMC had answered it.
+//! A recorded tree in a directory or an archive: one `index.json` a resource, read as if a BMC had answered it.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,11 +15,25 @@ const INDEX: &str = "index.json";
 /// The longest recorded resource that is read; as long as what is taken from a BMC.
 const MAX_FILE_BYTES: u64 = 8 << 20;
 
+/// What stands right below `/redfish/v1` in every recording.
+const FOLDERS: [&str; 5] = [
+    "Chassis",
+    "Systems",
+    "Managers",
+    "SessionService",
+    "PowerEquipment",
+];
+/// Why something is no tree.
+const EXPECTED: &str =
+    "expected redfish/v1 in it, or folders such as Chassis and Systems with an index.json each";
+
 /// A recorded tree, read-only.
 #[derive(Debug)]
 pub(super) struct Tree {
-    /// The folder that stands for `/redfish/v1`.
+    /// What stands for `/redfish/v1`: a folder, or its name within an archive.
     root: PathBuf,
+    /// The archive and its files, where it is one.
+    archive: Option<(PathBuf, BTreeMap<String, Vec<u8>>)>,
 }
 
 impl Tree {
@@ -32,22 +47,37 @@ impl Tree {
             return Err(not("there is no such folder"));
         }
         let below = [dir.join("redfish/v1"), dir.join("v1"), dir.to_owned()];
-        let root = below.into_iter().find(|root| {
-            [
-                "Chassis",
-                "Systems",
-                "Managers",
-                "SessionService",
-                "PowerEquipment",
-            ]
-            .iter()
-            .any(|folder| root.join(folder).is_dir())
-        });
+        let root = below
+            .into_iter()
+            .find(|root| FOLDERS.iter().any(|folder| root.join(folder).is_dir()));
         match root {
-            Some(root) => Ok(Tree { root }),
-            None => Err(not(
-                "expected redfish/v1 in it, or folders such as Chassis and Systems with an index.json each",
-            )),
+            Some(root) => Ok(Tree { root, archive: None }),
+            None => Err(not(EXPECTED)),
+        }
+    }
+
+    /// The same in the files of an archive, wherever in it the tree begins.
+    pub(super) fn of_archive(path: &Path, files: BTreeMap<String, Vec<u8>>) -> Result<Tree, BmcError> {
+        let root_of = |file: &String| {
+            let mut parts = file.split('/').scan(0, |at, part| {
+                let begins = *at;
+                *at += part.len() + 1;
+                Some((begins, part))
+            });
+            let (begins, folder) = parts.find(|(_, part)| FOLDERS.contains(part))?;
+            let is_within = file.len() > begins + folder.len();
+            is_within.then(|| file.get(..begins).map(str::to_owned)).flatten()
+        };
+        let root = files.keys().filter_map(root_of).min_by_key(String::len);
+        match root {
+            Some(root) => Ok(Tree {
+                root: PathBuf::from(root),
+                archive: Some((path.to_owned(), files)),
+            }),
+            None => Err(BmcError::NotATree {
+                path: path.to_owned(),
+                why: EXPECTED.to_owned(),
+            }),
         }
     }
 
@@ -76,9 +106,20 @@ impl Tree {
             source,
         };
         let mut text = Vec::new();
-        std::fs::File::open(&file)
-            .and_then(|open| open.take(MAX_FILE_BYTES + 1).read_to_end(&mut text))
-            .map_err(failed)?;
+        match &self.archive {
+            None => std::fs::File::open(&file)
+                .and_then(|open| open.take(MAX_FILE_BYTES + 1).read_to_end(&mut text))
+                .map(|_| ()),
+            Some((_, files)) => match file.to_str().and_then(|file| files.get(file)) {
+                Some(found) => found
+                    .as_slice()
+                    .take(MAX_FILE_BYTES + 1)
+                    .read_to_end(&mut text)
+                    .map(|_| ()),
+                None => Err(std::io::ErrorKind::NotFound.into()),
+            },
+        }
+        .map_err(failed)?;
         if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
             return Err(not(format!("longer than {MAX_FILE_BYTES} bytes")));
         }
@@ -99,8 +140,12 @@ impl Tree {
             .map_or_else(|| path.to_owned(), |file| format!("{}{fragment}", file.display()))
     }
 
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+    /// The folder, or the archive.
+    pub(super) fn place(&self) -> &Path {
+        match &self.archive {
+            None => &self.root,
+            Some((path, _)) => path,
+        }
     }
 }
 

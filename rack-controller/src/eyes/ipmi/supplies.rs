@@ -105,7 +105,7 @@ fn supply(
 }
 
 /// All supplies as one domain; none where the BMC has no sensor of one.
-pub(super) fn of(
+pub(crate) fn of(
     refresh: &Refresh,
     inventories: &BTreeMap<u8, Inventory>,
     lit: &BTreeSet<String>,

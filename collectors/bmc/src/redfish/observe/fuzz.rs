@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{judge, list};
+use super::{judge, list, sensors};
 use crate::redfish::schema::Doubts;
 
 /// A legacy `Power`: no supply may be worth more than what it says somewhere.
@@ -17,4 +17,11 @@ pub(crate) fn power(data: &[u8]) {
         let _ = judge::rated(said, "any", &doubts);
     }
     let _ = doubts.take();
+}
+
+/// A `Thermal`, a `Power` or a `Sensor`.
+pub(crate) fn sensor(data: &[u8]) {
+    if let Ok(value) = serde_json::from_slice::<Value>(data) {
+        sensors::any(&value);
+    }
 }

@@ -1,4 +1,4 @@
-//! What a BMC says, as facts: its supplies by independent domain, and its node.
+//! What a BMC says, as facts: its supplies by independent domain, its sensors, and its node.
 
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
@@ -6,7 +6,9 @@ mod judge;
 mod list;
 mod node;
 mod place;
+mod sensors;
 mod supplies;
 
 pub use node::{NodeFacts, PowerLimit, node};
+pub use sensors::{Sensors, sensors};
 pub use supplies::supplies;

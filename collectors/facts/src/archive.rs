@@ -1,5 +1,6 @@
-//! A tar archive in the ustar format (POSIX.1-1988), written by hand: folders, files and links, nothing else.
+//! A tar archive in the ustar format (POSIX.1-1988), written and read by hand: folders, files and links, nothing else.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// All of the format is in blocks of this size.
@@ -96,6 +97,73 @@ impl<W: Write> Archive<W> {
     }
 }
 
+/// Bytes that are no archive of files.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no tar archive: byte {at}: {why}")]
+pub struct NotAnArchive {
+    /// Where.
+    pub at: usize,
+    /// What is wrong there, and what was expected.
+    pub why: &'static str,
+}
+
+/// The files of an archive by their paths; folders and links are left out, and of two files with one path the last counts.
+/// Nothing is written anywhere, so a path may be anything.
+///
+/// # Errors
+/// Where a header is none, or the archive ends within a file.
+pub fn files(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, NotAnArchive> {
+    let mut files = BTreeMap::new();
+    let mut long = None;
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let not = |why| NotAnArchive { at, why };
+        let Some((header, rest)) = rest.split_first_chunk::<BLOCK>() else {
+            return Err(not("it ends within a header; expected 512 bytes"));
+        };
+        if header.iter().all(|byte| *byte == 0) {
+            break;
+        }
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        let own: u32 = header.iter().skip(148).take(8).map(|byte| u32::from(*byte)).sum();
+        if octal(header.get(148..156)) != usize::try_from(sum - own + 8 * u32::from(b' ')).ok() {
+            return Err(not("the header's checksum is wrong"));
+        }
+        let size = octal(header.get(124..136)).ok_or(not("the size is no octal number"))?;
+        let contents = rest.get(..size).ok_or(not("it ends within a file"))?;
+        match header.get(156) {
+            Some(b'L') => long = Some(text(contents)),
+            Some(b'0' | 0) => {
+                let (prefix, name) = (
+                    text(header.get(345..500).unwrap_or_default()),
+                    text(header.get(..NAME).unwrap_or_default()),
+                );
+                // GNU's own format has times where ustar has the prefix.
+                let is_ustar = header.get(257..263) == Some(b"ustar\0".as_slice());
+                let whole = match prefix.is_empty() || !is_ustar {
+                    true => name,
+                    false => format!("{prefix}/{name}"),
+                };
+                files.insert(long.take().unwrap_or(whole), contents.to_vec());
+            }
+            _ => long = None,
+        }
+        at += BLOCK + size.next_multiple_of(BLOCK);
+    }
+    Ok(files)
+}
+
+/// A text that ends at the first zero byte.
+fn text(bytes: &[u8]) -> String {
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+fn octal(field: Option<&[u8]>) -> Option<usize> {
+    let text = text(field?);
+    usize::from_str_radix(text.trim(), 8).ok()
+}
+
 /// A path as prefix and name, where they fit.
 fn split(path: &str) -> Option<(&str, &str)> {
     if path.len() <= NAME {
@@ -152,10 +220,60 @@ fn header(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
     use std::process::Command;
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(named in proptest::collection::btree_map("[a-z][a-z/]{1,300}[a-z]", proptest::collection::vec(any::<u8>(), 0..1100), 0..6)) {
+            let mut archive = Archive::new(Vec::new());
+            archive.folder("top").unwrap();
+            for (path, contents) in &named {
+                archive.file(path, contents).unwrap();
+                archive.link(&format!("{path}/link"), path).unwrap();
+            }
+            let mut bytes = archive.end().unwrap();
+            prop_assert_eq!(files(&bytes).unwrap(), named);
+            // Any change of a header is seen; any cut is an end or an error.
+            bytes.truncate(700);
+            if let Some(byte) = bytes.get_mut(3) {
+                *byte ^= 1;
+            }
+            prop_assert!(files(&bytes).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_an_archive_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..1600)) {
+            let _ = files(&bytes);
+        }
+    }
+
+    #[test]
+    fn what_tar_packs_is_read() {
+        let keep = tempfile::tempdir().unwrap();
+        let long = format!("{}/{}", "a".repeat(90), "b".repeat(90));
+        std::fs::create_dir(keep.path().join("a".repeat(90))).unwrap();
+        std::fs::write(keep.path().join(&long), "far").unwrap();
+        std::fs::write(keep.path().join("short"), "near").unwrap();
+        for format in ["gnu", "ustar"] {
+            let ran = Command::new("tar")
+                .current_dir(&keep)
+                .args(["--format", format, "-cf", "a.tar", "short", &"a".repeat(90)])
+                .output()
+                .unwrap();
+            assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+            let found = files(&std::fs::read(keep.path().join("a.tar")).unwrap()).unwrap();
+            assert_eq!(found.len(), 2, "{format}: {:?}", found.keys());
+            assert_eq!(
+                (found["short"].as_slice(), found[&long].as_slice()),
+                (&b"near"[..], &b"far"[..])
+            );
+        }
+    }
 
     #[test]
     fn tar_unpacks_what_is_written() {

@@ -9,12 +9,16 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("ipmi_packet", ipmi::fuzz::packet),
     ("ipmi_handshake", ipmi::fuzz::handshake),
+    ("ipmi_in_band", ipmi::fuzz::in_band),
     ("ipmi_answer", ipmi::observe::fuzz::answer),
     ("sdr", ipmi::observe::fuzz::sdr),
     ("fru", ipmi::observe::fuzz::fru),
     ("redfish_power", redfish::observe::fuzz::power),
     ("redfish_root", redfish::fuzz::root),
-    ("redfish_events", redfish::fuzz::events),
+    ("redfish_events", redfish::fuzz::stream),
+    ("redfish_document", redfish::fuzz::document),
+    ("redfish_words", redfish::fuzz::words),
+    ("credentials", redfish::fuzz::credentials),
 ];
 
 #[cfg(test)]

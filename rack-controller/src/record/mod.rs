@@ -151,5 +151,12 @@ fn shown(folder: &Path, listed: &[Listed], kept: bool) {
     );
 }
 
+/// An inventory without what names one part, for the fuzzer: as long as before.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz_fru(data: &[u8]) {
+    let mut words = fru::Words::default();
+    assert_eq!(fru::masked(data, &mut words).len(), data.len());
+}
+
 #[cfg(test)]
 mod tests;

@@ -67,9 +67,6 @@ pub const TARGETS: &[Target] = &[
         feed_one_of("powercap", &around::POWERCAP, data)
     }),
     ("hwmon", |data| feed_one_of("hwmon", &around::HWMON, data)),
-    ("nvme_health_log", |data| {
-        feed("drive_health", "busbar/drives/nvme0/health_log", data)
-    }),
     ("nvme_pages", pages::nvme),
     ("ata_pages", pages::ata),
     ("scsi_pages", pages::scsi),

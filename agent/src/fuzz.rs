@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use agent_api::v1::{Ask, RunRequest};
+
 use crate::config::{Config, Overrides};
+use crate::doctor::kernel;
 use crate::ledger::Ledger;
 use crate::metrics::Format;
+use crate::record;
 
 /// A parser: it may refuse what it is given, and must never panic.
 pub type Target = (&'static str, fn(&[u8]));
@@ -31,6 +35,18 @@ pub const TARGETS: &[Target] = &[
     ("accept_header", |data| {
         let _ = Format::wanted(std::str::from_utf8(data).ok());
     }),
+    ("ask_body", |data| {
+        // What is taken is written so that it reads the same: the ledger keeps it.
+        if let Ok(ask) = serde_json::from_slice::<Ask>(data) {
+            let text = serde_json::to_vec(&ask).unwrap_or_default();
+            assert_eq!(serde_json::from_slice::<Ask>(&text).ok(), Some(ask));
+        }
+        let _ = serde_json::from_slice::<RunRequest>(data);
+    }),
+    ("kernel_options", |data| {
+        let _ = kernel::parse(&String::from_utf8_lossy(data));
+    }),
+    ("record_masks", record::fuzz),
 ];
 
 #[cfg(test)]

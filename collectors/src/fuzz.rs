@@ -2,6 +2,9 @@
 //!
 //! The whole source is fed, not its parser alone: what a file holds must not break what is made of it either.
 
+mod around;
+mod pages;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,9 +16,10 @@ use facts::{Inventory, Moment, NoData};
 
 use crate::collector::Collector;
 use crate::roster::{Wishes, roster};
-use crate::topology::TopologySource;
+use crate::topology::{self, TopologySource};
 use crate::uevent;
 use crate::{CollectError, Root};
+use around::AROUND;
 
 /// A parser: it may refuse what it is given, and must never panic.
 pub type Target = (&'static str, fn(&[u8]));
@@ -54,84 +58,43 @@ pub const TARGETS: &[Target] = &[
     ("edac", |data| {
         feed("edac", "sys/devices/system/edac/mc/mc0/ce_count", data)
     }),
-    ("dmi", |data| {
-        feed("machine", "sys/class/dmi/id/product_uuid", data)
-    }),
-    ("wwid", |data| {
-        feed("block", "sys/class/block/sda/device/wwid", data)
-    }),
+    ("machine", |data| feed_one_of("machine", &around::MACHINE, data)),
+    ("block", |data| feed_one_of("block", &around::BLOCK, data)),
     ("nic_speed", |data| feed("nic", "sys/class/net/eth0/speed", data)),
-    ("pci_link", |data| {
-        feed("pci", "sys/bus/pci/devices/0000:18:00.0/current_link_speed", data)
+    ("pci", |data| feed_one_of("pci", &around::PCI, data)),
+    ("gpu", |data| feed_one_of("gpu", &around::GPU, data)),
+    ("powercap", |data| {
+        feed_one_of("powercap", &around::POWERCAP, data)
     }),
-    ("energy", |data| {
-        feed("powercap", "sys/class/powercap/intel-rapl:0/energy_uj", data)
+    ("hwmon", |data| feed_one_of("hwmon", &around::HWMON, data)),
+    ("nvme_pages", pages::nvme),
+    ("ata_pages", pages::ata),
+    ("scsi_pages", pages::scsi),
+    ("pmu_words", pages::pmu),
+    ("cpu_lists", pages::cpu_lists),
+    ("topology_export", |data| {
+        topology::fuzz::export(&String::from_utf8_lossy(data))
     }),
-    ("temperature", |data| {
-        feed("hwmon", "sys/class/hwmon/hwmon0/temp1_input", data)
-    }),
-    ("nvme_health_log", |data| {
-        feed("drive_health", "busbar/drives/nvme0/health_log", data)
-    }),
+    ("topology_answer", topology::fuzz::answer),
     ("node_netstat", |data| feed("node", "proc/net/netstat", data)),
     ("node_vmstat", |data| feed("node", "proc/vmstat", data)),
     ("node_softnet", |data| feed("node", "proc/net/softnet_stat", data)),
     ("node_schedstat", |data| feed("node", "proc/schedstat", data)),
-];
-
-/// What stands around the file that is fed, so that the sources look at it.
-const AROUND: [(&str, &str); 22] = [
-    (
-        "proc/stat",
-        "cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\nctxt 1\nbtime 2\nprocesses 3\n",
-    ),
-    (
-        "proc/meminfo",
-        "MemTotal: 1000 kB\nMemFree: 500 kB\nMemAvailable: 600 kB\n",
-    ),
-    ("proc/net/netstat", "TcpExt: A B\nTcpExt: 1 2\n"),
-    ("proc/vmstat", "pgfault 12\n"),
-    ("sys/devices/system/cpu/online", "0"),
-    ("sys/devices/system/cpu/cpu0/topology/physical_package_id", "0"),
-    ("sys/devices/system/cpu/cpu0/topology/core_id", "0"),
-    ("sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "2500000"),
-    ("sys/devices/system/cpu/cpu0/cache/index3/id", "0"),
-    ("sys/devices/system/cpu/cpu0/cache/index3/level", "3"),
-    ("sys/devices/system/node/online", "0"),
-    ("sys/devices/system/node/node0/cpulist", "0"),
-    (
-        "sys/devices/system/node/node0/meminfo",
-        "Node 0 MemTotal: 1000 kB\nNode 0 MemFree: 500 kB\n",
-    ),
-    ("sys/class/powercap/intel-rapl:0/name", "package-0"),
-    (
-        "sys/class/powercap/intel-rapl:0/max_energy_range_uj",
-        "262143328850",
-    ),
-    ("sys/class/hwmon/hwmon0/name", "k10temp"),
-    ("sys/class/block/sda/size", "1000"),
-    ("sys/class/block/sda/device/type", "0"),
-    ("sys/class/net/eth0/device/vendor", "0x8086"),
-    ("sys/bus/pci/devices/0000:18:00.0/class", "0x010802"),
-    (
-        "sys/bus/pci/devices/0000:18:00.0/max_link_speed",
-        "16.0 GT/s PCIe",
-    ),
-    ("sys/class/nvme/nvme0/model", "Fast"),
+    ("node_files", |data| feed_one_of("node", &around::NODE, data)),
+    ("node_parts", |data| {
+        feed_one_of("node_parts", &around::NODE_PARTS, data)
+    }),
+    ("node_hwmon", |data| {
+        feed_one_of("node_hwmon", &around::HWMON, data)
+    }),
+    ("node_filesystem", crate::node_names::fuzz_mounts),
 ];
 
 /// One source over a tree of its own, and the file that is fed.
 struct Stand {
-    folder: PathBuf,
+    _tree: Tree,
     file: PathBuf,
     source: Box<dyn Collector>,
-}
-
-impl Drop for Stand {
-    fn drop(&mut self) {
-        // What cannot be removed is a few kilobytes in a place for scratch.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
 }
 
 thread_local! {
@@ -147,6 +110,15 @@ fn feed(source: &'static str, file: &'static str, data: &[u8]) {
             judge(stand.source.name(), stand.source.collect());
         }
     });
+}
+
+/// One of several files of a source: the first byte chooses which.
+fn feed_one_of(source: &'static str, files: &[&'static str], data: &[u8]) {
+    if let Some((which, data)) = data.split_first()
+        && let Some(file) = files.get(usize::from(*which) % files.len())
+    {
+        feed(source, file, data);
+    }
 }
 
 /// Whatever a source makes of it can be merged, written as JSON and read again.
@@ -173,29 +145,59 @@ fn judge(name: &str, answer: Result<facts::observation::Observation, CollectErro
     assert!(all_told, "{name} misses something without a word");
 }
 
-fn raise(source: &str, file: &str) -> std::io::Result<Stand> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let memory = Path::new(IN_MEMORY);
-    let place = if memory.is_dir() {
-        memory.to_owned()
-    } else {
-        std::env::temp_dir()
-    };
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder = place.join(format!("busbar-fuzz-{}-{number}", std::process::id()));
-    let put = |path: &str, text: &str| -> std::io::Result<PathBuf> {
-        let path = folder.join(path);
+/// A tree of its own for what is no source.
+fn with_tree(look: impl FnOnce(&Path)) {
+    thread_local! {
+        static TREE: std::cell::LazyCell<Option<Tree>> = const { std::cell::LazyCell::new(|| Tree::plant().ok()) };
+    }
+    TREE.with(|tree| {
+        if let Some(tree) = tree.as_ref() {
+            look(&tree.0);
+        }
+    });
+}
+
+/// A machine in files, which goes when it is dropped.
+struct Tree(PathBuf);
+
+impl Tree {
+    fn plant() -> std::io::Result<Tree> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let memory = Path::new(IN_MEMORY);
+        let place = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let tree = Tree(place.join(format!("busbar-fuzz-{}-{number}", std::process::id())));
+        for (path, text) in AROUND {
+            tree.put(path, text)?;
+        }
+        Ok(tree)
+    }
+
+    fn put(&self, path: &str, text: &str) -> std::io::Result<PathBuf> {
+        let path = self.0.join(path);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
         fs::write(&path, text)?;
         Ok(path)
-    };
-    for (path, text) in AROUND {
-        put(path, text)?;
     }
-    let fed = put(file, "")?;
-    let root = Root::at(&folder).map_err(std::io::Error::other)?;
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // What cannot be removed is a few kilobytes in a place for scratch.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn raise(source: &str, file: &str) -> std::io::Result<Stand> {
+    let tree = Tree::plant()?;
+    let fed = tree.put(file, "")?;
+    let root = Root::at(&tree.0).map_err(std::io::Error::other)?;
     let wishes = Wishes {
         per_cpu: true,
         node_names: true,
@@ -206,7 +208,7 @@ fn raise(source: &str, file: &str) -> std::io::Result<Stand> {
         .into_iter()
         .find(|one| one.name() == source);
     Ok(Stand {
-        folder,
+        _tree: tree,
         file: fed,
         source: found.ok_or_else(|| std::io::Error::other("no such source"))?,
     })

@@ -8,6 +8,8 @@ pub mod cli;
 pub mod clock;
 pub mod deeds;
 pub mod face;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod live;
 pub mod picture;
 pub mod plan;

@@ -4,6 +4,8 @@
 
 pub mod apply;
 pub mod cgroup;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod host;
 pub mod isolator;
 pub mod roster;

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use rack_api::v1::{DrainRequest, LocateRequest, PowerAsk};
+
 use crate::config::RackConfig;
 use crate::rack::Event;
+use crate::{http, init, inspect, journal, record};
 
 /// A parser: it may refuse what it is given, and must never panic.
 pub type Target = (&'static str, fn(&[u8]));
@@ -24,6 +27,16 @@ pub const TARGETS: &[Target] = &[
         let text = serde_json::to_string(&event).unwrap_or_default();
         assert_eq!(serde_json::from_str::<Event>(&text).ok(), Some(event));
     }),
+    ("journal_files", journal::fuzz),
+    ("rack_bodies", |data| {
+        let _ = serde_json::from_slice::<PowerAsk>(data);
+        let _ = serde_json::from_slice::<DrainRequest>(data);
+        let _ = serde_json::from_slice::<LocateRequest>(data);
+    }),
+    ("guard", http::fuzz_guard),
+    ("bmc_list", init::fuzz_list),
+    ("inspect_mask", inspect::mask::fuzz),
+    ("fru_mask", record::fuzz_fru),
 ];
 
 #[cfg(test)]

@@ -146,3 +146,9 @@ async fn count(State(app): State<App>, route: MatchedPath, request: Request, nex
     );
     answer
 }
+
+/// Who is let in, for the fuzzer.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz_guard(data: &[u8]) {
+    guard::fuzz(data);
+}

@@ -2,7 +2,7 @@
 
 mod connect;
 mod error;
-mod events;
+pub(crate) mod events;
 
 use std::path::Path;
 use std::sync::Arc;

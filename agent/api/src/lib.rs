@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod credential;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod v1;
 
 pub use client::{AgentClient, ClientError, EventStream};

@@ -50,7 +50,7 @@ impl Options {
 }
 
 /// `CONFIG_X=y` lines; `# CONFIG_X is not set` sets nothing.
-fn parse(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn parse(text: &str) -> BTreeMap<String, String> {
     let pair = |line: &str| {
         let (name, value) = line.trim().split_once('=')?;
         (name.starts_with("CONFIG_") && value != "n").then(|| (name.to_owned(), value.to_owned()))

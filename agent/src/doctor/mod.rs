@@ -4,7 +4,7 @@
 mod checks;
 mod draw;
 mod expect;
-mod kernel;
+pub(crate) mod kernel;
 mod others;
 pub mod proof;
 mod seek;

@@ -11,13 +11,17 @@ pub const TARGETS: &[Target] = &[
     ("ipmi_handshake", ipmi::fuzz::handshake),
     ("ipmi_cipher_suites", ipmi::fuzz::cipher_suites),
     ("ipmi_recording", ipmi::fuzz::recording),
+    ("ipmi_in_band", ipmi::fuzz::in_band),
     ("ipmi_answer", ipmi::observe::fuzz::answer),
     ("sdr", ipmi::observe::fuzz::sdr),
     ("fru", ipmi::observe::fuzz::fru),
     ("redfish_power", redfish::observe::fuzz::power),
     ("redfish_sensors", redfish::observe::fuzz::sensor),
     ("redfish_root", redfish::fuzz::root),
-    ("redfish_events", redfish::fuzz::events),
+    ("redfish_events", redfish::fuzz::stream),
+    ("redfish_document", redfish::fuzz::document),
+    ("redfish_words", redfish::fuzz::words),
+    ("credentials", redfish::fuzz::credentials),
 ];
 
 #[cfg(test)]

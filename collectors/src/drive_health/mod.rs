@@ -14,6 +14,8 @@ mod asking;
 mod ata;
 mod device;
 mod families;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod ioctl;
 mod nvme;
 mod page;

@@ -90,7 +90,7 @@ pub(super) fn ask(root: &Root, target: &Target) -> Result<Told, CollectError> {
     understand(target, &mut |page| device.fetch(page))
 }
 
-fn understand(target: &Target, fetch: &mut Fetch<'_>) -> Result<Told, CollectError> {
+pub(super) fn understand(target: &Target, fetch: &mut Fetch<'_>) -> Result<Told, CollectError> {
     match target.tongue {
         Tongue::Nvme => nvme::told(target, fetch),
         Tongue::Ata => ata::told(target, fetch),

@@ -27,6 +27,8 @@ mod timex;
 use facts::Family;
 
 pub use filesystem::FilesystemCollector;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use filesystem::fuzz as fuzz_mounts;
 pub use hwmon::HwmonCollector;
 pub use parts::PartsCollector;
 pub use procfs::KernelCollector;

@@ -18,6 +18,9 @@ use crate::attribute;
 use crate::collector::CollectError;
 use crate::root::Root;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) use export::in_words_of_version_2;
+
 const CPU: &str = "sys/devices/system/cpu";
 
 /// Reads the machine that hwloc sees from this process: this one, or the one below `HWLOC_FSROOT` where `root` is that tree.

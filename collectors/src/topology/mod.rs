@@ -2,6 +2,8 @@
 
 mod child;
 mod doubts;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod hwloc;
 
 use std::path::PathBuf;

@@ -2,6 +2,8 @@
 
 pub mod client;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod stream;
 mod token;
 pub mod v1;

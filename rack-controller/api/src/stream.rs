@@ -73,14 +73,14 @@ impl EventStream {
 
 /// The part of the event stream's grammar that we need: `data:` lines up to an empty line; all else is skipped.
 #[derive(Debug, Default)]
-struct Lines {
+pub(crate) struct Lines {
     raw: Vec<u8>,
     data: Option<String>,
     ready: std::collections::VecDeque<String>,
 }
 
 impl Lines {
-    fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.raw.extend_from_slice(bytes);
         while let Some(end) = self.raw.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.raw.drain(..=end).collect();
@@ -104,7 +104,7 @@ impl Lines {
         }
     }
 
-    fn pop(&mut self) -> Option<String> {
+    pub(crate) fn pop(&mut self) -> Option<String> {
         self.ready.pop_front()
     }
 

@@ -88,5 +88,18 @@ pub async fn run(args: InitArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A list of BMCs, for the fuzzer: each refusal names a line of it.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz_list(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Err(faults) = list::parse(&text) {
+        let lines = text.lines().count().max(1);
+        assert!(
+            faults.iter().all(|fault| (1..=lines).contains(&fault.line)),
+            "{faults:?}"
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -56,7 +56,7 @@ impl Head {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Link> {
+pub(super) fn parse(bytes: &[u8]) -> Option<Link> {
     if bytes.len() != LENGTH {
         return None;
     }

@@ -223,3 +223,45 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
 fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+/// A state directory whose journal and head are any bytes, for the fuzzer: two bytes say how long the head is.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz(data: &[u8]) {
+    thread_local! {
+        static FOLDER: std::cell::LazyCell<Option<PathBuf>> = const { std::cell::LazyCell::new(scratch) };
+    }
+    let Some((length, rest)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    let length = usize::from(u16::from_le_bytes(*length)).min(rest.len());
+    let (head, journal) = rest.split_at(length);
+    if let Some(link) = head::parse(head) {
+        assert!(!link.hex().is_empty());
+    }
+    FOLDER.with(|folder| {
+        let Some(folder) = folder.as_ref() else { return };
+        let written = std::fs::write(folder.join(FILE), journal);
+        if written
+            .and_then(|()| std::fs::write(folder.join(head::FILE), head))
+            .is_ok()
+        {
+            if let Err(error) = verify(folder) {
+                assert!(error.to_string().contains("rack."), "{error} names no file");
+            }
+            let _ = list(folder, &mut io::sink());
+        }
+    });
+}
+
+/// A folder of its own, in memory where there is such a place.
+#[cfg(any(test, feature = "fuzz"))]
+fn scratch() -> Option<PathBuf> {
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    let folder = place.join(format!("busbar-fuzz-journal-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).ok().map(|()| folder)
+}

@@ -121,5 +121,12 @@ fn shown(output: &Path, listed: &[Listed], masked: &str) {
     );
 }
 
+/// An inventory without what names one part, for the fuzzer: as long as before.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz_fru(data: &[u8]) {
+    let mut words = fru::Words::default();
+    assert_eq!(fru::masked(data, &mut words).len(), data.len());
+}
+
 #[cfg(test)]
 mod tests;

@@ -111,11 +111,28 @@ const FUZZER: Package = Package {
     probe: Probe::Program("c++"),
 };
 
-/// Prometheus is fetched and unpacked below the build outputs: installed, Debian's package would start a service.
-const PROMETHEUS: &str = "prometheus";
+/// A program that is fetched and unpacked below the build outputs: installed, Debian's package would start a service.
+struct Tool {
+    package: &'static str,
+    /// Its own binary below the folder that it is unpacked to.
+    binary: &'static str,
+    /// What it is called on a path.
+    names: &'static [&'static str],
+}
 
-/// Where Prometheus' own binary lies below the folder that it is unpacked to.
-const PROMETHEUS_BINARY: &str = "usr/bin/prometheus";
+/// What discovers and scrapes both daemons.
+const PROMETHEUS: Tool = Tool {
+    package: "prometheus",
+    binary: "usr/bin/prometheus",
+    names: &["prometheus"],
+};
+
+/// What the agent is compared with.
+const NODE_EXPORTER: Tool = Tool {
+    package: "prometheus-node-exporter",
+    binary: "usr/bin/prometheus-node-exporter",
+    names: &["prometheus-node-exporter", "node_exporter"],
+};
 
 /// Distributions whose packages are named above, as `ID` and `ID_LIKE` of /etc/os-release have them.
 const KNOWN: [&str; 2] = ["debian", "ubuntu"];
@@ -170,29 +187,44 @@ pub fn see_to(place: &Place, screen: &Screen, install: bool, strangers: bool) ->
 
 /// Fetches Prometheus where it is neither here nor on the path. Answers why there is none.
 pub fn prometheus(place: &Place, screen: &Screen, fetch: bool) -> Result<PathBuf, String> {
-    let folder = place.tools().join(PROMETHEUS);
-    let binary = folder.join(PROMETHEUS_BINARY);
+    let found = fetched(place, screen, fetch, &PROMETHEUS);
+    if let Err(why) = &found {
+        screen
+            .begin(PROMETHEUS.package, None)
+            .end(Verdict::Skip, &format!("{why}; the rack comes up without it"));
+    }
+    found
+}
+
+/// Fetches node_exporter where it is neither here nor on the path. Answers why there is none.
+pub fn node_exporter(place: &Place, screen: &Screen, fetch: bool) -> Result<PathBuf, String> {
+    fetched(place, screen, fetch, &NODE_EXPORTER)
+}
+
+fn fetched(place: &Place, screen: &Screen, fetch: bool, tool: &Tool) -> Result<PathBuf, String> {
+    let folder = place.tools().join(tool.package);
+    let binary = folder.join(tool.binary);
     if binary.is_file() {
         return Ok(binary);
     }
-    if let Some(found) = on_path(PROMETHEUS) {
+    if let Some(found) = tool.names.iter().find_map(|name| on_path(name)) {
         return Ok(found);
     }
-    let why = if !fetch {
-        "--no-install: not fetched".to_owned()
-    } else if !can_fetch() {
-        "no Prometheus on the path, and it can only be fetched on Debian and Ubuntu".to_owned()
+    if !fetch {
+        return Err("--no-install: not fetched".to_owned());
+    }
+    if !can_fetch() {
+        let name = tool.package;
+        return Err(format!(
+            "no {name} on the path, and it can only be fetched on Debian and Ubuntu"
+        ));
+    }
+    fetch::unpack(place, screen, tool.package, &folder)?;
+    if binary.is_file() {
+        Ok(binary)
     } else {
-        match fetch::unpack(place, screen, PROMETHEUS, &folder) {
-            Ok(()) if binary.is_file() => return Ok(binary),
-            Ok(()) => format!("the package holds no {PROMETHEUS_BINARY}"),
-            Err(why) => why,
-        }
-    };
-    screen
-        .begin(PROMETHEUS, None)
-        .end(Verdict::Skip, &format!("{why}; the rack comes up without it"));
-    Err(why)
+        Err(format!("the package holds no {}", tool.binary))
+    }
 }
 
 /// Sees to it that the emulator for `cargo lab` is there.

@@ -30,6 +30,9 @@ cargo verify: every check and every test of the house
 /// The DMTF's validators against the simulated rack.
 const VALIDATE: &str = "hw-fixtures/validate.sh";
 
+/// Where the tests that compare us with node_exporter find it.
+const NODE_EXPORTER: &str = "BUSBAR_NODE_EXPORTER";
+
 /// What a script exits with when it could not run here (its last line says why).
 const SCRIPT_SKIPPED: &str = "skipped: ";
 
@@ -74,6 +77,7 @@ pub fn verify(words: &[String]) -> Result<ExitCode, Wrong> {
     if !quick {
         // Where there is none, the stories that need it say so and are counted as skipped.
         let _ = packages::prometheus(&place, &screen, install);
+        let _ = packages::node_exporter(&place, &screen, install);
     }
     let mut found = checks(&place, &screen, quick, install);
     if long {
@@ -145,6 +149,9 @@ fn tests(place: &Place, screen: &Screen, quick: bool, totals: &mut Totals) -> Ve
         let (passed, failed) = (totals.passed, totals.failed);
         let mut command = place.cargo(&words);
         command.env("PATH", place.path_with_tools());
+        if let Ok(peer) = packages::node_exporter(place, screen, false) {
+            command.env(NODE_EXPORTER, peer);
+        }
         let ran = steps::follow(command, &log, &mut running, |line, running| {
             steps::advance_by_cargo(line, running);
             if totals.take(line) && !is_cargo_noise(line) {

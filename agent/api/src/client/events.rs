@@ -1,6 +1,5 @@
 //! The agent's events as they arrive: server-sent events, one JSON object each.
 
-use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -16,7 +15,6 @@ pub struct EventStream {
     sent: String,
     body: Incoming,
     lines: Lines,
-    data: String,
 }
 
 impl EventStream {
@@ -25,7 +23,6 @@ impl EventStream {
             sent,
             body,
             lines: Lines::default(),
-            data: String::new(),
         }
     }
 
@@ -35,10 +32,8 @@ impl EventStream {
     /// When the connection breaks or what comes is no event.
     pub async fn next(&mut self) -> Option<Result<AgentEvent, ClientError>> {
         loop {
-            while let Some(line) = self.lines.take() {
-                if let Some(event) = self.line(&line) {
-                    return Some(event);
-                }
+            if let Some(data) = self.lines.take() {
+                return Some(read(&self.sent, data));
             }
             let frame = match self.body.frame().await? {
                 Ok(frame) => frame,
@@ -59,46 +54,43 @@ impl EventStream {
             }
         }
     }
-
-    /// One line of the stream: an empty one ends an event, `data:` adds to it, all else is not ours to know.
-    fn line(&mut self, line: &str) -> Option<Result<AgentEvent, ClientError>> {
-        if let Some(data) = line.strip_prefix("data:") {
-            self.data.push_str(data.strip_prefix(' ').unwrap_or(data));
-            return None;
-        }
-        if !line.is_empty() || self.data.is_empty() {
-            return None;
-        }
-        let data = std::mem::take(&mut self.data);
-        Some(
-            serde_json::from_str(&data).map_err(|source| ClientError::Garbled {
-                sent: self.sent.clone(),
-                came: data,
-                source,
-            }),
-        )
-    }
 }
 
-/// Bytes as they arrive, cut into lines.
+fn read(sent: &str, data: String) -> Result<AgentEvent, ClientError> {
+    serde_json::from_str(&data).map_err(|source| ClientError::Garbled {
+        sent: sent.to_owned(),
+        came: data,
+        source,
+    })
+}
+
+/// Bytes as they arrive, cut into lines, and what `data:` lines have brought of the next event.
 #[derive(Debug, Default)]
-struct Lines(Vec<u8>);
+pub(crate) struct Lines {
+    raw: Vec<u8>,
+    data: String,
+}
 
 impl Lines {
-    /// False where more has come than one event can have.
-    fn add(&mut self, bytes: &Bytes) -> bool {
-        self.0.extend_from_slice(bytes);
-        self.0.len() <= LONGEST_EVENT
+    /// False where more has come than one event can have, in one line or in many.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> bool {
+        self.raw.extend_from_slice(bytes);
+        self.raw.len().saturating_add(self.data.len()) <= LONGEST_EVENT
     }
 
-    fn take(&mut self) -> Option<String> {
-        let end = self.0.iter().position(|byte| *byte == b'\n')?;
-        let line: Vec<u8> = self.0.drain(..=end).collect();
-        Some(
-            String::from_utf8_lossy(&line)
-                .trim_end_matches(['\n', '\r'])
-                .to_owned(),
-        )
+    /// The data of the next event that is whole: an empty line ends it, what is no `data:` is not ours to know.
+    pub(crate) fn take(&mut self) -> Option<String> {
+        while let Some(end) = self.raw.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.raw.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            let line = line.trim_end_matches(['\n', '\r']);
+            if let Some(data) = line.strip_prefix("data:") {
+                self.data.push_str(data.strip_prefix(' ').unwrap_or(data));
+            } else if line.is_empty() && !self.data.is_empty() {
+                return Some(std::mem::take(&mut self.data));
+            }
+        }
+        None
     }
 }
 
@@ -107,14 +99,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_may_come_in_pieces() {
+    fn events_may_come_in_pieces() {
         let mut lines = Lines::default();
-        assert!(lines.add(&Bytes::from_static(b"data: {\"a\"")));
+        assert!(lines.add(b"data: {\"a\""));
         assert_eq!(lines.take(), None);
-        assert!(lines.add(&Bytes::from_static(b":1}\r\n\n:")));
-        assert_eq!(lines.take().as_deref(), Some("data: {\"a\":1}"));
-        assert_eq!(lines.take().as_deref(), Some(""));
+        assert!(lines.add(b":1}\r\n\n:"));
+        assert_eq!(lines.take().as_deref(), Some("{\"a\":1}"));
         assert_eq!(lines.take(), None);
-        assert!(!lines.add(&Bytes::from(vec![b'x'; LONGEST_EVENT])));
+        assert!(!lines.add(&vec![b'x'; LONGEST_EVENT]));
+    }
+
+    #[test]
+    fn an_event_that_never_ends_is_refused_however_short_its_lines_are() {
+        let mut lines = Lines::default();
+        let mut most = LONGEST_EVENT;
+        while lines.add(b"data: 0123456789abcdef\n") {
+            assert_eq!(lines.take(), None);
+            most = most.saturating_sub(16);
+            assert_ne!(most, 0, "more was taken than one event can have");
+        }
     }
 }

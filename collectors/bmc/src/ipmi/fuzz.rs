@@ -24,6 +24,11 @@ pub(crate) fn packet(data: &[u8]) {
     }
 }
 
+/// What the kernel's driver may hand us of the node's own BMC.
+pub(crate) fn in_band(data: &[u8]) {
+    super::in_band::fuzz_answer(data);
+}
+
 /// What a BMC may answer while a session is set up.
 pub(crate) fn handshake(data: &[u8]) {
     let tag = data.first().copied().unwrap_or_default();

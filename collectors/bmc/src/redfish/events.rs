@@ -134,7 +134,7 @@ impl Open {
 }
 
 /// The hints in one payload: one for each record of a Redfish `Event`. What is no JSON still says that something happened.
-fn hints(data: &str, id: Option<&str>) -> Vec<Hint> {
+pub(super) fn hints(data: &str, id: Option<&str>) -> Vec<Hint> {
     let whole = Hint {
         id: id.map(str::to_owned),
         ..Hint::default()

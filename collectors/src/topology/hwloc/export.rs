@@ -22,7 +22,7 @@ const OS_DEVICES: [(u64, u64); 7] = [
 ];
 
 /// The text as hwloc 2 takes it; unchanged where it is of version 2 already.
-pub(super) fn in_words_of_version_2(text: &str) -> Cow<'_, str> {
+pub(in crate::topology) fn in_words_of_version_2(text: &str) -> Cow<'_, str> {
     let Some(start) = text.find(VERSION_3) else {
         return Cow::Borrowed(text);
     };

@@ -12,14 +12,9 @@ use super::exporter::{Exporter, Measured};
 use super::facts::scratch;
 use super::figure::{Figure, millis};
 use crate::Wrong;
-use crate::fetch;
 use crate::packages;
-use crate::place::{Place, on_path};
+use crate::place::Place;
 use crate::progress::Screen;
-
-/// The peer, and where its binary lies below the folder that it is unpacked to.
-const PEER: &str = "prometheus-node-exporter";
-const PEER_BINARY: &str = "usr/bin/prometheus-node-exporter";
 
 /// The agent alone on a node: everything that it knows, and node_exporter's names beside its own.
 const ALONE: &str = "[metrics]\nprofile = \"alone\"\nnames = [\"node\"]\nper_cpu = true\n";
@@ -31,7 +26,7 @@ const MEBIBYTE: f64 = 1_048_576.0;
 
 /// Everything that is measured beside node_exporter.
 pub fn node_exporter(place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wrong> {
-    let peer = match peer(place, screen) {
+    let peer = match packages::node_exporter(place, screen, true) {
         Ok(peer) => peer,
         Err(why) => {
             return Ok(vec![Figure::told(
@@ -96,28 +91,6 @@ fn node_exporter_at(peer: &Path, folder: &Path, root: Option<&Path>) -> Exporter
             }
             command
         }),
-    }
-}
-
-fn peer(place: &Place, screen: &Screen) -> Result<PathBuf, String> {
-    let folder = place.tools().join(PEER);
-    let binary = folder.join(PEER_BINARY);
-    if binary.is_file() {
-        return Ok(binary);
-    }
-    if let Some(found) = on_path(PEER).or_else(|| on_path("node_exporter")) {
-        return Ok(found);
-    }
-    if !packages::can_fetch() {
-        return Err(
-            "no node_exporter on the path, and it can only be fetched on Debian and Ubuntu".to_owned(),
-        );
-    }
-    fetch::unpack(place, screen, PEER, &folder)?;
-    if binary.is_file() {
-        Ok(binary)
-    } else {
-        Err(format!("the package holds no {PEER_BINARY}"))
     }
 }
 

@@ -198,3 +198,21 @@ fn judge(taken: &Taken, id: i32, request: &Request) -> Result<Answer, Useless> {
         data: bytes.rest().to_vec(),
     })
 }
+
+/// What the kernel may hand us, for the fuzzer: kind, number, function and command, then the message.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz_answer(data: &[u8]) {
+    let [kind, id, netfn, code, message @ ..] = data else {
+        return;
+    };
+    let taken = Taken {
+        kind: i32::from(*kind),
+        id: c_long::from(*id),
+        netfn: *netfn,
+        code: *code,
+        data: message.to_vec(),
+    };
+    if let Ok(answer) = judge(&taken, 1, &Request::new(super::command::GET_DEVICE_ID, [])) {
+        assert_eq!(answer.data.len().saturating_add(1), message.len());
+    }
+}

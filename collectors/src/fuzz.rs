@@ -54,6 +54,9 @@ pub const TARGETS: &[Target] = &[
     ("edac", |data| {
         feed("edac", "sys/devices/system/edac/mc/mc0/ce_count", data)
     }),
+    ("smbios", |data| {
+        feed("machine", "sys/firmware/dmi/tables/DMI", data)
+    }),
     ("dmi", |data| {
         feed("machine", "sys/class/dmi/id/product_uuid", data)
     }),

@@ -17,6 +17,7 @@ mod families;
 mod ioctl;
 mod nvme;
 mod page;
+pub mod recording;
 mod rows;
 mod scsi;
 mod statistics;
@@ -34,7 +35,7 @@ use asking::Asking;
 use told::Told;
 
 pub use families::TABLE;
-pub use page::{RECORDED, Recorded, record};
+pub use page::RECORDED;
 
 /// Asks each drive that keeps a log of its own.
 pub struct DriveHealthCollector {

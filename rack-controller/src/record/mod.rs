@@ -1,14 +1,12 @@
 //! `busbar-rack record`: a picture of a BMC for a bug report, with nothing in it that names a machine; nothing is written at the BMC.
 
-mod dump;
-mod fru;
 mod walk;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bmc::Bmc;
-use bmc::ipmi::{Endpoint, Ipmi};
+use bmc::ipmi::{Dump, Endpoint, Ipmi};
 
 use crate::config::IPMI;
 use crate::inspect::Access;
@@ -104,7 +102,7 @@ async fn over_ipmi(args: &RecordArgs, address: &str) -> anyhow::Result<Outcome> 
         Err(wrong) => return Ok(Err(usage(&wrong))),
     };
     let ipmi = Ipmi::new(Endpoint::new(address, credentials));
-    let dump = match dump::Dump::read(&ipmi).await {
+    let dump = match Dump::read(&ipmi).await {
         Ok(dump) => dump,
         Err(error) => {
             eprintln!("busbar-rack record: {}", error.whole());

@@ -5,6 +5,7 @@ mod bytes;
 mod client;
 pub mod command;
 mod counts;
+mod dump;
 mod endpoint;
 mod error;
 #[cfg(any(test, feature = "fuzz"))]
@@ -22,6 +23,7 @@ mod wire;
 pub use bytes::DecodeError;
 pub use client::{Ipmi, Reply};
 pub use counts::Packets;
+pub use dump::Dump;
 pub use endpoint::{Endpoint, Kg, Limits, Privilege};
 pub use error::IpmiError;
 pub use in_band::InBand;

@@ -1,15 +1,19 @@
-//! What a BMC says over IPMI, byte by byte: sensor records, inventories, event log.
+//! What a BMC says over IPMI, byte by byte, for a recording: sensor records, inventories, event log.
+
+mod fru;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
-use bmc::ipmi::command::{
+use super::client::Ipmi;
+use super::command::{
     Command, GET_DEVICE_ID, GET_FRU_INVENTORY_AREA_INFO, GET_SDR, GET_SEL_ENTRY, READ_FRU_DATA,
     RESERVE_SDR_REPOSITORY, Request,
 };
-use bmc::ipmi::observe::{Repository, repository};
-use bmc::ipmi::{Ipmi, IpmiError};
-
-use super::fru::{Words, masked};
+use super::error::IpmiError;
+use super::observe::{Repository, repository};
+use fru::{Words, masked};
 
 /// Bounds: as those of the client, and a log of a rack's largest BMC.
 const MOST_RECORDS: usize = 4_096;
@@ -24,14 +28,26 @@ const HEADER: u8 = 5;
 const ENTRY: usize = 16;
 /// The first record type of the maker's own, in the repository and in the log.
 const MAKERS: u8 = 0xC0;
+/// The first one of the maker's own log entries that have no time.
+const TIMELESS: u8 = 0xE0;
+/// The names of its files.
+const DEVICE_FILE: &str = "ipmi/device.hex";
+const SDR_FILE: &str = "ipmi/sdr.hex";
+const SEL_FILE: &str = "ipmi/sel.hex";
+const FRU_FILES: &str = "ipmi/fru-";
+const HEX: &str = ".hex";
 
-/// The bytes.
+/// The bytes that a BMC gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Dump {
-    device: Vec<u8>,
-    pub(super) records: Vec<Vec<u8>>,
-    pub(super) inventories: Vec<(u8, Vec<u8>)>,
-    pub(super) entries: Vec<Vec<u8>>,
+pub struct Dump {
+    /// The answer to Get Device ID.
+    pub device: Vec<u8>,
+    /// Sensor records.
+    pub records: Vec<Vec<u8>>,
+    /// FRU inventories by their ids.
+    pub inventories: Vec<(u8, Vec<u8>)>,
+    /// Entries of the event log.
+    pub entries: Vec<Vec<u8>>,
 }
 
 async fn said(ipmi: &Ipmi, command: Command, data: impl Into<Vec<u8>>) -> Result<Option<Vec<u8>>, IpmiError> {
@@ -49,7 +65,7 @@ impl Dump {
     ///
     /// # Errors
     /// The BMC does not answer.
-    pub(super) async fn read(ipmi: &Ipmi) -> Result<Dump, IpmiError> {
+    pub async fn read(ipmi: &Ipmi) -> Result<Dump, IpmiError> {
         let device = ipmi.ask(&Request::new(GET_DEVICE_ID, [])).await?;
         let known = repository(ipmi).await?;
         Ok(Dump {
@@ -60,52 +76,86 @@ impl Dump {
         })
     }
 
-    /// The same without what names a machine or a part.
-    pub(super) fn masked(self) -> Dump {
+    /// The same without what names a machine or a part: of the maker's own records and entries the kind and the time stay.
+    #[must_use]
+    pub fn masked(self) -> Dump {
         let mut words = Words::default();
-        let empty_makers = |mut bytes: Vec<u8>, kind: usize, from: usize| {
-            if bytes.get(kind).is_some_and(|kind| *kind >= MAKERS) {
-                bytes.iter_mut().skip(from).for_each(|byte| *byte = 0);
-            }
+        let empty = |mut bytes: Vec<u8>, from: usize| {
+            bytes.iter_mut().skip(from).for_each(|byte| *byte = 0);
             bytes
+        };
+        let kind = |bytes: &[u8], at: usize| bytes.get(at).copied().unwrap_or_default();
+        let record = |bytes: Vec<u8>| match kind(&bytes, 3) {
+            MAKERS.. => empty(bytes, usize::from(HEADER)),
+            _ => bytes,
+        };
+        let entry = |bytes: Vec<u8>| match kind(&bytes, 2) {
+            TIMELESS.. => empty(bytes, 3),
+            MAKERS.. => empty(bytes, 7),
+            _ => bytes,
         };
         Dump {
             device: self.device,
-            records: self
-                .records
-                .into_iter()
-                .map(|record| empty_makers(record, 3, usize::from(HEADER)))
-                .collect(),
+            records: self.records.into_iter().map(record).collect(),
             inventories: self
                 .inventories
                 .into_iter()
                 .map(|(id, image)| (id, masked(&image, &mut words)))
                 .collect(),
-            entries: self
-                .entries
-                .into_iter()
-                .map(|entry| empty_makers(entry, 2, 7))
-                .collect(),
+            entries: self.entries.into_iter().map(entry).collect(),
         }
     }
 
-    /// Names and texts of its files.
-    pub(super) fn files(&self) -> Vec<(String, String)> {
+    /// Names and texts of its files: a record or an entry a line, in hexadecimal digits.
+    pub fn files(&self) -> Vec<(String, String)> {
         let lines = |all: &[Vec<u8>]| all.iter().map(|bytes| hex(bytes) + "\n").collect::<String>();
         let mut files = vec![
-            ("ipmi/device.hex".to_owned(), hex(&self.device) + "\n"),
-            ("ipmi/sdr.hex".to_owned(), lines(&self.records)),
-            ("ipmi/sel.hex".to_owned(), lines(&self.entries)),
+            (DEVICE_FILE.to_owned(), hex(&self.device) + "\n"),
+            (SDR_FILE.to_owned(), lines(&self.records)),
+            (SEL_FILE.to_owned(), lines(&self.entries)),
         ];
         for (id, image) in &self.inventories {
-            files.push((format!("ipmi/fru-{id}.hex"), hex(image) + "\n"));
+            files.push((format!("{FRU_FILES}{id}{HEX}"), hex(image) + "\n"));
         }
         files
+    }
+
+    /// What such files hold; `None` where one of them is another file, or holds anything but such lines.
+    pub fn of_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Dump> {
+        let mut dump = Dump::default();
+        for (name, text) in files {
+            let lines: Option<Vec<Vec<u8>>> = text.lines().map(bytes).collect();
+            let mut lines = lines?;
+            match name {
+                DEVICE_FILE => dump.device = lines.pop().unwrap_or_default(),
+                SDR_FILE => dump.records = lines,
+                SEL_FILE => dump.entries = lines,
+                _ => {
+                    let id = name.strip_prefix(FRU_FILES)?.strip_suffix(HEX)?.parse().ok()?;
+                    dump.inventories.push((id, lines.pop().unwrap_or_default()));
+                }
+            }
+        }
+        Some(dump)
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = hex
+        .chars()
+        .map(|digit| u8::try_from(digit.to_digit(16)?).ok())
+        .collect();
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
+    let pairs = digits.chunks_exact(2);
+    Some(
+        pairs
+            .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+            .collect(),
+    )
 }
 
 async fn records(ipmi: &Ipmi) -> Result<Vec<Vec<u8>>, IpmiError> {

@@ -134,6 +134,10 @@ impl Collect {
 mod fresh_tests;
 
 #[cfg(test)]
+#[path = "collect/plug_tests.rs"]
+mod plug_tests;
+
+#[cfg(test)]
 #[path = "collect/sick_tests.rs"]
 mod sick_tests;
 

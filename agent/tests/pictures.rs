@@ -108,6 +108,17 @@ fn essence(seen: &Inventory) -> Value {
         let names: Vec<Value> = members.iter().map(|member| member[key].clone()).collect();
         kept.insert(list.to_owned(), Value::Array(names));
     }
+    // Without serial numbers, which are other words in the copy.
+    let modules = seen.memory_modules.iter();
+    let modules: Vec<Value> = modules
+        .map(|module| {
+            Value::from(format!(
+                "{} {:?} {:?}",
+                module.locator, module.size_bytes, module.identity.model
+            ))
+        })
+        .collect();
+    kept.insert("memory_modules".to_owned(), Value::Array(modules));
     Value::Object(kept)
 }
 
@@ -138,7 +149,12 @@ fn a_picture_of_a_recorded_machine_replays_to_the_same_facts() {
             .drives
             .iter()
             .filter_map(|drive| drive.identity.serial.clone());
-        let secrets = secrets.into_iter().flatten().cloned().chain(macs).chain(serials);
+        let modules = before
+            .memory_modules
+            .iter()
+            .filter_map(|module| module.identity.serial.clone());
+        let secrets = secrets.into_iter().flatten().cloned();
+        let secrets = secrets.chain(macs).chain(serials).chain(modules);
         for secret in secrets.filter(|secret| secret.len() > 5 && !secret.starts_with("00:00:00:00")) {
             assert!(!left.contains(&secret.to_lowercase()), "{name}: {secret} is left");
         }
@@ -229,4 +245,123 @@ fn the_doctor_sees_this_machine_and_recorded_ones() {
         .path();
     let text = succeeded(&["doctor", "--root", machine.to_str().unwrap()]);
     assert!(text.contains("cpu-arm"), "{text}");
+}
+
+/// A machine with an NVMe and a SATA drive that told their pages, and with the records of its BMC.
+fn with_pages(machine: &Path) {
+    let write = |path: &str, bytes: &[u8]| {
+        let path = machine.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    write("sys/class/nvme/nvme0/model", b"FAST\n");
+    write("sys/class/nvme/nvme0/serial", b"S4EWNX0M900123\n");
+    let mut log = vec![0_u8; 512];
+    log[1..3].copy_from_slice(&323_u16.to_le_bytes());
+    log[3..6].copy_from_slice(&[97, 10, 12]);
+    write("busbar/drives/nvme0/health_log", &log);
+    let mut identify = vec![0_u8; 4096];
+    identify[4..24].copy_from_slice(b"S4EWNX0M900123      ");
+    identify[266..268].copy_from_slice(&343_u16.to_le_bytes());
+    identify[768..796].copy_from_slice(b"nqn.2014-08.x:S4EWNX0M900123");
+    write("busbar/drives/nvme0/identify_controller", &identify);
+    // Behind an AHCI controller, as sysfs shows it.
+    let device = "sys/devices/pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0";
+    write(&format!("{device}/vendor"), b"ATA     \n");
+    write(&format!("{device}/model"), b"SLOW\n");
+    write(&format!("{device}/block/sda/size"), b"1000\n");
+    write(&format!("{device}/block/sda/queue/rotational"), b"1\n");
+    std::fs::create_dir_all(machine.join("sys/class/block")).unwrap();
+    let link = |target: &str, from: &str| std::os::unix::fs::symlink(target, machine.join(from)).unwrap();
+    link("../../../0:0:0:0", &format!("{device}/block/sda/device"));
+    link(&format!("../../../{device}/block/sda"), "sys/class/block/sda");
+    write(
+        "busbar/drives/sda/check_power_mode",
+        &[0x72, 0, 0, 0, 0, 0, 0, 14, 9, 12, 0, 0, 0, 0xff, 0, 0],
+    );
+    let mut about = vec![0_u8; 512];
+    let serial: Vec<u8> = b"WD-WX12345678       "
+        .chunks(2)
+        .flat_map(|pair| [pair[1], pair[0]])
+        .collect();
+    about[20..40].copy_from_slice(&serial);
+    about[216..224].copy_from_slice(&[0x50, 0x01, 0x4e, 0xe0, 0x12, 0x34, 0x56, 0x78]);
+    // SMART is supported and enabled; the sum of all bytes is zero.
+    (about[164], about[170], about[510]) = (1, 1, 0xa5);
+    about[511] = about.iter().fold(0, |sum, byte| sum.wrapping_sub(*byte));
+    write("busbar/drives/sda/identify_device", &about);
+    let mut smart = vec![0_u8; 512];
+    smart[2..9].copy_from_slice(&[194, 0, 0, 100, 100, 38, 0]);
+    smart[400..413].copy_from_slice(b"WD-WX12345678");
+    smart[511] = smart.iter().fold(0, |sum, byte| sum.wrapping_sub(*byte));
+    write("busbar/drives/sda/smart_data", &smart);
+    write("busbar/ipmi/device.hex", b"20010908\n");
+    write("busbar/ipmi/sdr.hex", b"010051c00353455249\n020051010341\n");
+    write("busbar/ipmi/sel.hex", b"0100c10908070653455249414c2d3132\n");
+    write("busbar/other", b"not of ours\n");
+}
+
+#[test]
+fn pages_of_drives_come_back_as_readings_and_name_nobody() {
+    let keep = tempfile::tempdir().unwrap();
+    let machine = keep.path().join("machine");
+    with_pages(&machine);
+    let (copy, said) = picture(Some(&machine), keep.path(), &["--list"]);
+    for listed in [
+        "busbar/drives/nvme0/health_log",
+        "busbar/drives/nvme0/identify_controller  masked",
+        "busbar/drives/sda/smart_data  masked",
+        "busbar/ipmi/sdr.hex",
+    ] {
+        assert!(
+            said.contains(listed),
+            "{listed} is not listed before it leaves:\n{said}"
+        );
+    }
+    assert!(!copy.join("busbar/other").exists());
+    let (before, after) = (facts(&machine), facts(&copy));
+    for whole in [&before, &after] {
+        let [sda, nvme] = whole.drives.as_slice() else {
+            panic!("{:?}", whole.drives)
+        };
+        let (sda, nvme) = (sda.health.as_ref().unwrap(), nvme.health.as_ref().unwrap());
+        assert_eq!(nvme.temperature_celsius.value(), Some(50));
+        assert_eq!(nvme.used_percent.value(), Some(12));
+        assert_eq!(nvme.warning_celsius.value(), Some(70));
+        assert_eq!(sda.temperature_celsius.value(), Some(38), "{sda:?}");
+        assert!(
+            !whole.doubts.iter().any(|doubt| doubt.code == "drive_identity"),
+            "{:?}",
+            whole.doubts
+        );
+    }
+    let left = text_of(&copy);
+    for secret in ["s4ewnx0m900123", "wd-wx12345678", "dww-1x", "53455249414c"] {
+        assert!(!left.contains(secret), "{secret} is left");
+    }
+    let serial = after.drives[1].identity.serial.as_deref().unwrap();
+    let page = std::fs::read(copy.join("busbar/drives/nvme0/identify_controller")).unwrap();
+    let word = String::from_utf8_lossy(&page[4..24]).trim().to_owned();
+    assert_eq!(word, serial, "the same word for the same serial number");
+    let records = std::fs::read_to_string(copy.join("busbar/ipmi/sdr.hex")).unwrap();
+    assert_eq!(
+        records, "010051c00300000000\n020051010341\n",
+        "the maker's own record is emptied"
+    );
+}
+
+#[test]
+fn serials_that_are_kept_stay_in_pages_too() {
+    let keep = tempfile::tempdir().unwrap();
+    let machine = keep.path().join("machine");
+    with_pages(&machine);
+    let (copy, _) = picture(Some(&machine), keep.path(), &["--keep-serials"]);
+    for page in [
+        "drives/nvme0/identify_controller",
+        "drives/sda/identify_device",
+        "ipmi/sel.hex",
+    ] {
+        let read = |root: &Path| std::fs::read(root.join("busbar").join(page)).unwrap();
+        assert_eq!(read(&machine), read(&copy), "{page}");
+    }
 }

@@ -5,6 +5,7 @@
 mod attribute;
 mod classes;
 mod columns;
+mod line_table;
 
 pub mod block;
 pub mod collector;

@@ -6,7 +6,7 @@ use rack_api::v1::{DrainRequest, LocateRequest, PowerAsk};
 
 use crate::config::RackConfig;
 use crate::rack::Event;
-use crate::{http, init, inspect, journal, record};
+use crate::{http, init, inspect, journal};
 
 /// A parser: it may refuse what it is given, and must never panic.
 pub type Target = (&'static str, fn(&[u8]));
@@ -36,7 +36,6 @@ pub const TARGETS: &[Target] = &[
     ("guard", http::fuzz_guard),
     ("bmc_list", init::fuzz_list),
     ("inspect_mask", inspect::mask::fuzz),
-    ("fru_mask", record::fuzz_fru),
 ];
 
 #[cfg(test)]

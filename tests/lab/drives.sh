@@ -50,6 +50,14 @@ check "SMART of a SATA disk: the verdict" ok "$(value "$sata" state)"
 check "SMART of a SATA disk: the temperature" 31 "$(value "$sata" temperature_celsius)"
 check "log page 0Dh of a SCSI disk" 38 "$(value "$scsi" temperature_celsius)"
 check "log page 2Fh of a SCSI disk" ok "$(value "$scsi" state)"
+# --- a recording replays what the drives said, and does not name them
+busbar-agent record --yes --output /run/picture.tar >/run/picture.list 2>&1; tar -xf /run/picture.tar -C /run
+busbar-agent facts --root /run/busbar-record --output json >/run/facts.json 2>/run/facts.err
+check "a recording replays the log of an NVMe drive" 50 "$(value "$zero" temperature_celsius)"
+check "a recording replays SMART of a SATA disk" 31 "$(value "$sata" temperature_celsius)"
+check "a recording replays the log of a SCSI disk" 38 "$(value "$scsi" temperature_celsius)"
+check "no recorded page names its drive" 0 "$(grep -rl 'SN-[0-9]' /run/busbar-record/busbar | wc -l)"
+# --- disks that sleep
 # The kernel itself puts both to sleep (STANDBY IMMEDIATE, START STOP UNIT); whoever opened them would wake them.
 power() { cat "/sys/block/$1/device/power/runtime_status"; }
 asleep() { [ "$(power "$1")" = suspended ]; }

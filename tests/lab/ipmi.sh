@@ -42,6 +42,12 @@ before=$(asked); within 25 turned "$before"; after=$(asked)
 echo "MEASURED one turn of six sensors: $((after - before)) requests"
 sed -n 's/^busbar_source_duration_seconds{source="bmc"} /MEASURED a turn of the BMC in seconds: /p' /run/page
 
+# --- a recording holds what the BMC said, and not its serial number (OTHER-9 in hexadecimal digits)
+busbar-agent record --yes --output /run/picture.tar >/run/picture.list 2>&1; tar -xf /run/picture.tar -C /run
+of_bmc=/run/busbar-record/busbar/ipmi
+[ "$(wc -l <$of_bmc/sdr.hex)" -ge 6 ] && [ -s $of_bmc/fru-0.hex ] && echo "CHECK ok a recording holds the BMC's records" || echo "CHECK FAIL the recording: $(tail -5 /run/picture.list | tr '\n' ' ')"
+check "and not its serial number" 0 "$(cat $of_bmc/fru-*.hex | grep -c 4f544845522d39)"
+
 # --- a supply loses its input
 host lose >/dev/null; began=$(uptime_ms)
 seen "a supply that lost its input" 'busbar_power_supply_health{supply="PS2 Status"} 1'

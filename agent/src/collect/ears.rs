@@ -38,7 +38,7 @@ pub(super) struct Burst {
 
 impl Burst {
     /// Takes what was heard; only what some source asked for counts.
-    fn take(&mut self, heard: Heard, asked_for: &BTreeSet<&'static str>) {
+    pub(super) fn take(&mut self, heard: Heard, asked_for: &BTreeSet<&'static str>) {
         match heard {
             Heard::Uevent(event) => {
                 let subsystem = event.subsystem.filter(|name| asked_for.contains(name.as_str()));

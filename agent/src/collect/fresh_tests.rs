@@ -13,6 +13,7 @@ use facts::observation::Observation;
 use facts::sheet::Number;
 use facts::{NoData, Pad, Sheet};
 
+use super::beat::Report;
 use super::fresh::{Bench, Fresh};
 use super::hub::News;
 
@@ -51,6 +52,7 @@ impl Collector for Counting {
         }
         let mut sheet = self.pad.begin();
         sheet.add(&TURNS, &[], Some(turn));
+        sheet.invalid();
         Ok(Observation {
             sheet: Some(sheet.finish()),
             ..Observation::default()
@@ -208,6 +210,35 @@ async fn one_that_falls_silent_is_told_and_left_alone_until_it_is_woken() {
         fresh.bench().seats()[0].asked_at().is_none()
     });
     assert_eq!(reports(&news).len(), 3, "the start, the silence, and the waking");
+}
+
+#[tokio::test]
+async fn values_that_were_none_at_a_scrape_are_told_with_the_next_beat() {
+    let (broken, collector) = source(u64::MAX);
+    let (fresh, news) = bench(vec![collector]);
+    begun(&fresh, &[&broken]);
+    let start = Instant::now();
+    while broken.turns() < 4 {
+        fresh.sheets().await;
+        assert!(start.elapsed() < LONG, "three scrapes");
+    }
+    fresh.bench().wake(&fresh.bench().seats()[0]);
+    wait_until("the beat", || broken.turns() == 5);
+    wait_until("the beat is over", || {
+        fresh.bench().seats()[0].asked_at().is_none()
+    });
+    let told: Vec<u64> = news
+        .try_iter()
+        .map(|news| match news {
+            News::Turn(Report { ended, .. }) => ended.invalid,
+            News::Burst(_) | News::Ears(_) => panic!("the bench tells ends of turns only"),
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [1, 4],
+        "one of the start, three of scrapes and one of the beat"
+    );
 }
 
 #[tokio::test]

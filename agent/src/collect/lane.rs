@@ -15,6 +15,13 @@ use super::parts::{Change, Parts};
 /// After a burst of uevents a source is asked at once, and once more after this time.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 
+/// After so many bursts that follow one another a source is asked at once, where its turns are short; after more of them at its
+/// pace. A device that comes is several bursts: an NVMe controller comes first, and its drive in a burst of its own.
+const MOST_AT_ONCE: u32 = 4;
+
+/// A turn that is this short, in seconds, may come a few times more.
+const SHORT_SECONDS: f64 = 0.1;
+
 /// A source that takes turns.
 pub(super) struct Lane {
     pub(super) source: Source,
@@ -35,6 +42,8 @@ pub(super) struct Lane {
     parts: Option<Parts>,
     /// When it is asked once more after a burst of uevents, and whether another burst came since the first.
     again: Option<(Instant, bool)>,
+    /// How many bursts came one after another for which it was asked at once.
+    bursts: u32,
     /// The turn that has been told to hang.
     hung: Option<Instant>,
 }
@@ -55,6 +64,7 @@ impl Lane {
             beat,
             parts: None,
             again: None,
+            bursts: 0,
             hung: None,
         }
     }
@@ -75,16 +85,25 @@ impl Lane {
             beat: Duration::ZERO,
             parts: None,
             again: None,
+            bursts: 0,
             hung: None,
         }
     }
 
     /// A burst of uevents is about it: true where it is to be asked at once. It is asked once more later, because a driver
-    /// binds to a device after the device has come, and no more often however many bursts come.
+    /// binds to a device after the device has come. In a storm it is asked no more often than that.
     pub(super) fn stirred(&mut self, now: Instant) -> bool {
-        if let Some((_, more)) = &mut self.again {
-            *more = true;
-            return false;
+        let is_short = self
+            .source
+            .duration_seconds
+            .is_some_and(|seconds| seconds <= SHORT_SECONDS);
+        match &mut self.again {
+            Some((_, more)) if !is_short || self.bursts >= MOST_AT_ONCE => {
+                *more = true;
+                return false;
+            }
+            Some(_) => self.bursts += 1,
+            None => self.bursts = 1,
         }
         self.again = Some((now + ASK_AGAIN, false));
         true
@@ -209,5 +228,33 @@ mod tests {
         assert!(lane.is_asked_again(start + ASK_AGAIN * 2));
         assert_eq!(lane.again_at(), None, "nothing came since");
         assert!(lane.stirred(start + ASK_AGAIN * 3));
+    }
+
+    #[test]
+    fn a_drive_that_comes_behind_its_controller_is_not_waited_for() {
+        let mut lane = Lane::of_ears("lane");
+        lane.source.duration_seconds = Some(0.002);
+        let start = Instant::now();
+        let step = ASK_AGAIN / 10;
+        let asked = |lane: &mut Lane| (0..20).filter(|turn| lane.stirred(start + step * *turn)).count();
+        assert_eq!(
+            asked(&mut lane),
+            4,
+            "a few bursts are asked for at once, a storm is not"
+        );
+        assert_eq!(
+            lane.again_at(),
+            Some(start + step * 3 + ASK_AGAIN),
+            "and once more, later"
+        );
+        assert!(lane.is_asked_again(start + step * 3 + ASK_AGAIN));
+        assert!(
+            !lane.stirred(start + ASK_AGAIN * 2),
+            "the storm goes on at its pace"
+        );
+        while let Some(at) = lane.again_at() {
+            assert!(lane.is_asked_again(at));
+        }
+        assert_eq!(asked(&mut lane), 4, "after silence all is as before");
     }
 }

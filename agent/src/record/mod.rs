@@ -11,10 +11,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use collectors::{Root, RootError};
-use facts::Bytes;
+use collectors::{Root, RootError, drive_health, local_bmc, machine};
 use facts::archive::Archive;
 use facts::mask::Mask;
+use facts::{Bytes, NoData};
 
 use gather::Gathered;
 
@@ -97,13 +97,16 @@ pub fn run(args: &RecordArgs) -> Result<ExitCode, RecordError> {
         None => Root::host(),
         Some(directory) => Root::at(directory)?,
     };
-    let got = gather::gather(&root, picture::PICTURE);
-    let mask = if args.keep_serials {
-        Mask::default()
+    let mut got = gather::gather(&root, picture::PICTURE);
+    add_parts(&mut got, &root);
+    let (mut clean, mask, changed) = if args.keep_serials {
+        (got, Mask::default(), BTreeMap::new())
     } else {
-        Mask::of(secret::secrets(&got))
+        let mask = Mask::of(secret::secrets(&got));
+        let (clean, changed) = secret::masked(&got, &mask);
+        (clean, mask, changed)
     };
-    let (clean, changed) = secret::masked(&got, &mask);
+    add_bmc(&mut clean, &root, args.keep_serials);
     let shown = contents(&clean, &mask, &changed, args);
     // The list is for the person who decides; where nobody reads, nobody minds.
     let _ = io::stdout().write_all(shown.as_bytes());
@@ -118,6 +121,38 @@ pub fn run(args: &RecordArgs) -> Result<ExitCode, RecordError> {
     write(&args.output, &clean).map_err(failed)?;
     println!("written: {}", args.output.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What drives say of themselves, and firmware of memory modules; it names them, and is masked with everything else.
+fn add_parts(got: &mut Gathered, root: &Root) {
+    // Without a block layer there are no drives.
+    let taken = drive_health::recording::record(root).unwrap_or_default();
+    let modules = machine::recording::record(root);
+    for (path, bytes) in taken.pages.into_iter().chain(modules) {
+        got.bytes += bytes.len();
+        got.files.insert(path, bytes);
+    }
+    got.left_out.extend(taken.left_out);
+}
+
+/// What the node's BMC says. It masks itself: its bytes stand in hexadecimal digits, in which nobody finds a serial number.
+fn add_bmc(clean: &mut Gathered, root: &Root, keep_serials: bool) {
+    let said = match local_bmc::record(root) {
+        Ok(said) if keep_serials => said,
+        Ok(said) => said.masked(),
+        Err(error) => {
+            if error.reason != NoData::Absent {
+                clean
+                    .left_out
+                    .push((local_bmc::RECORDED.to_owned(), error.explain()));
+            }
+            return;
+        }
+    };
+    for (path, text) in said.files() {
+        clean.bytes += text.len();
+        clean.files.insert(path, text.into_bytes());
+    }
 }
 
 fn agreed(file: &Path) -> io::Result<bool> {

@@ -340,8 +340,8 @@ pub fn takes(part: &Part, name: &str) -> bool {
 }
 
 /// What a picture never holds, for the list that is shown first.
-pub const LEFT_OUT: &str = "not in it: command lines, environments, keys, logs, file contents, users, mounts, firmware tables, \
-                            SMART logs, SDR and SEL of the BMC (busbar-rack record URL makes a picture of a BMC)";
+pub const LEFT_OUT: &str = "not in it: command lines, environments, keys, logs, file contents, users, mounts, firmware tables but for memory modules; \
+                            not masked: the names that a maker gave to sensors of the BMC";
 
 #[cfg(test)]
 mod tests {

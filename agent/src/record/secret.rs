@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use collectors::{drive_health, machine};
 use facts::filler::{is_filler, is_filler_uuid};
 use facts::mask::{Mask, Secret, secrets_in, shape};
 
@@ -62,6 +63,9 @@ const SHORTEST_PIECE: usize = 8;
 pub fn secrets(got: &Gathered) -> BTreeSet<Secret> {
     let mut all = BTreeSet::new();
     for (path, bytes) in &got.files {
+        if let Some(serial) = serial(path, bytes) {
+            whole("serial", &serial, &mut all);
+        }
         let Ok(text) = std::str::from_utf8(bytes) else {
             continue;
         };
@@ -88,6 +92,11 @@ pub fn secrets(got: &Gathered) -> BTreeSet<Secret> {
         }
     }
     all
+}
+
+/// The serial number in bytes that are no text: a page of a drive, a memory module's structure.
+fn serial(path: &str, bytes: &[u8]) -> Option<String> {
+    drive_health::recording::serial(path, bytes).or_else(|| machine::recording::serial(path, bytes))
 }
 
 fn whole(kind: &'static str, text: &str, all: &mut BTreeSet<Secret>) {
@@ -162,6 +171,11 @@ pub fn masked(got: &Gathered, mask: &Mask) -> (Gathered, BTreeMap<String, usize>
 }
 
 fn contents(path: &str, bytes: &[u8], mask: &Mask) -> Vec<u8> {
+    let word = mask.text(&serial(path, bytes).unwrap_or_default());
+    let page = drive_health::recording::without_names(path, bytes, &word);
+    if let Some(clean) = page.or_else(|| machine::recording::without_names(path, bytes, &word)) {
+        return clean;
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => {
             let has_lines = WITH_LINES.iter().any(|file| path.ends_with(file));

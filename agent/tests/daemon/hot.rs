@@ -62,3 +62,34 @@ fn a_nic_is_plugged_and_pulled() {
         "{page}"
     );
 }
+
+/// Without uevents, as on a recorded machine: the beat of the sensors finds it.
+#[test]
+fn a_usb_power_meter_is_plugged_and_pulled() {
+    let home = Home::new();
+    home.write("machine/sys/class/hwmon/hwmon0/name", "board\n");
+    home.write("machine/sys/class/hwmon/hwmon0/temp1_input", "40000\n");
+    let root = home.path("machine");
+    let agent = home.start(&["--root", root.to_str().unwrap()]);
+    until("the board's sensor", || {
+        agent
+            .get("/metrics")
+            .contains("busbar_temperature_celsius{chip=\"board\"")
+            .then_some(())
+    });
+    let has_meter = || agent.get("/metrics").contains("chip=\"usbmeter\"");
+    assert!(!has_meter());
+    wait(async {
+        let mut events = home.client().events().await.unwrap();
+        home.write("machine/sys/class/hwmon/hwmon4/name", "usbmeter\n");
+        home.write("machine/sys/class/hwmon/hwmon4/power1_input", "7250000\n");
+        hears(&mut events, "part_appeared", "sensor chip hwmon4").await;
+        let sensors = home.client().facts().await.unwrap().sensors;
+        let meter = sensors.iter().find(|sensor| sensor.device == "hwmon4/power1");
+        assert_eq!(meter.expect("the meter").value.value(), Some(7.25));
+        assert!(has_meter(), "{}", agent.get("/metrics"));
+        fs::remove_dir_all(home.path("machine/sys/class/hwmon/hwmon4")).unwrap();
+        hears(&mut events, "part_vanished", "sensor chip hwmon4").await;
+        assert!(!has_meter(), "its series go with it");
+    });
+}

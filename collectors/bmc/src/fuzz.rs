@@ -11,6 +11,7 @@ pub const TARGETS: &[Target] = &[
     ("ipmi_handshake", ipmi::fuzz::handshake),
     ("ipmi_cipher_suites", ipmi::fuzz::cipher_suites),
     ("ipmi_recording", ipmi::fuzz::recording),
+    ("ipmi_mask", ipmi::fuzz::masked),
     ("ipmi_in_band", ipmi::fuzz::in_band),
     ("ipmi_answer", ipmi::observe::fuzz::answer),
     ("sdr", ipmi::observe::fuzz::sdr),

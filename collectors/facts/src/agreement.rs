@@ -9,14 +9,18 @@ use crate::unit::Bytes;
 const IDENTITY: &str = "identity";
 const CPU_COUNT: &str = "cpu_count";
 const MEMORY_TOTAL: &str = "memory_total";
+const MEMORY_INSTALLED: &str = "memory_installed";
 /// What they are about.
 const BMC: &str = "bmc";
+const MACHINE: &str = "machine";
 
 /// Of a hundred parts of the memory that the BMC counts, the kernel shows at least this many. What it keeps for itself (its own
 /// text, the map of pages, a crash kernel) is 2 to 6 on servers.
 const LEAST_PERCENT: u64 = 85;
 /// And at most this many: whole GiB are rounded.
 const MOST_PERCENT: u64 = 102;
+/// What the kernel and the firmware may keep of a small machine, which is more than so many parts of a hundred.
+const LEAST_RESERVED: Bytes = Bytes::new(512 << 20);
 
 /// What cannot all be true of a whole inventory.
 pub(crate) fn doubts(whole: &Inventory) -> Vec<Doubt> {
@@ -25,6 +29,7 @@ pub(crate) fn doubts(whole: &Inventory) -> Vec<Doubt> {
     serials(whole, &mut doubts);
     counts(whole, &mut doubts);
     memory(whole, &mut doubts);
+    installed(whole, &mut doubts);
     doubts
 }
 
@@ -163,11 +168,44 @@ fn memory(whole: &Inventory, doubts: &mut Vec<Doubt>) {
     let (Some(ours), Some(theirs)) = (ours, theirs) else {
         return;
     };
-    let percent = u128::from(ours.get()) * 100 / u128::from(theirs.get());
-    if percent < u128::from(LEAST_PERCENT) || percent > u128::from(MOST_PERCENT) {
+    if !is_most_of(ours, theirs) {
         let message = format!("the node sees {ours} of memory and Redfish says {theirs}");
         doubts.push(Doubt::new(MEMORY_TOTAL, BMC, message));
     }
+}
+
+/// Whether what the kernel shows is what there is, less what it and the firmware keep.
+fn is_most_of(ours: Bytes, theirs: Bytes) -> bool {
+    let percent = u128::from(ours.get()) * 100 / u128::from(theirs.get().max(1));
+    percent >= u128::from(LEAST_PERCENT) && percent <= u128::from(MOST_PERCENT)
+}
+
+/// Memory that is installed beside memory that the kernel sees. Modules that keep their contents may be memory or a drive: where
+/// there are some, nothing can be said.
+fn installed(whole: &Inventory, doubts: &mut Vec<Doubt>) {
+    let Some(seen) = whole.memory.as_ref().map(|memory| memory.total_bytes) else {
+        return;
+    };
+    let modules = &whole.memory_modules;
+    let sizes = modules
+        .iter()
+        .map(|module| module.size_bytes.filter(|_| !module.is_persistent));
+    let Some(sizes) = sizes.collect::<Option<Vec<Bytes>>>() else {
+        return;
+    };
+    let sum = sizes
+        .iter()
+        .fold(0_u64, |sum, size| sum.saturating_add(size.get()));
+    let is_little = seen.get() < sum && sum - seen.get() <= LEAST_RESERVED.get();
+    if sum == 0 || is_little || is_most_of(seen, Bytes::new(sum)) {
+        return;
+    }
+    let message = format!(
+        "{} modules of {} together are installed by SMBIOS, and the kernel sees {seen}",
+        modules.len(),
+        Bytes::new(sum)
+    );
+    doubts.push(Doubt::new(MEMORY_INSTALLED, MACHINE, message));
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::drive::{Drive, DriveHealth};
 use crate::gpu::Gpu;
 use crate::identity::{NumaNodeId, PciAddress};
 use crate::local_bmc::LocalBmc;
+use crate::memory_module::MemoryModule;
 use crate::moment::Moment;
 use crate::nic::Nic;
 use crate::observation::{Observation, Source};
@@ -29,6 +30,8 @@ pub struct Machine {
     pub product: Option<String>,
     /// Serial number (`product_serial`; readable by root only).
     pub serial: Option<String>,
+    /// Serial number of the main board (`board_serial`; readable by root only).
+    pub board_serial: Option<String>,
     /// SMBIOS UUID (`product_uuid`; readable by root only): matches a node with its BMC.
     pub uuid: Option<String>,
     /// BIOS version.
@@ -73,6 +76,8 @@ pub struct Inventory {
     pub memory: Option<Memory>,
     /// Memory of each NUMA node as it is now; empty where the kernel shows none.
     pub numa_memory: Vec<NumaMemory>,
+    /// Memory modules that are installed; empty where the firmware tells of none, or may not be asked.
+    pub memory_modules: Vec<MemoryModule>,
     /// Packages (sockets).
     pub packages: Vec<Package>,
     /// NUMA nodes.
@@ -177,6 +182,7 @@ impl Inventory {
             self.disallowed_cpus.clone_from(disallowed_cpus);
         }
         set(&mut self.numa_memory, &seen.numa_memory);
+        set(&mut self.memory_modules, &seen.memory_modules);
         set(&mut self.gpus, &seen.gpus);
         set(&mut self.drives, &seen.drives);
         set(&mut self.pci_links, &seen.pci_links);

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod inventory;
 pub mod local_bmc;
 pub mod mask;
+pub mod memory_module;
 pub mod metric;
 pub mod moment;
 pub mod nic;

@@ -9,6 +9,7 @@ use crate::drive::{Drive, DriveHealth};
 use crate::gpu::Gpu;
 use crate::inventory::{Machine, Memory, NumaMemory};
 use crate::local_bmc::LocalBmc;
+use crate::memory_module::MemoryModule;
 use crate::moment::Moment;
 use crate::nic::Nic;
 use crate::pci::PciLink;
@@ -27,6 +28,8 @@ pub struct Observation {
     pub topology: Option<Topology>,
     /// Memory of the machine.
     pub memory: Option<Memory>,
+    /// Memory modules that are installed.
+    pub memory_modules: Option<Vec<MemoryModule>>,
     /// Memory of each NUMA node.
     pub numa_memory: Option<Vec<NumaMemory>>,
     /// GPUs.

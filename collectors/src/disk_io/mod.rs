@@ -9,14 +9,14 @@ use facts::sheet::{Pad, Writing};
 
 use crate::collector::{CollectError, Collector};
 use crate::columns;
+use crate::line_table::{Entry, LineTable};
 use crate::node_names::disk as n;
-use crate::root::{Kept, Root};
+use crate::root::Root;
 use crate::roster::Wishes;
 use families as f;
 
 const DISKSTATS: &str = "proc/diskstats";
 const CLASS: &str = "sys/class/block";
-const EXPECTED: &str = "lines as in \"8 0 sda 1 2 3 4 5 6 7 8 9 10 11\"";
 
 /// Columns behind the name: eleven, fifteen since 4.18 (discards), seventeen since 5.5 (flushes).
 pub(crate) const COLUMNS: usize = 17;
@@ -29,9 +29,6 @@ pub(crate) const SECTOR: u64 = 512;
 
 /// This file tells milliseconds.
 pub(crate) const MILLISECONDS: f64 = 1000.0;
-
-/// The most devices: above what a full rack of drives with all their partitions has.
-const MOST_DEVICES: usize = 8192;
 
 /// One line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +55,7 @@ struct Device {
 pub struct DiskIoCollector {
     root: Root,
     wishes: Wishes,
-    file: Kept,
-    buffer: Vec<u8>,
-    devices: Vec<Device>,
+    devices: LineTable<Device>,
     pad: Pad,
 }
 
@@ -89,42 +84,29 @@ impl DiskIoCollector {
     pub fn new(root: Root, wishes: &Wishes) -> DiskIoCollector {
         DiskIoCollector {
             wishes: wishes.clone(),
-            file: Kept::new(&root, DISKSTATS),
+            devices: LineTable::new(&root, DISKSTATS),
             root,
-            buffer: Vec::new(),
-            devices: Vec::new(),
             pad: Pad::default(),
         }
     }
+}
 
-    /// Takes the lines; how many were broken.
-    fn take(&mut self) -> Result<u64, CollectError> {
-        let text = self.file.read(&mut self.buffer)?;
-        let (mut seen, mut invalid) = (0, 0);
-        for line in columns::lines(text) {
-            let Some(line) = parse(line).filter(|_| seen < MOST_DEVICES) else {
-                invalid += 1;
-                continue;
-            };
-            if self
-                .devices
-                .get(seen)
-                .is_none_or(|device| *device.name != *line.name)
-            {
-                self.devices.truncate(seen);
-                self.devices.push(Device::new(&self.root, &self.wishes, &line));
-            }
-            if let Some(device) = self.devices.get_mut(seen) {
-                (device.counts, device.columns) = (line.counts, line.columns);
-            }
-            seen += 1;
-        }
-        self.devices.truncate(seen);
-        if seen == 0 && invalid > 0 {
-            let found = String::from_utf8_lossy(text);
-            return Err(CollectError::garbled(&self.file.shown(), EXPECTED, &found));
-        }
-        Ok(invalid)
+impl Entry for Device {
+    type Line<'t> = Line<'t>;
+    const EXPECTED: &'static str = "lines as in \"8 0 sda 1 2 3 4 5 6 7 8 9 10 11\"";
+    /// Above what a full rack of drives with all their partitions has.
+    const MOST: usize = 8192;
+
+    fn parse(line: &[u8]) -> Option<Line<'_>> {
+        parse(line)
+    }
+
+    fn is(&self, line: &Line<'_>) -> bool {
+        *self.name == *line.name
+    }
+
+    fn take(&mut self, line: &Line<'_>) {
+        (self.counts, self.columns) = (line.counts, line.columns);
     }
 }
 
@@ -184,13 +166,14 @@ impl Collector for DiskIoCollector {
     }
 
     fn collect(&mut self) -> Result<Observation, CollectError> {
-        let invalid = self.take()?;
+        let (root, wishes) = (&self.root, &self.wishes);
+        let invalid = self.devices.read(|line| Device::new(root, wishes, line))?;
         let mut pad = std::mem::take(&mut self.pad);
         let mut sheet = pad.begin();
         for _ in 0..invalid {
             sheet.invalid();
         }
-        for device in &self.devices {
+        for device in self.devices.entries() {
             if device.is_drive {
                 device.write(&mut sheet);
             }

@@ -16,6 +16,11 @@ use crate::collector::CollectError;
 pub(super) const SECTOR: usize = 512;
 /// Serial number in IDENTIFY DEVICE: words 10 to 19, the two bytes of each exchanged.
 pub(super) const SERIAL: Range<usize> = 20..40;
+/// What else names a drive in it: words 108 to 111, its world-wide name; 129 to 159, its maker's own; 176 to 205, the serial number
+/// of a medium.
+pub(super) const NAMES: [Range<usize>; 3] = [216..224, 258..320, 352..412];
+/// The maker's own bytes of SMART READ DATA.
+pub(super) const OWN_BYTES: Range<usize> = 386..511;
 /// Words of IDENTIFY DEVICE that say what is supported, and what is enabled.
 const SUPPORTED: usize = 82;
 const ENABLED: usize = 85;
@@ -164,8 +169,13 @@ fn identity(name: &str, identify: &[u8]) -> Result<About, CollectError> {
     })
 }
 
+/// Whether an IDENTIFY DEVICE has a check sum, and a right one.
+pub(super) fn has_sum(identify: &[u8]) -> bool {
+    identify.get(SECTOR - 2) == Some(&SUMMED) && sums_up(identify)
+}
+
 /// Whether all bytes together are zero, modulo 256.
-fn sums_up(bytes: &[u8]) -> bool {
+pub(super) fn sums_up(bytes: &[u8]) -> bool {
     bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) == 0
 }
 

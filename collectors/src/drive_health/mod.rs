@@ -19,6 +19,7 @@ pub(crate) mod fuzz;
 mod ioctl;
 mod nvme;
 mod page;
+pub mod recording;
 mod rows;
 mod scsi;
 mod statistics;
@@ -36,7 +37,7 @@ use asking::Asking;
 use told::Told;
 
 pub use families::TABLE;
-pub use page::{RECORDED, Recorded, record};
+pub use page::RECORDED;
 
 /// Asks each drive that keeps a log of its own.
 pub struct DriveHealthCollector {

@@ -15,6 +15,9 @@ use crate::collector::CollectError;
 pub(super) const LOG_BYTES: usize = 512;
 /// Serial Number (SN) in Identify Controller.
 pub(super) const SERIAL: Range<usize> = 4..24;
+/// What else names a controller in it: FRU Globally Unique Identifier (FGUID), NVM Subsystem NVMe Qualified Name (SUBNQN), and
+/// the vendor's own bytes.
+pub(super) const NAMES: [Range<usize>; 3] = [112..128, 768..1024, 3072..4096];
 /// Warning and Critical Composite Temperature Threshold (WCTEMP, CCTEMP) in Identify Controller, in kelvins.
 const WCTEMP: usize = 266;
 const CCTEMP: usize = 268;

@@ -58,8 +58,27 @@ impl Page {
         }
     }
 
-    /// Where the drive's serial number stands in it: a recording leaves it out.
-    fn serial(self) -> Option<std::ops::Range<usize>> {
+    /// The page of this file.
+    pub(super) fn of_file(name: &str) -> Option<Page> {
+        let plain = [
+            Page::NvmeHealth,
+            Page::NvmeIdentify,
+            Page::AtaPower,
+            Page::AtaIdentify,
+            Page::AtaSmart,
+            Page::AtaStatus,
+            Page::ScsiSense,
+        ];
+        let number = |prefix: &str| u8::from_str_radix(name.strip_prefix(prefix)?, 16).ok();
+        plain
+            .into_iter()
+            .find(|page| page.file() == name)
+            .or_else(|| number("statistics_").map(Page::AtaStatistics))
+            .or_else(|| number("log_").map(Page::ScsiLog))
+    }
+
+    /// Where the drive's serial number stands in it: a recording has another word there.
+    pub(super) fn serial(self) -> Option<std::ops::Range<usize>> {
         match self {
             Page::NvmeIdentify => Some(nvme::SERIAL),
             Page::AtaIdentify => Some(ata::SERIAL),
@@ -79,15 +98,32 @@ pub(super) type Fetch<'f> = dyn FnMut(Page) -> Result<Vec<u8>, CollectError> + '
 
 /// Asks one drive for all that it tells. May hang: it runs in a thread of its own.
 pub(super) fn ask(root: &Root, target: &Target) -> Result<Told, CollectError> {
-    if !root.is_host() {
-        return understand(target, &mut |page| from_file(root, target, page));
-    }
-    if target::is_suspended(root, target) {
-        return Ok(asleep(target));
-    }
-    target::must_be_live(root, target)?;
-    let device = Device::open(root, target)?;
-    understand(target, &mut |page| device.fetch(page))
+    ask_aloud(root, target, &mut |_, _| {})
+}
+
+/// The same, showing each page as it comes.
+pub(super) fn ask_aloud(
+    root: &Root,
+    target: &Target,
+    show: &mut dyn FnMut(Page, &[u8]),
+) -> Result<Told, CollectError> {
+    let device = if root.is_host() {
+        if target::is_suspended(root, target) {
+            return Ok(asleep(target));
+        }
+        target::must_be_live(root, target)?;
+        Some(Device::open(root, target)?)
+    } else {
+        None
+    };
+    understand(target, &mut |page| {
+        let bytes = match &device {
+            Some(device) => device.fetch(page)?,
+            None => from_file(root, target, page)?,
+        };
+        show(page, &bytes);
+        Ok(bytes)
+    })
 }
 
 pub(super) fn understand(target: &Target, fetch: &mut Fetch<'_>) -> Result<Told, CollectError> {
@@ -120,44 +156,4 @@ fn from_file(root: &Root, target: &Target, page: Page) -> Result<Vec<u8>, Collec
     let mut bytes = Vec::new();
     file.take(LONGEST_PAGE).read_to_end(&mut bytes).map_err(io)?;
     Ok(bytes)
-}
-
-/// One page of a drive, to be kept in a recorded machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// Where it belongs below the recorded machine's root.
-    pub path: String,
-    /// Its bytes, without the drive's serial number.
-    pub bytes: Vec<u8>,
-}
-
-/// All pages that the drives of this machine give, for a recording. A drive that says nothing, or sleeps, has few or none.
-/// It may hang as a drive does: whoever calls it has a thread and a deadline for it.
-///
-/// # Errors
-/// When the block layer cannot be listed.
-pub fn record(root: &Root) -> Result<Vec<Recorded>, CollectError> {
-    let mut kept = Vec::new();
-    for target in target::all(root)? {
-        if target::is_suspended(root, &target) || target::must_be_live(root, &target).is_err() {
-            continue;
-        }
-        let Ok(device) = Device::open(root, &target) else {
-            continue;
-        };
-        // What it means does not matter here: only which pages were fetched.
-        let _ = understand(&target, &mut |page| {
-            let bytes = device.fetch(page)?;
-            let mut copy = bytes.clone();
-            if let Some(serial) = page.serial().and_then(|place| copy.get_mut(place)) {
-                serial.fill(b' ');
-            }
-            kept.push(Recorded {
-                path: format!("{RECORDED}/{}/{}", target.name, page.file()),
-                bytes: copy,
-            });
-            Ok(bytes)
-        });
-    }
-    Ok(kept)
 }

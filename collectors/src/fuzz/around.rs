@@ -54,7 +54,8 @@ pub(super) const AROUND: [(&str, &str); 31] = [
 ];
 
 /// What names the machine.
-pub(super) const MACHINE: [&str; 6] = [
+pub(super) const MACHINE: [&str; 7] = [
+    "sys/firmware/dmi/tables/DMI",
     "sys/class/dmi/id/product_uuid",
     "sys/class/dmi/id/product_serial",
     "sys/class/dmi/id/board_name",

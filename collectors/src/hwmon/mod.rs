@@ -31,6 +31,8 @@ pub struct HwmonCollector {
     names: Vec<String>,
     chips: Vec<Chip>,
     zones: Vec<thermal::Zone>,
+    /// A chip came in the turn before: the kernel shows its name before its files, and it may have been looked at too early.
+    is_settling: bool,
     turns: u32,
     pad: Pad,
     buffer: Vec<u8>,
@@ -44,21 +46,24 @@ impl HwmonCollector {
             names: Vec::new(),
             chips: Vec::new(),
             zones: Vec::new(),
+            is_settling: false,
             turns: 0,
             pad: Pad::default(),
             buffer: Vec::new(),
         }
     }
 
-    /// Looks for chips and zones where some came or went, and once a minute for what seldom changes.
+    /// Looks for chips and zones where some came or went, once more in the turn after that, and once a minute for what seldom changes.
     fn look(&mut self) -> Result<(), CollectError> {
         let listed = self.root.list(HWMON);
         let names = listed.as_ref().map(Vec::as_slice).unwrap_or_default();
-        if names != self.names || self.turns.is_multiple_of(TURNS_KNOWN) {
+        let is_new = names != self.names;
+        if is_new || self.is_settling || self.turns.is_multiple_of(TURNS_KNOWN) {
             self.chips = names.iter().map(|name| Chip::read(&self.root, name)).collect();
             self.zones = thermal::zones(&self.root);
             self.names = names.to_vec();
         }
+        self.is_settling = is_new;
         self.turns = self.turns.wrapping_add(1);
         let has_sensors = self.chips.iter().any(Chip::has_sensors) || !self.zones.is_empty();
         if has_sensors {
@@ -122,4 +127,30 @@ fn host_power(sensors: &[Sensor]) -> Option<HostPower> {
     };
     let source = HostMeter::Acpi;
     Some(HostPower { source, watts })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_chip_that_was_seen_before_its_files_is_looked_at_again() {
+        let machine = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = machine.path().join(HWMON).join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("hwmon0/temp1_input", "40000");
+        let mut collector = HwmonCollector::new(Root::at(machine.path()).unwrap());
+        let mut seen = || collector.collect().unwrap().sensors.unwrap().len();
+        assert_eq!((seen(), seen(), seen()), (1, 1, 1));
+        write("hwmon1/name", "meter");
+        assert_eq!(seen(), 1, "its folder is there, its files are not");
+        write("hwmon1/power1_input", "5000000");
+        assert_eq!(seen(), 2);
+        std::fs::remove_dir_all(machine.path().join(HWMON).join("hwmon1")).unwrap();
+        assert_eq!(seen(), 1);
+    }
 }

@@ -5,6 +5,7 @@
 mod asker;
 pub mod families;
 mod in_band;
+mod recording;
 mod redfish;
 mod say;
 mod sensor;
@@ -19,6 +20,7 @@ use facts::local_bmc::LocalBmc;
 use facts::observation::{Missing, Observation};
 use facts::{NoData, Pad};
 
+pub use recording::{BmcRecording, RECORDED, record};
 pub use wish::{BmcWish, DeviceWish, RedfishTrust, RedfishWish};
 
 use crate::collector::{CollectError, Collector};

@@ -1,4 +1,7 @@
-//! The machine as a whole: the kernel, and what SMBIOS says of maker and product.
+//! The machine as a whole: the kernel, and what SMBIOS says of maker, product and memory modules.
+
+pub mod recording;
+mod smbios;
 
 use std::time::Duration;
 
@@ -77,6 +80,7 @@ impl Collector for MachineCollector {
                 .dmi("product_name", &mut doubts)
                 .or_else(|| attribute::name_if_any(root, DEVICE_TREE_MODEL)),
             serial: self.dmi("product_serial", &mut doubts),
+            board_serial: self.dmi("board_serial", &mut doubts),
             uuid: self.dmi(UUID, &mut doubts),
             bios_version: self.dmi("bios_version", &mut doubts),
             kernel: attribute::name_if_any(root, OSRELEASE).or_else(|| self.gathered("OSRelease")),
@@ -93,8 +97,16 @@ impl Collector for MachineCollector {
             // Root alone may read it; everybody else should know why a serial number is missing.
             missing.push(CollectError::from(error).into_missing("machine/serial"));
         }
+        let memory_modules = match smbios::modules(root) {
+            Ok(modules) => modules,
+            Err(error) => {
+                missing.push(error.into_missing("machine/memory_modules"));
+                None
+            }
+        };
         Ok(Observation {
             machine: Some(machine),
+            memory_modules,
             missing,
             doubts,
             ..Observation::default()

@@ -9,14 +9,14 @@ use facts::sheet::{Pad, Writing};
 
 use crate::collector::{CollectError, Collector};
 use crate::columns;
+use crate::line_table::{Entry, LineTable};
 use crate::node_names::network as n;
-use crate::root::{Kept, Root};
+use crate::root::Root;
 use crate::roster::Wishes;
 use families as f;
 
 const DEV: &str = "proc/net/dev";
 const CLASS: &str = "sys/class/net";
-const EXPECTED: &str = "lines as in \"eth0: 1 2 0 0 0 0 0 0 3 4 0 0 0 0 0 0\"";
 
 /// Columns of each interface: eight received, eight sent.
 pub(crate) const COLUMNS: usize = 16;
@@ -29,9 +29,6 @@ const OURS: [(&facts::Family, usize, usize); 4] = [
     (&f::DROPS, 3, 11),
 ];
 
-/// The most interfaces of a page; a host of many containers has thousands of virtual ones, which are no hardware.
-const MOST_DEVICES: usize = 4096;
-
 /// One interface.
 #[derive(Debug)]
 struct Device {
@@ -40,13 +37,34 @@ struct Device {
     counts: [u64; COLUMNS],
 }
 
+impl Entry for Device {
+    type Line<'t> = (&'t str, [u64; COLUMNS]);
+    const EXPECTED: &'static str = "lines as in \"eth0: 1 2 0 0 0 0 0 0 3 4 0 0 0 0 0 0\"";
+    /// A host of many containers has thousands of virtual ones, which are no hardware.
+    const MOST: usize = 4096;
+
+    fn is_heading(line: &[u8]) -> bool {
+        line.contains(&b'|')
+    }
+
+    fn parse(line: &[u8]) -> Option<Self::Line<'_>> {
+        parse(line)
+    }
+
+    fn is(&self, (name, _): &Self::Line<'_>) -> bool {
+        *self.name == **name
+    }
+
+    fn take(&mut self, (_, counts): &Self::Line<'_>) {
+        self.counts = *counts;
+    }
+}
+
 /// Reads `/proc/net/dev`.
 pub struct NetworkCollector {
     root: Root,
     wishes: Wishes,
-    file: Kept,
-    buffer: Vec<u8>,
-    devices: Vec<Device>,
+    devices: LineTable<Device>,
     pad: Pad,
 }
 
@@ -66,50 +84,14 @@ impl NetworkCollector {
     pub fn new(root: Root, wishes: &Wishes) -> NetworkCollector {
         NetworkCollector {
             wishes: wishes.clone(),
-            file: Kept::new(&root, DEV),
+            devices: LineTable::new(&root, DEV),
             root,
-            buffer: Vec::new(),
-            devices: Vec::new(),
             pad: Pad::default(),
         }
     }
 
-    /// Takes the lines; how many were no interfaces and no headings.
-    fn take(&mut self) -> Result<u64, CollectError> {
-        let text = self.file.read(&mut self.buffer)?;
-        let (mut seen, mut invalid) = (0, 0);
-        for line in columns::lines(text) {
-            // The headings hold a bar.
-            if line.contains(&b'|') {
-                continue;
-            }
-            let Some((name, counts)) = parse(line).filter(|_| seen < MOST_DEVICES) else {
-                invalid += 1;
-                continue;
-            };
-            match self.devices.get_mut(seen) {
-                Some(device) if *device.name == *name => device.counts = counts,
-                _ => {
-                    self.devices.truncate(seen);
-                    self.devices.push(Device {
-                        has_hardware: self.root.has(&format!("{CLASS}/{name}/device")),
-                        name: name.into(),
-                        counts,
-                    });
-                }
-            }
-            seen += 1;
-        }
-        self.devices.truncate(seen);
-        if seen == 0 && invalid > 0 {
-            let found = String::from_utf8_lossy(text);
-            return Err(CollectError::garbled(&self.file.shown(), EXPECTED, &found));
-        }
-        Ok(invalid)
-    }
-
     fn write(&self, sheet: &mut Writing<'_>) {
-        let hardware = || self.devices.iter().filter(|device| device.has_hardware);
+        let hardware = || self.devices.entries().iter().filter(|device| device.has_hardware);
         for (family, received, sent) in OURS {
             for device in hardware() {
                 for (direction, at) in [("receive", received), ("transmit", sent)] {
@@ -118,7 +100,8 @@ impl NetworkCollector {
             }
         }
         if self.wishes.node_names {
-            for device in self.devices.iter().filter(|device| &*device.name != n::LEFT_OUT) {
+            let devices = self.devices.entries().iter();
+            for device in devices.filter(|device| &*device.name != n::LEFT_OUT) {
                 for (family, count) in n::TABLE.iter().zip(device.counts) {
                     sheet.add(family, &[&device.name], Some(count));
                 }
@@ -145,7 +128,12 @@ impl Collector for NetworkCollector {
     }
 
     fn collect(&mut self) -> Result<Observation, CollectError> {
-        let invalid = self.take()?;
+        let root = &self.root;
+        let invalid = self.devices.read(|(name, counts)| Device {
+            has_hardware: root.has(&format!("{CLASS}/{name}/device")),
+            name: (*name).into(),
+            counts: *counts,
+        })?;
         let mut pad = std::mem::take(&mut self.pad);
         let mut sheet = pad.begin();
         for _ in 0..invalid {

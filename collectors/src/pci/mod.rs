@@ -28,6 +28,8 @@ const MAX_WIDTH: &str = "max_link_width";
 /// PCI base classes of what carries data: mass storage, network; accelerators are told by `gpu`.
 const STORAGE: u32 = 0x01;
 const NETWORK: u32 = 0x02;
+/// PCI class of InfiniBand adapters that are no network controllers by their base class (serial bus, InfiniBand).
+const INFINIBAND: u32 = 0x0c06;
 
 /// What the kernel writes behind the number (drivers/pci/probe.c, `pci_speed_string`); before 5.7 it wrote no `PCIe`.
 const UNITS: [&str; 2] = [" GT/s PCIe", " GT/s"];
@@ -56,9 +58,11 @@ impl PciCollector {
     fn link(&self, name: &str) -> Option<PciLink> {
         let address: PciAddress = name.parse().ok()?;
         let function = format!("{PCI_DEVICES}/{name}");
-        let class = attribute::hexadecimal(&self.root, &format!("{function}/class"))? >> 16;
+        let whole_class = attribute::hexadecimal(&self.root, &format!("{function}/class"))?;
+        let class = whole_class >> 16;
         let vendor = attribute::hexadecimal(&self.root, &format!("{function}/vendor")).unwrap_or(0);
-        if ![STORAGE, NETWORK].contains(&class) && !gpu::is_accelerator(class, vendor) {
+        let carries_data = [STORAGE, NETWORK].contains(&class) || whole_class >> 8 == INFINIBAND;
+        if !carries_data && !gpu::is_accelerator(class, vendor) {
             return None;
         }
         let speed = |file: &str| self.read(&format!("{function}/{file}"), speed);

@@ -9,6 +9,7 @@
 mod exported;
 mod machines;
 mod odd;
+mod parts;
 
 use std::collections::BTreeMap;
 use std::path::Path;

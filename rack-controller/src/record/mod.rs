@@ -1,16 +1,12 @@
 //! `busbar-rack record`: a picture of a BMC for a bug report, with nothing in it that names a machine; nothing is written at the BMC.
 
-mod dump;
-mod fru;
-mod names;
 mod walk;
-mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bmc::Bmc;
-use bmc::ipmi::{Ipmi, IpmiError};
+use bmc::ipmi::{Ipmi, IpmiError, Recording};
 
 use crate::inspect::Access;
 use crate::inspect::mask::Mask;
@@ -96,12 +92,12 @@ async fn over_redfish(bmc: &Bmc, keep_serials: bool) -> anyhow::Result<Read> {
 }
 
 async fn over_ipmi(ipmi: &Ipmi, keep_serials: bool) -> Result<Read, IpmiError> {
-    let recording = dump::read(ipmi).await?;
+    let recording = Recording::read(ipmi).await?;
     // A session that is not closed ends by itself after a minute.
     let _ = ipmi.close().await;
     let recording = match keep_serials {
         true => recording,
-        false => dump::masked(recording),
+        false => recording.masked(),
     };
     Ok(Read {
         files: recording.files(),
@@ -119,13 +115,6 @@ fn shown(output: &Path, listed: &[Listed], masked: &str) {
         listed.len(),
         output.display()
     );
-}
-
-/// An inventory without what names one part, for the fuzzer: as long as before.
-#[cfg(any(test, feature = "fuzz"))]
-pub(crate) fn fuzz_fru(data: &[u8]) {
-    let mut words = fru::Words::default();
-    assert_eq!(fru::masked(data, &mut words).len(), data.len());
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use facts::topology::NumaNode;
-use facts::{Inventory, Moment, Source, SourceStatus};
+use facts::{Inventory, Moment, NoData, Source, SourceStatus};
 use serde::Serialize;
 
 use super::page::{Page, Sample};
@@ -102,7 +102,7 @@ pub struct Frame {
     pub machine: String,
     /// Share of all CPUs' time that was not idle since the frame before.
     pub busy: Cell,
-    /// NUMA nodes, GPUs, power, drives.
+    /// NUMA nodes, power, GPUs where there are some or nobody can say, drives.
     pub tables: Vec<Table>,
     /// The sources.
     pub sources: Vec<SourceRow>,
@@ -141,12 +141,15 @@ pub fn frame(now: &Read, before: Option<&Read>, at: Moment) -> Frame {
             .unwrap_or_else(|| "a node without a name".to_owned()),
         machine: words.join(" · "),
         busy: share(total, before, facts),
-        tables: vec![
-            numa_nodes(now, before, &of_numa),
-            power(now, before),
+        tables: [
+            Some(numa_nodes(now, before, &of_numa)),
+            Some(power(now, before)),
             gpus(now),
-            drives(now),
-        ],
+            Some(drives(now)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         sources: facts
             .sources
             .iter()
@@ -279,7 +282,24 @@ fn power(now: &Read, before: Option<&Read>) -> Table {
     }
 }
 
-fn gpus(now: &Read) -> Table {
+/// Why no GPU is shown although there may be some: a source that is broken, or a driver that says nothing of those on the PCI
+/// bus. `None` on a node that has none.
+fn why_no_gpus(facts: &Inventory) -> Option<String> {
+    if !facts.gpus.is_empty() {
+        return Some(why(facts, "nvml"));
+    }
+    let is_broken = |name: &&str| {
+        let source = facts.sources.iter().find(|source| source.name == *name);
+        match source.map(|source| &source.status) {
+            Some(SourceStatus::Down { reason, .. }) => *reason != NoData::Absent,
+            Some(SourceStatus::Ok | SourceStatus::Pending) | None => false,
+        }
+    };
+    let broken = ["nvml", "gpu"].into_iter().find(is_broken);
+    broken.map(|name| why(facts, name))
+}
+
+fn gpus(now: &Read) -> Option<Table> {
     let (facts, page) = (&now.facts, &now.page);
     let missing = || why(facts, "nvml");
     let mut rows = Vec::new();
@@ -301,7 +321,11 @@ fn gpus(now: &Read) -> Table {
             ],
         });
     }
-    Table {
+    let why = match rows.as_slice() {
+        [] => Some(why_no_gpus(facts)?),
+        [..] => None,
+    };
+    Some(Table {
         name: "GPUs",
         columns: vec![
             ("busy", Unit::Share),
@@ -310,9 +334,9 @@ fn gpus(now: &Read) -> Table {
             ("limit", Unit::Watts),
             ("heat", Unit::Celsius),
         ],
-        why: rows.is_empty().then(|| why(facts, "gpu")),
+        why,
         rows,
-    }
+    })
 }
 
 fn drives(now: &Read) -> Table {

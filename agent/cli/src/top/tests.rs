@@ -109,7 +109,6 @@ fn what_is_missing_says_why_and_is_no_zero() {
         [
             None,
             Some("powercap has not answered yet"),
-            Some("gpu: absent"),
             Some("block: refused")
         ]
     );
@@ -117,7 +116,6 @@ fn what_is_missing_says_why_and_is_no_zero() {
     let text = picture::text(&frame);
     for piece in [
         "n01",
-        "  -  gpu: absent",
         "cannot read /sys/block",
         "NUMA node 0",
         "2 GiB",
@@ -126,6 +124,51 @@ fn what_is_missing_says_why_and_is_no_zero() {
         assert!(text.contains(piece), "{piece} is missing:\n{text}");
     }
     assert!(!text.contains("0.0 %") && !text.contains("0.0 W"), "{text}");
+}
+
+#[test]
+fn gpus_are_spoken_of_where_there_are_some_or_nobody_can_say() {
+    let gpus = |sources: Vec<Source>, gpus: Vec<facts::gpu::Gpu>| {
+        let mut read = read("", 1.0);
+        (read.facts.sources, read.facts.gpus) = (sources, gpus);
+        let tables = frame(&read, None, at()).tables.into_iter();
+        let mut why = tables
+            .filter(|table| table.name == "GPUs")
+            .map(|table| table.why.unwrap());
+        why.next()
+    };
+    let absent = || silent("nvml", NoData::Absent, "no library");
+    assert_eq!(
+        gpus(vec![source("gpu", SourceStatus::Ok), absent()], vec![]),
+        None
+    );
+    assert_eq!(
+        gpus(vec![silent("gpu", NoData::Absent, "none"), absent()], vec![]),
+        None
+    );
+    assert_eq!(gpus(vec![source("nvml", SourceStatus::Pending)], vec![]), None);
+    let broken = silent("nvml", NoData::Timeout, "it hangs");
+    assert_eq!(gpus(vec![broken], vec![]).as_deref(), Some("nvml: timeout"));
+    let refused = silent("gpu", NoData::Refused, "no sysfs");
+    assert_eq!(
+        gpus(vec![refused, absent()], vec![]).as_deref(),
+        Some("gpu: refused")
+    );
+    let card = facts::gpu::Gpu {
+        identity: facts::Identity::default(),
+        uuid: None,
+        pci: Some("0000:18:00.0".parse().unwrap()),
+        pci_id: None,
+        numa_node: None,
+        device: None,
+        memory_bytes: None,
+        readings: None,
+    };
+    assert_eq!(
+        gpus(vec![absent()], vec![card]).as_deref(),
+        Some("nvml: absent"),
+        "a card without its driver"
+    );
 }
 
 #[test]

@@ -69,7 +69,27 @@ pub(crate) fn recording(data: &[u8]) {
         ("ipmi/device.hex".to_owned(), b"20".to_vec()),
         (format!("ipmi/{name}.hex"), text.to_vec()),
     ];
-    let _ = Recording::of(&files.into());
+    let _ = Recording::of(&files.into()).map(Recording::masked);
+}
+
+/// An inventory, a sensor record and a log entry of any bytes, masked: as many, and each as long as before.
+pub(crate) fn masked(data: &[u8]) {
+    let all = Recording {
+        device: data.to_vec(),
+        records: vec![data.to_vec()],
+        inventories: vec![(0, data.to_vec())],
+        entries: vec![data.to_vec()],
+        ..Recording::default()
+    };
+    let masked = all.masked();
+    let lengths = [
+        &masked.device,
+        &masked.records[0],
+        &masked.inventories[0].1,
+        &masked.entries[0],
+    ]
+    .map(Vec::len);
+    assert_eq!(lengths, [data.len(); 4]);
 }
 
 /// What a BMC may list as its cipher suites.

@@ -6,6 +6,7 @@ mod cipher;
 mod client;
 pub mod command;
 mod counts;
+mod dump;
 mod endpoint;
 mod error;
 #[cfg(any(test, feature = "fuzz"))]

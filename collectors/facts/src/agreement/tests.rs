@@ -109,3 +109,51 @@ proptest! {
         prop_assert!(is_filler_uuid(&text) || is_same_uuid(&text, &text));
     }
 }
+
+#[test]
+fn memory_that_is_installed_and_not_seen_is_a_doubt() {
+    use crate::memory_module::MemoryModule;
+    let with = |gibibytes: &[Option<u64>], is_persistent: bool, seen: Bytes| {
+        let module = |size: &Option<u64>| MemoryModule {
+            size_bytes: size.map(|size| Bytes::new(size << 30)),
+            is_persistent,
+            ..MemoryModule::default()
+        };
+        let whole = Inventory {
+            memory_modules: gibibytes.iter().map(module).collect(),
+            memory: Some(Memory {
+                total_bytes: seen,
+                ..Memory::default()
+            }),
+            ..Inventory::default()
+        };
+        doubts(&whole)
+    };
+    let gib = |size: u64| Bytes::new(size << 30);
+    let told = with(&[Some(16); 4], false, gib(47));
+    assert_eq!(told.len(), 1, "a module was mapped out");
+    let told = told.first().unwrap();
+    assert_eq!(
+        (told.code.as_str(), told.about.as_str()),
+        ("memory_installed", "machine")
+    );
+    assert!(
+        told.message.contains("4 modules of 64 GiB") && told.message.contains("47 GiB"),
+        "{}",
+        told.message
+    );
+    assert_eq!(
+        with(&[Some(16)], false, gib(64)).len(),
+        1,
+        "more than there can be"
+    );
+    for (sizes, is_persistent, seen) in [
+        (&[Some(16); 4][..], false, gib(62)),
+        (&[Some(1)], false, Bytes::new(600 << 20)),
+        (&[Some(16), None], false, gib(8)),
+        (&[Some(128)], true, gib(8)),
+        (&[], false, gib(8)),
+    ] {
+        assert_eq!(with(sizes, is_persistent, seen), [], "{sizes:?}");
+    }
+}

@@ -45,6 +45,7 @@ pub(super) fn machine(tree: &Tree) -> Machine {
         vendor: info("DMISysVendor"),
         product: info("DMIProductName").or_else(|| info("PlatformModel")),
         serial: info("DMIProductSerial"),
+        board_serial: info("DMIBoardSerial"),
         uuid: info("DMIProductUUID"),
         bios_version: info("DMIBIOSVersion"),
         kernel: info("OSRelease"),

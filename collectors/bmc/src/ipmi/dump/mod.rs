@@ -1,18 +1,24 @@
-//! What a BMC says over IPMI, byte by byte: sensor records, inventories, event log.
+//! What a BMC says over IPMI, byte by byte: sensor records, inventories, event log; and the same without what names a machine.
+
+mod fru;
+mod names;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use std::collections::BTreeSet;
 
-use bmc::ipmi::command::{
+use super::client::Ipmi;
+use super::command::{
     Command, DCMI_GET_POWER_LIMIT, DCMI_GET_POWER_READING, GET_CHASSIS_STATUS, GET_DEVICE_ID,
     GET_FRU_INVENTORY_AREA_INFO, GET_SDR, GET_SDR_REPOSITORY_INFO, GET_SEL_ENTRY, GET_SEL_INFO,
     GET_SENSOR_READING, GET_SENSOR_READING_FACTORS, GET_SENSOR_THRESHOLDS, READ_FRU_DATA,
     RESERVE_SDR_REPOSITORY, Request,
 };
-use bmc::ipmi::observe::{Repository, refresh};
-use bmc::ipmi::{Ipmi, IpmiError, Recording};
-
-use super::words::Words;
-use super::{fru, names};
+use super::error::IpmiError;
+use super::observe::{Repository, refresh};
+use super::recorded::Recording;
+use words::Words;
 
 /// Bounds: as those of the client, and a log of a rack's largest BMC.
 const MOST_RECORDS: usize = 4_096;
@@ -50,49 +56,52 @@ const NUMBERS: [Command; 8] = [
     GET_SEL_INFO,
 ];
 
-/// Reads all of it.
-///
-/// # Errors
-/// The BMC does not answer.
-pub(super) async fn read(ipmi: &Ipmi) -> Result<Recording, IpmiError> {
-    ipmi.keep_answers();
-    // What an inspection needs comes first, so that the recording gives the same one.
-    let seen = refresh(ipmi).await?;
-    let device = ipmi.ask(&Request::new(GET_DEVICE_ID, [])).await?;
-    let mut answers = ipmi.kept_answers();
-    answers.retain(|question, _| NUMBERS.iter().any(|command| question.is(*command)));
-    Ok(Recording {
-        device,
-        records: records(ipmi).await?,
-        inventories: inventories(ipmi, &seen.repository).await?,
-        entries: entries(ipmi).await?,
-        answers,
-    })
-}
-
-/// The same without what names a machine or a part.
-pub(super) fn masked(recording: Recording) -> Recording {
-    let mut words = Words::default();
-    // Once to learn all words: what one inventory names may stand in another, or in a sensor's name.
-    for (_, image) in &recording.inventories {
-        fru::masked(image, &mut words);
+impl Recording {
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// The BMC does not answer.
+    pub async fn read(ipmi: &Ipmi) -> Result<Recording, IpmiError> {
+        ipmi.keep_answers();
+        // What an inspection needs comes first, so that the recording gives the same one.
+        let seen = refresh(ipmi).await?;
+        let device = ipmi.ask(&Request::new(GET_DEVICE_ID, [])).await?;
+        let mut answers = ipmi.kept_answers();
+        answers.retain(|question, _| NUMBERS.iter().any(|command| question.is(*command)));
+        Ok(Recording {
+            device,
+            records: records(ipmi).await?,
+            inventories: inventories(ipmi, &seen.repository).await?,
+            entries: entries(ipmi).await?,
+            answers,
+        })
     }
-    let inventories = recording.inventories.iter();
-    let inventories = inventories.map(|(id, image)| (*id, fru::masked(image, &mut words)));
-    let inventories = inventories.collect();
-    let mut device = recording.device;
-    // The maker's own bytes behind the product's number (IPMI 2.0 section 20.1).
-    device.iter_mut().skip(DEVICE_NUMBERS).for_each(|byte| *byte = 0);
-    Recording {
-        device,
-        records: recording
-            .records
-            .into_iter()
-            .map(|record| names::record(record, &mut words))
-            .collect(),
-        inventories,
-        entries: recording.entries.into_iter().map(names::entry).collect(),
-        answers: recording.answers,
+
+    /// The same without what names a machine or a part: models, part numbers, other names of sensors and the entries of sensors stay.
+    #[must_use]
+    pub fn masked(self) -> Recording {
+        let mut words = Words::default();
+        // Once to learn all words: what one inventory names may stand in another, or in a sensor's name.
+        for (_, image) in &self.inventories {
+            fru::masked(image, &mut words);
+        }
+        let inventories = self.inventories.iter();
+        let inventories = inventories.map(|(id, image)| (*id, fru::masked(image, &mut words)));
+        let inventories = inventories.collect();
+        let mut device = self.device;
+        // The maker's own bytes behind the product's number (IPMI 2.0 section 20.1).
+        device.iter_mut().skip(DEVICE_NUMBERS).for_each(|byte| *byte = 0);
+        Recording {
+            device,
+            records: self
+                .records
+                .into_iter()
+                .map(|record| names::record(record, &mut words))
+                .collect(),
+            inventories,
+            entries: self.entries.into_iter().map(names::entry).collect(),
+            answers: self.answers,
+        }
     }
 }
 

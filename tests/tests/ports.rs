@@ -62,7 +62,10 @@ const THEIRS: [(u16, &str); 43] = [
 fn port_in(example: &str) -> u16 {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(example);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let line = text.lines().find(|line| line.contains("listen_address = ")).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.contains("listen_address = "))
+        .unwrap();
     let address = line.split('"').nth(1).unwrap();
     address.rsplit(':').next().unwrap().parse().unwrap()
 }
@@ -70,7 +73,11 @@ fn port_in(example: &str) -> u16 {
 #[test]
 fn nothing_that_runs_on_servers_has_one_of_our_ports() {
     let ours = OURS.map(|(name, example)| (port_in(example), name));
-    assert_eq!(ours[0].0, agent::config::DEFAULT_PORT, "the example says what holds");
+    assert_eq!(
+        ours[0].0,
+        agent::config::DEFAULT_PORT,
+        "the example says what holds"
+    );
     assert_ne!(ours[0].0, ours[1].0, "both may run on one machine");
     let theirs: BTreeMap<u16, &str> = THEIRS.into_iter().collect();
     assert_eq!(theirs.len(), THEIRS.len(), "a port stands twice");

@@ -4,8 +4,9 @@ use crate::scan::{code_only, without_tests};
 use crate::tree::Tree;
 
 /// Folders of a wing that belong to the file of their name and are no source, isolator or pool.
-const PARTS_OF_A_FILE: [&str; 3] = [
+const PARTS_OF_A_FILE: [&str; 4] = [
     "isolators/src/apply",
+    "collectors/src/fuzz",
     "collectors/src/root",
     // The kernel's events: nobody asks them, they tell whom to ask.
     "collectors/src/uevent",

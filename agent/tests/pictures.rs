@@ -277,7 +277,9 @@ fn with_pages(machine: &Path) {
     link(&format!("../../../{device}/block/sda"), "sys/class/block/sda");
     write(
         "busbar/drives/sda/check_power_mode",
-        &[0x72, 0, 0, 0, 0, 0, 0, 14, 9, 12, 0, 0, 0, 0xff, 0, 0],
+        &[
+            0x72, 0, 0, 0, 0, 0, 0, 14, 9, 12, 0, 0, 0, 0xff, 0, 0, 0, 0, 0, 0, 0, 0x50,
+        ],
     );
     let mut about = vec![0_u8; 512];
     let serial: Vec<u8> = b"WD-WX12345678       "

@@ -340,8 +340,8 @@ pub fn takes(part: &Part, name: &str) -> bool {
 }
 
 /// What a picture never holds, for the list that is shown first.
-pub const LEFT_OUT: &str = "not in it: command lines, environments, keys, logs, file contents, users, mounts, firmware tables but for memory modules; \
-                            not masked: the names that a maker gave to sensors of the BMC";
+pub const LEFT_OUT: &str = "not in it: command lines, environments, keys, logs, file contents, users, mounts, firmware tables \
+                            but for memory modules; not masked: names that a maker gave to sensors of the BMC, where they look like no serial number, address or host";
 
 #[cfg(test)]
 mod tests {

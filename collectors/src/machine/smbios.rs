@@ -241,6 +241,9 @@ fn of_table(root: &Root, path: &str, table: &[u8]) -> Result<Vec<MemoryModule>, 
 /// Names the DIMM of EDAC whose label is the place of one module and of no other. Drivers write the board's words where the
 /// firmware told them (ghes_edac writes bank and place), and places of their own elsewhere.
 fn link(root: &Root, modules: &mut [MemoryModule]) {
+    if modules.is_empty() {
+        return;
+    }
     for controller in root.list(EDAC).unwrap_or_default() {
         for dimm in root.list(&format!("{EDAC}/{controller}")).unwrap_or_default() {
             if !dimm.starts_with("dimm") && !dimm.starts_with("rank") {

@@ -148,7 +148,8 @@ proptest! {
             bytes.extend_from_slice(string.as_bytes());
             bytes.push(0);
         }
-        bytes.extend([0, 0]);
+        // Two zeros end the strings, also where there are none.
+        bytes.extend(if strings.is_empty() { &[0, 0][..] } else { &[0] });
         let read = modules_of(&bytes);
         prop_assert!(read.is_some());
         for module in read.unwrap() {

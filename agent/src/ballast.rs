@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::sys::mman::{MmapAdvise, madvise};
 
 /// How long the start takes, generously: the first turns of all sources lie in it.
-pub const START: Duration = Duration::from_secs(5);
+const START: Duration = Duration::from_secs(5);
 
 /// Our mappings, with how much of each is whose (proc_pid_smaps(5)).
 const SMAPS: &str = "/proc/self/smaps";
@@ -50,9 +50,15 @@ pub fn travel_light() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn travel_light() {}
 
+/// Drops it as soon as the start is over.
+pub async fn drop_after_start() {
+    tokio::time::sleep(START).await;
+    drop_it();
+}
+
 /// Gives back the free heap, and unmaps what is mapped of our program and its libraries; what of it runs next comes back from
 /// the page cache by itself.
-pub fn drop_it() {
+fn drop_it() {
     trim();
     let Ok(smaps) = fs::read_to_string(SMAPS) else {
         return;

@@ -202,10 +202,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let serving = doors.serve(house);
     say_ready(&config, &url, &socket);
     let watched = tokio::spawn(feed_watchdog(desk.clone()));
-    let unburdened = tokio::spawn(async {
-        tokio::time::sleep(ballast::START).await;
-        ballast::drop_it();
-    });
+    let unburdened = tokio::spawn(ballast::drop_after_start());
     heard(&mut terminate, &mut interrupt).await;
     tokio::spawn(async move {
         heard(&mut terminate, &mut interrupt).await;

@@ -172,12 +172,19 @@ fn write_pages(
 ) -> Option<u64> {
     let mut total = None;
     for (state, file) in &mut size.files {
+        if total == Some(0) && size.parts.contains(state) {
+            sheet.add(&f::HUGEPAGES, &[node, &size.name, state], Some(0_u64));
+            continue;
+        }
         let Ok(pages) = file.number(buffer) else { continue };
+        if size.is_live && numa::PARTS.contains(state) && !size.parts.contains(state) {
+            size.parts.push(state);
+        }
         if pages.is_none() {
             sheet.invalid();
         }
         sheet.add(&f::HUGEPAGES, &[node, &size.name, state], pages);
-        if *state == "total" {
+        if *state == numa::TOTAL {
             total = pages;
         }
     }

@@ -34,11 +34,22 @@ pub(super) struct PageSize {
     pub(super) name: Box<str>,
     /// `nr_hugepages`, `free_hugepages`, `surplus_hugepages`, `resv_hugepages`; the last is the whole machine's alone.
     pub(super) files: Vec<(&'static str, Kept)>,
+    /// States of which it is known that they are there, and no more than the total: the kernel counts free and surplus pages
+    /// among all (mm/hugetlb.c), so that they need not be asked for where there are none. Empty for a recorded machine, whose
+    /// files may say anything, and before the first turn.
+    pub(super) parts: Vec<&'static str>,
+    /// Whether the files are the kernel's.
+    pub(super) is_live: bool,
 }
+
+/// The states that are parts of the total.
+pub(super) const PARTS: [&str; 2] = ["free", "surplus"];
+/// The total's own.
+pub(super) const TOTAL: &str = "total";
 
 /// The states of huge pages and their files.
 const STATES: [(&str, &str); 3] = [
-    ("total", "nr_hugepages"),
+    (TOTAL, "nr_hugepages"),
     ("free", "free_hugepages"),
     ("surplus", "surplus_hugepages"),
 ];
@@ -76,6 +87,8 @@ fn page_sizes(root: &Root, directory: &str, states: &[(&'static str, &'static st
             bytes,
             name: bytes.to_string().into_boxed_str(),
             files: states.iter().map(|(state, name)| (*state, file(name))).collect(),
+            parts: Vec::new(),
+            is_live: root.is_host(),
         })
     });
     sizes.collect()

@@ -21,8 +21,7 @@ fn fill(machine: &Path, inventory: &Inventory, asks: &[u32]) {
         let ask = Ask {
             cpus: *cpus,
             exclusive: true,
-            memory_bytes: None,
-            name: None,
+            ..Ask::default()
         };
         let offered = place(&ask, inventory, &taken, None, Generation(1));
         assert_eq!(offered, place(&ask, inventory, &taken, None, Generation(1)));

@@ -33,6 +33,7 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
         exclusive: args.exclusive,
         memory_bytes: args.memory,
         name: args.name.clone(),
+        ..Ask::default()
     };
     if args.dry_run {
         return offer(cli, &agent, &ask).await;

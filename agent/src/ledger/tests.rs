@@ -19,12 +19,8 @@ fn ledger(names: &[&str]) -> Ledger {
     for name in names {
         let id: WorkloadId = name.parse().unwrap();
         ledger.intent = ledger.intent.with(Isolation {
-            workload: id.clone(),
-            cpus: "1".parse().unwrap(),
-            numa_nodes: "0".parse().unwrap(),
             exclusive: true,
-            memory_max: None,
-            cpu_time_max: None,
+            ..Isolation::new(id.clone(), "1".parse().unwrap(), "0".parse().unwrap())
         });
         ledger.workloads.push(Entry {
             id,

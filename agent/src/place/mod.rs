@@ -69,6 +69,12 @@ pub fn place(
         numa_nodes,
         because,
         generation,
+        memory: Vec::new(),
+        hugepages: Vec::new(),
+        gpus: Vec::new(),
+        cache: Vec::new(),
+        watts: None,
+        topology_hint: None,
     })
 }
 

@@ -88,8 +88,7 @@ fn ask(cpus: u32, exclusive: bool) -> Ask {
     Ask {
         cpus,
         exclusive,
-        memory_bytes: None,
-        name: None,
+        ..Ask::default()
     }
 }
 

@@ -228,13 +228,11 @@ impl Keeper {
 
 fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolation {
     Isolation {
-        workload: id.clone(),
-        cpus: offer.cpus.clone(),
-        numa_nodes: offer.numa_nodes.clone(),
         exclusive: ask.exclusive,
         memory_max: ask.memory_bytes,
         // Whoever has CPUs exclusively may use them wholly; whoever shares gets the time of as many as asked.
         cpu_time_max: (!ask.exclusive).then_some(ask.cpus),
+        ..Isolation::new(id.clone(), offer.cpus.clone(), offer.numa_nodes.clone())
     }
 }
 

@@ -36,6 +36,7 @@ fn ledger(names: &[&str]) -> Ledger {
             }],
             exclusivity: Exclusivity::AmongBusbar,
             refused: String::new(),
+            ask: None,
             steps: vec!["make cgroup".to_owned()],
         });
     }

@@ -81,7 +81,6 @@ pub struct Machine {
     pub(super) pools: Vec<HugepagePool>,
     pub(super) gpus: Vec<GpuPlace>,
     pub(super) devices: Vec<(Near, Locality)>,
-    pub(super) pci: Vec<(PciAddress, Locality)>,
     pub(super) watts: Option<Power>,
     pub(super) tree: Tree,
 }
@@ -116,7 +115,6 @@ impl Machine {
             pools: inventory.hugepages.clone(),
             gpus: gpus(inventory),
             devices: devices(inventory),
-            pci: pci(inventory),
             tree: Tree::of(inventory, &listed),
             nearest: Vec::new(),
             lately: CpuSet::new(),
@@ -283,30 +281,25 @@ fn devices(inventory: &Inventory) -> Vec<(Near, Locality)> {
         let cpus = known.map(|known| known.cpus.clone()).unwrap_or_default();
         Locality { cpus, numa_nodes }
     };
-    let mut found = Vec::new();
+    // Of a PCI function hwloc knows the place; of one that it does not show, the driver may.
+    let mut found: Vec<(Near, Locality)> = Vec::new();
+    let known = inventory.pci.iter().map(|known| known.address);
+    found.extend(known.map(|address| (Near::Pci(address), place(None, Some(address)))));
+    let mut add = |near: Near, numa_node, pci: Option<PciAddress>| {
+        let locality = place(numa_node, pci);
+        found.extend(pci.map(|pci| (Near::Pci(pci), locality.clone())));
+        found.push((near, locality));
+    };
     for (index, gpu) in inventory.gpus.iter().enumerate() {
-        let locality = place(gpu.numa_node, gpu.pci);
         let ids = gpu.uuid.clone().into_iter().chain(mig(gpu).into_iter().flatten());
-        found.push((Near::Gpu(index.to_string()), locality.clone()));
-        found.extend(ids.map(|uuid| (Near::Gpu(uuid), locality.clone())));
+        let names = std::iter::once(index.to_string()).chain(ids);
+        names.for_each(|name| add(Near::Gpu(name), gpu.numa_node, gpu.pci));
     }
-    let nics = inventory.nics.iter();
-    found.extend(nics.map(|nic| (Near::Nic(nic.device.clone()), place(nic.numa_node, nic.pci))));
-    let drives = inventory.drives.iter();
-    found.extend(drives.map(|drive| {
-        (
-            Near::Drive(drive.device.clone()),
-            place(drive.numa_node, drive.pci),
-        )
-    }));
+    for nic in &inventory.nics {
+        add(Near::Nic(nic.device.clone()), nic.numa_node, nic.pci);
+    }
+    for drive in &inventory.drives {
+        add(Near::Drive(drive.device.clone()), drive.numa_node, drive.pci);
+    }
     found
-}
-
-fn pci(inventory: &Inventory) -> Vec<(PciAddress, Locality)> {
-    let places = inventory.pci.iter().map(|place| {
-        let numa_nodes = place.numa_nodes.iter().collect();
-        let cpus = place.cpus.clone();
-        (place.address, Locality { cpus, numa_nodes })
-    });
-    places.collect()
 }

@@ -36,14 +36,6 @@ pub(super) fn wanted<'a>(ask: &Ask, machine: &'a Machine) -> Result<Vec<Wanted<'
 }
 
 fn find<'a>(near: &Near, machine: &'a Machine) -> Result<&'a Locality, Refusal> {
-    if let Near::Pci(address) = near {
-        let place = machine.pci.iter().find(|(known, _)| known == address);
-        return place.map(|(_, locality)| locality).ok_or_else(|| {
-            Refusal::NotHere(format!(
-                "there is no PCI function {address} on this node; `busbar-agent facts` lists them"
-            ))
-        });
-    }
     let place = machine.devices.iter().find(|(known, _)| known == near);
     place.map(|(_, locality)| locality).ok_or_else(|| {
         let kind = near.to_string();

@@ -138,7 +138,20 @@ impl Question<'_> {
                 }
             }
         }
-        best.map(|(_, cells)| cells)
+        best.map(|(_, cells)| self.without_idle(cells))
+    }
+
+    /// Without the cells that all others hold it without: growing meets small ones on its way.
+    fn without_idle(&self, mut cells: Vec<usize>) -> Vec<usize> {
+        let mut smallest = cells.clone();
+        smallest.sort_by_key(|cell| (self.has[*cell].cpus, self.has[*cell].memory));
+        for one in smallest {
+            let rest: Vec<usize> = cells.iter().copied().filter(|cell| *cell != one).collect();
+            if self.holds(&rest) {
+                cells = rest;
+            }
+        }
+        cells
     }
 
     fn brings(&self, sum: &Amount, more: &Amount) -> bool {

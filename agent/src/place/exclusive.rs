@@ -129,12 +129,11 @@ impl Choosing<'_> {
             let (free, unit) = self.in_whole_cores(mine);
             (free, unit)
         };
-        let chosen: Vec<Option<&Kind>> = match self.ask.core_kind {
-            _ if kinds.len() < 2 => vec![None],
-            Some(CoreWish::Any) => vec![None],
+        let chosen: Vec<Option<&Kind>> = match self.ask.core_kind.filter(|_| kinds.len() > 1) {
+            None if kinds.len() > 1 => kinds.iter().rev().map(Some).collect(),
+            None | Some(CoreWish::Any) => vec![None],
             Some(CoreWish::Performance) => vec![kinds.last()],
             Some(CoreWish::Efficient) => vec![kinds.first()],
-            None => kinds.iter().rev().map(Some).collect(),
         };
         let variants = chosen.into_iter().map(|kind| {
             let (free, unit) = of(kind);

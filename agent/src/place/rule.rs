@@ -118,7 +118,7 @@ pub(super) fn hint(
         .map(|one| one.name.as_str())
         .collect();
     let (aligned, mut why) = match chosen.narrowest {
-        _ if width <= 1 && chosen.far == 0 => (true, "all of it is on one NUMA node".to_owned()),
+        Some(_) | None if width <= 1 && chosen.far == 0 => (true, "all of it is on one NUMA node".to_owned()),
         Some((narrowest, far)) if width <= narrowest && chosen.far <= far => (
             true,
             format!("the empty machine would need {narrowest} NUMA nodes for it too"),

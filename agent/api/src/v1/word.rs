@@ -68,8 +68,10 @@ words!(
 );
 words!(
     /// What happens where an ask does not fit on as few NUMA nodes as it could, as the kubelet's topology manager has it.
+    #[derive(Default)]
     TopologyRule, "topology rule", "best-effort, restricted or single-numa-node", {
         /// It is spread over as few as there are; the offer says so.
+        #[default]
         BestEffort = "best-effort",
         /// It is refused where the empty machine would have fewer NUMA nodes for it.
         Restricted = "restricted",
@@ -79,8 +81,10 @@ words!(
 );
 words!(
     /// Which of several places is taken.
+    #[derive(Default)]
     Policy, "policy", "packed, spread or balanced", {
         /// All together, where the least is left free: large free parts of the machine stay whole for others.
+        #[default]
         Packed = "packed",
         /// Apart from each other, evenly over NUMA nodes, caches and cores: the most cache and bandwidth for this workload.
         Spread = "spread",
@@ -90,28 +94,12 @@ words!(
 );
 words!(
     /// What becomes of the other hardware threads of the cores of an exclusive holder. In no case has another exclusive holder them.
+    #[derive(Default)]
     Siblings, "rule for siblings", "blocked or whole", {
         /// Those that were not asked for stay with the host.
+        #[default]
         Blocked = "blocked",
         /// There are none: it gets whole cores, and an ask that is no number of whole cores is refused.
         Whole = "whole",
     }
 );
-
-impl Default for TopologyRule {
-    fn default() -> TopologyRule {
-        TopologyRule::BestEffort
-    }
-}
-
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy::Packed
-    }
-}
-
-impl Default for Siblings {
-    fn default() -> Siblings {
-        Siblings::Blocked
-    }
-}

@@ -19,13 +19,35 @@ fn decide(criterion: &mut Criterion) {
     let inventory = busy::inventory();
     let machine = Machine::of(&inventory, None);
     let taken = busy::filled(&machine, &mut busy::Dice(0x9e37_79b9_7f4a_7c15));
-    let four = Ask { cpus: 4, exclusive: true, memory_bytes: Some(Bytes::new(32 << 30)), ..Ask::default() };
-    let near = Ask { near: vec!["gpu:1".parse().unwrap()], topology: TopologyRule::SingleNumaNode, ..four.clone() };
+    let four = Ask {
+        cpus: 4,
+        exclusive: true,
+        memory_bytes: Some(Bytes::new(32 << 30)),
+        ..Ask::default()
+    };
+    let near = Ask {
+        near: vec!["gpu:1".parse().unwrap()],
+        topology: TopologyRule::SingleNumaNode,
+        ..four.clone()
+    };
     let asks = [
         ("4 CPUs, 32 GiB", four.clone()),
         ("the same near a GPU on one NUMA node", near),
-        ("the same spread", Ask { policy: Policy::Spread, ..four.clone() }),
-        ("64 CPUs, over NUMA nodes", Ask { cpus: 64, memory_bytes: None, ..four.clone() }),
+        (
+            "the same spread",
+            Ask {
+                policy: Policy::Spread,
+                ..four.clone()
+            },
+        ),
+        (
+            "64 CPUs, over NUMA nodes",
+            Ask {
+                cpus: 64,
+                memory_bytes: None,
+                ..four.clone()
+            },
+        ),
         ("more than there is", Ask { cpus: 250, ..four }),
     ];
     let mut group = criterion.benchmark_group("place, 256 CPUs, 200 workloads");

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use agent_api::v1::Exclusivity;
+use agent_api::v1::{Ask, Exclusivity};
 use facts::Moment;
 use intent::{Intent, WorkloadId};
 use isolators::cgroup::Origin;
@@ -71,6 +71,9 @@ pub struct Entry {
     pub refused: String,
     /// What was done for it, a line a step.
     pub steps: Vec<String>,
+    /// What it asked for: where else it could go. Ledgers of older agents do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Box<Ask>>,
 }
 
 /// The ledger.

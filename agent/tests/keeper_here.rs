@@ -111,7 +111,7 @@ fn request(memory: Option<u64>) -> RunRequest {
         cpus: 1,
         exclusive: true,
         memory_bytes: memory.map(Bytes::new),
-        name: None,
+        ..Ask::default()
     };
     RunRequest {
         ask,

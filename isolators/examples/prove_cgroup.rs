@@ -168,12 +168,9 @@ impl Prover {
 
 fn isolation(name: &str, cpus: CpuSet, exclusive: bool, memory: bool) -> Result<Isolation, Box<dyn Error>> {
     Ok(Isolation {
-        workload: name.parse()?,
-        cpus,
-        numa_nodes: "0".parse()?,
         exclusive,
         memory_max: memory.then(|| Bytes::new(MEMORY)),
-        cpu_time_max: None,
+        ..Isolation::new(name.parse()?, cpus, "0".parse()?)
     })
 }
 

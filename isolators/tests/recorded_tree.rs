@@ -129,12 +129,8 @@ fn enforce() -> Actuators {
 
 fn isolation(name: &str, cpus: &str, exclusive: bool) -> Isolation {
     Isolation {
-        workload: name.parse().unwrap(),
-        cpus: cpus.parse().unwrap(),
-        numa_nodes: "0".parse().unwrap(),
         exclusive,
-        memory_max: None,
-        cpu_time_max: None,
+        ..Isolation::new(name.parse().unwrap(), cpus.parse().unwrap(), "0".parse().unwrap())
     }
 }
 

@@ -59,13 +59,11 @@ impl Drop for Sleeper {
 /// One CPU alone, and a limit of memory where the host has that controller.
 fn isolation(layout: &Layout, cpu: CpuId) -> Isolation {
     let with_memory = layout.cgroups.places.contains_key(&Controller::Memory);
+    let cpus = [cpu].into_iter().collect();
     Isolation {
-        workload: "web".parse().unwrap(),
-        cpus: [cpu].into_iter().collect(),
-        numa_nodes: "0".parse().unwrap(),
         exclusive: true,
         memory_max: with_memory.then(|| Bytes::new(64 << 20)),
-        cpu_time_max: None,
+        ..Isolation::new("web".parse().unwrap(), cpus, "0".parse().unwrap())
     }
 }
 

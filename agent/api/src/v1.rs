@@ -1,38 +1,18 @@
 //! Version 1 of the agent's API: what goes over the wire.
 
+mod ask;
+mod near;
+mod offer;
+mod word;
+
 use facts::{Bytes, CpuSet, Moment, NumaSet};
 use intent::{Actuators, Generation, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-/// An ask for a place on this node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ask {
-    /// How many CPUs.
-    pub cpus: u32,
-    /// Whether nobody else shall run on them.
-    #[serde(default)]
-    pub exclusive: bool,
-    /// The most memory; `None` for no limit.
-    #[serde(default)]
-    pub memory_bytes: Option<Bytes>,
-    /// A name; the agent makes one where none is given.
-    #[serde(default)]
-    pub name: Option<WorkloadId>,
-}
-
-/// What the agent offers for an ask. An offer holds nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
-    /// The CPUs.
-    pub cpus: CpuSet,
-    /// The NUMA nodes of the memory.
-    pub numa_nodes: NumaSet,
-    /// Why these: a line a reason.
-    pub because: Vec<String>,
-    /// The intent's generation that the offer was made against.
-    pub generation: Generation,
-}
+pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
+pub use near::{Near, NotNear};
+pub use offer::{Offer, OfferedGpu, TopologyHint};
+pub use word::{CoreWish, NotAWord, Policy, Siblings, TopologyRule};
 
 /// A request to run: the ask, and what will run (for people to read; the agent runs nothing by itself).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use facts::{Bytes, Power};
-use intent::WorkloadId;
+use facts::Power;
 
+use crate::ask::{AskArgs, RUN_HELP};
 use crate::top::TopArgs;
 
 /// The rack's address where none is given.
@@ -145,7 +145,8 @@ pub enum Verb {
     #[command(after_help = TOP_HELP)]
     Top(TopArgs),
     /// Run a command on this machine, on CPUs and memory of its own.
-    Run(RunArgs),
+    #[command(after_help = RUN_HELP)]
+    Run(Box<RunArgs>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -212,18 +213,9 @@ pub struct Change {
 /// `busbar run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// How many CPUs.
-    #[arg(long, default_value_t = 1)]
-    pub cpus: u32,
-    /// Nobody else of Busbar's runs on them; on cgroup v2 the kernel keeps everybody off.
-    #[arg(long)]
-    pub exclusive: bool,
-    /// The most memory, as in 256M or 4G.
-    #[arg(long)]
-    pub memory: Option<Bytes>,
-    /// A name for the workload.
-    #[arg(long)]
-    pub name: Option<WorkloadId>,
+    /// What it asks for.
+    #[command(flatten)]
+    pub ask: AskArgs,
     /// Only say which CPUs it would get, and why.
     #[arg(long)]
     pub dry_run: bool,
@@ -235,7 +227,8 @@ pub struct RunArgs {
     pub command: Vec<std::ffi::OsString>,
 }
 
-fn parse_watts(text: &str) -> Result<Power, String> {
+/// Watts, exactly.
+pub fn parse_watts(text: &str) -> Result<Power, String> {
     let expected = || {
         format!("{text:?} is no number of watts; expected one as in 800 or 0.5, at most 18446744073709551")
     };

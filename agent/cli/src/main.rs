@@ -9,6 +9,7 @@ use rack_api::v1::{DrainRequest, LocateRequest};
 use crate::args::{Change, Cli, Verb};
 
 mod args;
+mod ask;
 mod draw;
 mod failure;
 mod paint;

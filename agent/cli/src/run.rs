@@ -28,12 +28,7 @@ const SIGNALLED: i32 = 128;
 /// Asks the agent, runs the command, ends the workload, passes the exit status on.
 pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
     let agent = AgentClient::unix(&cli.agent).with_deadline(PLACED_WITHIN);
-    let ask = Ask {
-        cpus: args.cpus,
-        exclusive: args.exclusive,
-        memory_bytes: args.memory,
-        name: args.name.clone(),
-    };
+    let ask = args.ask.ask();
     if args.dry_run {
         return offer(cli, &agent, &ask).await;
     }
@@ -82,9 +77,51 @@ async fn offer(cli: &Cli, agent: &AgentClient, ask: &Ask) -> anyhow::Result<Exit
             for reason in &offer.because {
                 println!("  {reason}");
             }
+            print!("{}", parts(&offer));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an offer holds beside CPUs: memory, huge pages, GPUs, caches, watts, and how near it all is.
+fn parts(offer: &Offer) -> String {
+    let mut lines = Vec::new();
+    for share in &offer.memory {
+        lines.push(format!(
+            "memory: {} of NUMA node {}",
+            share.bytes, share.numa_node
+        ));
+    }
+    for share in &offer.hugepages {
+        let (bytes, page, node) = (share.bytes, share.page_bytes, share.numa_node);
+        lines.push(format!(
+            "huge pages: {bytes} in pages of {page} of NUMA node {node}"
+        ));
+    }
+    for gpu in &offer.gpus {
+        let near = gpu
+            .numa_node
+            .map_or_else(String::new, |node| format!(", at NUMA node {node}"));
+        lines.push(format!("GPU {}: {}{near}", gpu.index, gpu.device.name()));
+    }
+    for share in &offer.cache {
+        let l3 = share
+            .l3_share
+            .map_or_else(String::new, |share| format!(" {share} of the cache"));
+        let bandwidth = share.memory_bandwidth_share;
+        let bandwidth =
+            bandwidth.map_or_else(String::new, |share| format!(" {share} of the memory bandwidth"));
+        lines.push(format!(
+            "L3 cache {} (CPUs {}):{l3}{bandwidth}",
+            share.cache, share.cpus
+        ));
+    }
+    lines.extend(offer.watts.map(|watts| format!("power: {watts}")));
+    if let Some(hint) = &offer.topology_hint {
+        let aligned = if hint.aligned { "aligned" } else { "not aligned" };
+        lines.push(format!("topology: {aligned}: {}", hint.why));
+    }
+    lines.into_iter().map(|line| format!("  {line}\n")).collect()
 }
 
 /// One line on standard error, so that the command's own output stays clean.

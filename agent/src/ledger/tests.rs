@@ -19,12 +19,8 @@ fn ledger(names: &[&str]) -> Ledger {
     for name in names {
         let id: WorkloadId = name.parse().unwrap();
         ledger.intent = ledger.intent.with(Isolation {
-            workload: id.clone(),
-            cpus: "1".parse().unwrap(),
-            numa_nodes: "0".parse().unwrap(),
             exclusive: true,
-            memory_max: None,
-            cpu_time_max: None,
+            ..Isolation::new(id.clone(), "1".parse().unwrap(), "0".parse().unwrap())
         });
         ledger.workloads.push(Entry {
             id,
@@ -40,10 +36,42 @@ fn ledger(names: &[&str]) -> Ledger {
             }],
             exclusivity: Exclusivity::AmongBusbar,
             refused: String::new(),
+            ask: None,
             steps: vec!["make cgroup".to_owned()],
         });
     }
     ledger
+}
+
+/// As agents wrote it before isolations had more than CPUs and memory.
+const OLD: &str = r#"{
+  "version": 1, "boot_id": "boot-1", "cgroup_name": "busbar",
+  "intent": { "generation": 3, "isolations": [ {
+    "workload": "web", "cpus": "2-3", "numa_nodes": "0-1", "exclusive": true, "memory_max": 268435456, "cpu_time_max": null
+  } ] },
+  "workloads": [ {
+    "id": "web", "life": "running", "command": "sleep", "uid": 0, "pid": 7, "pid_started": 4711,
+    "since": "2026-11-22T01:40:18.123Z", "origins": [ { "mount": "/sys/fs/cgroup", "dir": "/sys/fs/cgroup/user.slice" } ],
+    "exclusivity": "partition", "refused": "", "steps": ["make cgroup"]
+  } ]
+}"#;
+
+#[test]
+fn ledgers_of_older_agents_are_read_and_what_they_promised_counts() {
+    let old = Ledger::parse(Path::new("ledger.json"), OLD.as_bytes()).unwrap();
+    let isolation = &old.intent.isolations[0];
+    assert_eq!(
+        (isolation.watts, &isolation.devices, &isolation.memory_on),
+        (None, &None, &None)
+    );
+    assert_eq!(old.workloads[0].ask, None);
+    let taken = crate::place::Taken::of_isolation(isolation, None);
+    let promised: Vec<u64> = taken.memory.iter().map(|share| share.bytes.get()).collect();
+    assert_eq!(
+        promised,
+        [128 << 20, 128 << 20],
+        "half of its memory on each of its NUMA nodes"
+    );
 }
 
 #[test]

@@ -1,36 +1,50 @@
 //! Placement, pure: an ask, the machine and what is taken give an offer with its reasons, or a refusal that says what is missing.
 //!
-//! Exclusive CPUs are chosen in the order whole package, NUMA node, L3 cache, core: the smallest part of the machine that
-//! has enough free holds all of them, and of several the one that is left fullest. A core is never split between two
-//! exclusive holders. CPUs that are reserved for the host are never lent exclusively and always stay in the shared pool,
-//! so the shared pool is never empty.
+//! First the NUMA nodes: as few as hold CPUs, memory, huge pages and GPUs together, the nearest to what the ask wants to be
+//! near and to each other (`sets`). In them the CPUs, in the order whole package, NUMA node, L3 cache, core (`tree`). A core is
+//! never split between two exclusive holders, and one holder never mixes kinds of cores unless it asked for that. CPUs that
+//! are reserved for the host are never lent exclusively and always stay in the shared pool, so the shared pool is never empty.
 
-mod domain;
+mod advice;
+mod batch;
+mod books;
+mod exclusive;
+mod gpus;
+mod machine;
 mod memory;
-mod pool;
+mod moves;
+mod near;
 mod reason;
+mod rule;
+mod sets;
+mod taken;
+mod tree;
+mod unenforced;
 
 use agent_api::v1::{Ask, Offer};
-use facts::{CpuSet, Inventory};
-use intent::{Generation, WorkloadId};
+use facts::{CpuSet, NumaSet};
+use intent::{CacheShare, Generation};
 
-pub use pool::Pool;
+pub use advice::advice;
+pub use batch::{Batch, place_all};
+pub use books::Pool;
+pub use machine::Machine;
+pub use moves::{DEFAULT_RATE, Move, Proposal, propose};
+pub use taken::Taken;
+pub use unenforced::unenforced;
 
-/// What an exclusive holder has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// Who.
-    pub workload: WorkloadId,
-    /// Which CPUs.
-    pub cpus: CpuSet,
-}
+use books::Books;
+use exclusive::{Choosing, Chosen};
 
 /// Why there is no offer.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refusal {
     /// The ask makes no sense on any machine.
     #[error("{0}")]
     BadAsk(String),
+    /// This machine has no such thing, whoever ends.
+    #[error("{0}")]
+    NotHere(String),
     /// There is not enough of it here now.
     #[error("{0}")]
     Shortfall(String),
@@ -45,70 +59,95 @@ pub enum Refusal {
 /// With what is missing, and who has it.
 pub fn place(
     ask: &Ask,
-    inventory: &Inventory,
+    machine: &Machine,
     taken: &[Taken],
-    reserved: Option<&CpuSet>,
     generation: Generation,
 ) -> Result<Offer, Refusal> {
-    if ask.cpus == 0 {
-        return Err(Refusal::BadAsk("asked 0 CPUs; expected 1 or more".to_owned()));
-    }
-    let pool = Pool::of(inventory, taken, reserved);
-    if pool.usable.is_empty() {
+    ask.check().map_err(|error| Refusal::BadAsk(error.to_string()))?;
+    let books = Books::of(machine, taken);
+    if books.pool.usable.is_empty() {
         return Err(Refusal::Unknown);
     }
-    let (cpus, mut because) = if ask.exclusive {
-        exclusive(ask, inventory, taken, &pool)?
+    let near = near::wanted(ask, machine)?;
+    let cpus = usize::try_from(ask.cpus).unwrap_or(usize::MAX);
+    let named = gpus::named(ask, machine, &books, taken)?;
+    let mut chosen = if ask.exclusive {
+        let (ask, books, near) = (ask, &books, near.as_slice());
+        Choosing {
+            ask,
+            machine,
+            books,
+            taken,
+            near,
+            cpus,
+        }
+        .choose()?
     } else {
-        shared(ask, &pool)?
+        shared(cpus, &books)?
     };
-    let (numa_nodes, why) = memory::near(ask, inventory, &cpus)?;
-    because.extend(why);
+    let memory = memory::near(ask, machine, &books, taken, &chosen.cpus)?;
+    let gpus = gpus::offered(ask, machine, &books, taken, &chosen.cpus, named)?;
+    let mut others: NumaSet = memory.shares.iter().map(|share| share.numa_node).collect();
+    others.add(&memory.hugepages.iter().map(|share| share.numa_node).collect());
+    others.add(&gpus.iter().filter_map(|gpu| gpu.numa_node).collect());
+    let hint = ask
+        .exclusive
+        .then(|| rule::hint(machine, &chosen, &others, &near));
+    let mut because = std::mem::take(&mut chosen.because);
+    because.extend(memory.because);
     Ok(Offer {
-        cpus,
-        numa_nodes,
+        numa_nodes: memory.numa_nodes,
+        memory: memory.shares,
+        hugepages: memory.hugepages,
+        gpus,
+        cache: caches(ask, machine, &chosen.cpus),
+        watts: exclusive::watts(ask, &books, taken)?,
+        topology_hint: hint,
+        cpus: chosen.cpus,
         because,
         generation,
     })
 }
 
-type Chosen = (CpuSet, Vec<String>);
-
-fn exclusive(ask: &Ask, inventory: &Inventory, taken: &[Taken], pool: &Pool) -> Result<Chosen, Refusal> {
-    let wanted = usize::try_from(ask.cpus).unwrap_or(usize::MAX);
-    let free = pool.free(inventory, taken);
-    if free.len() < wanted {
-        return Err(Refusal::Shortfall(reason::shortfall(
-            wanted, &free, inventory, taken, pool,
-        )));
-    }
-    let machine = domain::Domain::machine(inventory, &free);
-    let cpus = machine.take(wanted);
-    let mut because = reason::where_they_are(inventory, &free, &cpus);
-    because.extend(reason::siblings(inventory, &cpus));
-    because.extend(reason::kept(inventory, taken, pool));
-    Ok((cpus, because))
-}
-
-fn shared(ask: &Ask, pool: &Pool) -> Result<Chosen, Refusal> {
-    let wanted = usize::try_from(ask.cpus).unwrap_or(usize::MAX);
-    if pool.shared.len() < wanted {
+fn shared(wanted: usize, books: &Books) -> Result<Chosen, Refusal> {
+    let Pool { usable, shared, .. } = &books.pool;
+    if shared.len() < wanted {
         return Err(Refusal::Shortfall(format!(
             "asked {}; {} shared: {} of {} usable are lent exclusively",
             reason::counted(wanted, "CPU"),
-            reason::is_are(pool.shared.len()),
-            pool.usable.len() - pool.shared.len(),
-            pool.usable.len()
+            reason::is_are(shared.len()),
+            usable.len() - shared.len(),
+            usable.len()
         )));
     }
     let because = vec![
         format!(
-            "CPUs {} are shared with the host and with every workload that asked for no exclusive ones",
-            pool.shared
+            "CPUs {shared} are shared with the host and with every workload that asked for no exclusive ones"
         ),
         format!("CPU time of at most {}", reason::counted(wanted, "CPU")),
     ];
-    Ok((pool.shared.clone(), because))
+    Ok(Chosen {
+        cpus: shared.clone(),
+        because,
+        narrowest: None,
+        far: 0,
+    })
+}
+
+fn caches(ask: &Ask, machine: &Machine, cpus: &CpuSet) -> Vec<CacheShare> {
+    if ask.l3_share.is_none() && ask.memory_bandwidth_share.is_none() {
+        return Vec::new();
+    }
+    let touched = (0_u32..)
+        .zip(&machine.caches)
+        .filter(|(_, cache)| !cache.is_disjoint(cpus));
+    let share = |(cache, cpus): (u32, &CpuSet)| CacheShare {
+        cache,
+        cpus: cpus.clone(),
+        l3_share: ask.l3_share,
+        memory_bandwidth_share: ask.memory_bandwidth_share,
+    };
+    touched.map(share).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Placement on made-up machines: examples, and what must hold for all of them.
+//! Placement on made-up machines: the sentences, and what each part of an ask does.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,132 +7,74 @@
     clippy::wildcard_enum_match_arm
 )]
 
-use facts::topology::{Cache, CacheKind, Core, Cpu, NumaNode, Package};
-use facts::{Bytes, CoreId, CpuId, Identity, NumaNodeId, PackageId};
-use proptest::prelude::*;
+mod devices;
+#[path = "../../tests/placement/made.rs"]
+mod made;
+
+use agent_api::v1::{CoreWish, GpuWish, HugepageAsk, Policy, Siblings, TopologyRule};
+use facts::{Bytes, Inventory, Power};
+use intent::Share;
+use made::{MEMORY, machine, with_distances, with_gpus, with_hugepages, with_kinds};
 
 use super::*;
 
-/// Packages, NUMA nodes in each, L3 caches in each, cores in each, CPUs in each core; siblings are neighbours.
-fn machine(shape: [u32; 5]) -> Inventory {
-    let [packages, numa_nodes, caches, cores, threads] = shape;
-    let mut inventory = Inventory::default();
-    let mut next = 0;
-    let mut range = |count: u32| -> CpuSet {
-        next += count;
-        (next - count..next).map(CpuId).collect()
-    };
-    for package in 0..packages {
-        let mut in_package = CpuSet::new();
-        for _ in 0..numa_nodes {
-            let mut in_numa_node = CpuSet::new();
-            for _ in 0..caches {
-                let mut in_cache = CpuSet::new();
-                for _ in 0..cores {
-                    let cpus = range(threads);
-                    inventory.cores.push(core(inventory.cores.len(), &cpus));
-                    in_cache = in_cache.union(&cpus);
-                }
-                in_numa_node = in_numa_node.union(&in_cache);
-                let kind = CacheKind::Unified;
-                inventory.caches.push(Cache {
-                    level: 3,
-                    kind,
-                    size_bytes: None,
-                    cpus: in_cache,
-                });
-            }
-            in_package = in_package.union(&in_numa_node);
-            let id = NumaNodeId(u32::try_from(inventory.numa_nodes.len()).unwrap());
-            inventory.numa_nodes.push(NumaNode {
-                id,
-                cpus: in_numa_node,
-                memory_bytes: Some(Bytes::new(8 << 30)),
-                distances: Vec::new(),
-                memory_kind: String::new(),
-            });
-        }
-        for cpu in in_package.iter() {
-            inventory.cpus.push(Cpu {
-                id: cpu,
-                core: None,
-                package: None,
-                numa_node: None,
-                usable: true,
-            });
-        }
-        inventory.packages.push(Package {
-            id: PackageId(package),
-            identity: Identity::default(),
-            cpus: in_package,
-            numa_nodes: Default::default(),
-            dies: 1,
-        });
-    }
-    inventory
-}
-
-fn core(number: usize, cpus: &CpuSet) -> Core {
-    Core {
-        id: CoreId(u32::try_from(number).unwrap()),
-        os_id: None,
-        package: None,
-        die: None,
-        numa_nodes: Default::default(),
-        cpus: cpus.clone(),
-        kind: None,
-    }
-}
-
-fn ask(cpus: u32, exclusive: bool) -> Ask {
+fn ask(cpus: u32) -> Ask {
     Ask {
         cpus,
-        exclusive,
-        memory_bytes: None,
-        name: None,
+        exclusive: true,
+        ..Ask::default()
     }
 }
 
-fn try_place(inventory: &Inventory, cpus: u32, taken: &[Taken]) -> Result<Offer, Refusal> {
-    place(&ask(cpus, true), inventory, taken, None, Generation(1))
+fn on(inventory: &Inventory, ask: &Ask, taken: &[Taken]) -> Result<Offer, Refusal> {
+    place(ask, &Machine::of(inventory, None), taken, Generation(1))
+}
+
+fn cpus(inventory: &Inventory, ask: &Ask, taken: &[Taken]) -> String {
+    on(inventory, ask, taken).unwrap().cpus.to_string()
+}
+
+fn refused(inventory: &Inventory, ask: &Ask, taken: &[Taken]) -> String {
+    on(inventory, ask, taken).unwrap_err().to_string()
 }
 
 fn holder(name: &str, cpus: &str) -> Taken {
-    Taken {
-        workload: name.parse().unwrap(),
-        cpus: cpus.parse().unwrap(),
-    }
+    Taken::new(name.parse().unwrap(), cpus.parse().unwrap())
+}
+
+/// A workload that was placed by its ask.
+fn placed(inventory: &Inventory, name: &str, ask: &Ask, taken: &mut Vec<Taken>) {
+    let offer = on(inventory, ask, taken).unwrap();
+    taken.push(Taken::of(name.parse().unwrap(), ask, &offer));
 }
 
 #[test]
 fn two_cpus_one_reserved_is_the_smallest_machine() {
     let small = machine([1, 1, 1, 2, 1]);
-    let offer = try_place(&small, 1, &[]).unwrap();
+    let offer = on(&small, &ask(1), &[]).unwrap();
     assert_eq!(
         (offer.cpus.to_string(), offer.numa_nodes.to_string()),
         ("1".into(), "0".into())
     );
-    let refusal = try_place(&small, 2, &[]).unwrap_err().to_string();
     assert_eq!(
-        refusal,
+        refused(&small, &ask(2), &[]),
         "asked 2 exclusive CPUs; 1 is free: CPU 0 is reserved for the host"
     );
-    let refusal = try_place(&small, 1, &[holder("web", "1")])
-        .unwrap_err()
-        .to_string();
     assert_eq!(
-        refusal,
+        refused(&small, &ask(1), &[holder("web", "1")]),
         "asked 1 exclusive CPU; 0 are free: CPU 0 is reserved for the host, CPU 1 is held by web"
     );
-    let offer = place(&ask(1, false), &small, &[holder("web", "1")], None, Generation(1)).unwrap();
-    assert_eq!(offer.cpus.to_string(), "0");
-    let refusal = place(&ask(2, false), &small, &[holder("web", "1")], None, Generation(1)).unwrap_err();
+    let shared = |cpus| Ask {
+        cpus,
+        ..Ask::default()
+    };
+    assert_eq!(cpus(&small, &shared(1), &[holder("web", "1")]), "0");
     assert_eq!(
-        refusal.to_string(),
+        refused(&small, &shared(2), &[holder("web", "1")]),
         "asked 2 CPUs; 1 is shared: 1 of 2 usable are lent exclusively"
     );
     assert!(
-        try_place(&machine([1, 1, 1, 1, 1]), 1, &[]).is_err(),
+        on(&machine([1, 1, 1, 1, 1]), &ask(1), &[]).is_err(),
         "the only CPU is the host's"
     );
 }
@@ -141,26 +83,26 @@ fn two_cpus_one_reserved_is_the_smallest_machine() {
 fn the_smallest_part_that_fits_holds_all() {
     // 2 packages x 2 NUMA nodes x 2 caches x 4 cores x 2 CPUs.
     let big = machine([2, 2, 2, 4, 2]);
-    let cpus = |wanted, taken: &[Taken]| try_place(&big, wanted, taken).unwrap().cpus.to_string();
+    let packed = |wanted, taken: &[Taken]| cpus(&big, &ask(wanted), taken);
     assert_eq!(
-        cpus(32, &[]),
+        packed(32, &[]),
         "32-63",
         "a whole package, and the one where the host keeps no core"
     );
     assert_eq!(
-        cpus(16, &[]),
+        packed(16, &[]),
         "16-31",
         "a whole NUMA node, of the package that is left fullest"
     );
-    assert_eq!(cpus(8, &[]), "8-15", "a whole cache");
-    assert_eq!(cpus(4, &[]), "2-5", "beside the host's core, where 6 are free");
-    assert_eq!(cpus(1, &[]), "2");
+    assert_eq!(packed(8, &[]), "8-15", "a whole cache");
+    assert_eq!(packed(4, &[]), "2-5", "beside the host's core, where 6 are free");
+    assert_eq!(packed(1, &[]), "2");
     assert_eq!(
-        cpus(2, &[holder("web", "2")]),
+        packed(2, &[holder("web", "2")]),
         "4-5",
         "not the other half of web's core"
     );
-    let offer = try_place(&big, 1, &[]).unwrap();
+    let offer = on(&big, &ask(1), &[]).unwrap();
     assert!(
         offer
             .because
@@ -169,136 +111,242 @@ fn the_smallest_part_that_fits_holds_all() {
         "{:?}",
         offer.because
     );
-    let wide = try_place(&big, 40, &[]).unwrap();
-    assert!(
-        wide.cpus.iter().filter(|cpu| cpu.0 >= 32).count() == 32,
-        "{}",
-        wide.cpus
-    );
+    let wide = on(&big, &ask(40), &[]).unwrap().cpus;
+    assert_eq!(wide.iter().filter(|cpu| cpu.0 >= 32).count(), 32, "{wide}");
 }
 
 #[test]
-fn memory_comes_from_near_and_spreads_only_when_it_must() {
-    let mut two = machine([2, 1, 1, 4, 1]);
-    let asked = |bytes| Ask {
-        memory_bytes: Some(Bytes::new(bytes)),
-        ..ask(4, true)
+fn policies_take_different_places() {
+    let big = machine([2, 2, 2, 4, 2]);
+    let with = |policy, cpus| Ask { policy, ..ask(cpus) };
+    assert_eq!(
+        cpus(&big, &with(Policy::Balanced, 4), &[]),
+        "32-35",
+        "where the most is free, and in the emptiest package"
+    );
+    let spread = on(&big, &with(Policy::Spread, 8), &[]).unwrap().cpus;
+    for part in &big.caches {
+        assert_eq!(part.cpus.intersection_len(&spread), 1, "{spread}");
+    }
+    let inside = Ask {
+        topology: TopologyRule::SingleNumaNode,
+        ..with(Policy::Spread, 4)
     };
-    let offer = place(&asked(1 << 30), &two, &[], None, Generation(1)).unwrap();
-    assert_eq!(offer.numa_nodes.to_string(), "1");
-    let offer = place(&asked(9 << 30), &two, &[], None, Generation(1)).unwrap();
+    let inside = on(&big, &inside, &[]).unwrap();
+    assert_eq!(inside.topology_hint.unwrap().numa_nodes.len(), 1);
+    let cores = big
+        .cores
+        .iter()
+        .filter(|core| !core.cpus.is_disjoint(&inside.cpus));
+    assert_eq!(cores.count(), 4, "{}", inside.cpus);
+}
+
+#[test]
+fn whole_cores_are_whole_or_refused() {
+    let big = machine([1, 1, 1, 4, 2]);
+    let whole = |cpus| Ask {
+        siblings: Siblings::Whole,
+        ..ask(cpus)
+    };
+    assert_eq!(cpus(&big, &whole(4), &[]), "2-5");
+    assert_eq!(
+        refused(&big, &whole(3), &[]),
+        "asked 3 CPUs as whole cores; a core has 2 here: ask for 2 or 4"
+    );
+    assert!(refused(&big, &whole(1), &[]).ends_with("ask for 2"));
+}
+
+#[test]
+fn kinds_of_cores_are_not_mixed_unless_asked() {
+    // 4 fast cores with two CPUs (0-7), 4 slow ones (8-15).
+    let hybrid = with_kinds(machine([1, 1, 1, 8, 2]), 4);
+    let of = |kind, cpus| Ask {
+        core_kind: kind,
+        ..ask(cpus)
+    };
+    assert_eq!(cpus(&hybrid, &of(None, 2), &[]), "2-3", "the fast ones first");
+    assert_eq!(cpus(&hybrid, &of(None, 8), &[]), "8-15", "what fits in one kind");
+    assert_eq!(cpus(&hybrid, &of(Some(CoreWish::Efficient), 2), &[]), "8-9");
+    assert_eq!(cpus(&hybrid, &of(Some(CoreWish::Any), 14), &[]), "2-15");
+    let text = refused(&hybrid, &of(None, 10), &[]);
+    assert!(
+        text.contains("core_kind any would mix them") && text.contains("8 are free"),
+        "{text}"
+    );
+    assert!(refused(&hybrid, &of(Some(CoreWish::Performance), 8), &[]).contains("of kind fast"));
+}
+
+#[test]
+fn memory_is_promised_once_and_near() {
+    let two = with_distances(machine([2, 1, 1, 4, 1]));
+    let with = |cpus, bytes| Ask {
+        memory_bytes: Some(Bytes::new(bytes)),
+        ..ask(cpus)
+    };
+    let offer = on(&two, &with(4, 1 << 30), &[]).unwrap();
+    assert_eq!(
+        (offer.numa_nodes.to_string(), offer.memory[0].bytes),
+        ("1".into(), Bytes::new(1 << 30))
+    );
+    let offer = on(&two, &with(4, 9 << 30), &[]).unwrap();
     assert_eq!(offer.numa_nodes.to_string(), "0-1");
     assert!(
-        offer
-            .because
-            .iter()
-            .any(|line| line.contains("more than NUMA node 1 has"))
+        offer.topology_hint.unwrap().aligned,
+        "an empty machine has no NUMA node with 9 GiB either"
     );
-    let refusal = place(&asked(1 << 40), &two, &[], None, Generation(1)).unwrap_err();
-    assert_eq!(refusal.to_string(), "asked 1 TiB of memory; this node has 16 GiB");
-    assert!(matches!(
-        place(&asked(0), &two, &[], None, Generation(1)),
-        Err(Refusal::BadAsk(_))
-    ));
-    two.numa_nodes[1].memory_bytes = Some(Bytes::ZERO);
-    let offer = try_place(&two, 4, &[]).unwrap();
     assert_eq!(
-        offer.numa_nodes.to_string(),
-        "0",
-        "a NUMA node without memory gives none"
+        refused(&two, &with(4, 1 << 40), &[]),
+        "asked 1 TiB of memory; this node has 16 GiB"
     );
+    let mut taken = Vec::new();
+    placed(&two, "hog", &with(1, 6 << 30), &mut taken);
+    placed(&two, "hog-2", &with(1, 6 << 30), &mut taken);
+    assert_ne!(
+        taken[0].memory[0].numa_node, taken[1].memory[0].numa_node,
+        "6 of 8 GiB are promised"
+    );
+    let text = refused(&two, &with(1, 5 << 30), &taken);
+    assert!(
+        text.contains("4 GiB of 16 GiB is promised to nobody: hog has 6 GiB, hog-2 has 6 GiB"),
+        "{text}"
+    );
+    let one = Ask {
+        topology: TopologyRule::SingleNumaNode,
+        ..with(1, 3 << 30)
+    };
+    assert!(refused(&two, &one, &taken).contains("2 GiB of 3 GiB memory free"));
+    let restricted = Ask {
+        topology: TopologyRule::Restricted,
+        ..one
+    };
+    let text = refused(&two, &restricted, &taken);
+    assert!(
+        text.contains("1 NUMA node and what is free now needs 2 NUMA nodes"),
+        "{text}"
+    );
+    placed(&two, "late", &with(1, 3 << 30), &mut taken);
+    assert_eq!(taken[2].memory.len(), 2, "best effort takes what is left of both");
+}
+
+#[test]
+fn memory_only_numa_nodes_give_memory_and_no_cpus() {
+    let mut tiers = with_distances(machine([1, 1, 1, 4, 1]));
+    let all = tiers.numa_nodes[0].cpus.clone();
+    tiers.numa_nodes[0].distances = vec![10, 17, 28];
+    for (id, cpus) in [(1, all), (2, CpuSet::new())] {
+        let mut node = made::numa_node(id, cpus);
+        node.distances = vec![17, 10, 28];
+        tiers.numa_nodes.push(node);
+    }
+    let with = |bytes| Ask {
+        memory_bytes: Some(Bytes::new(bytes)),
+        ..ask(2)
+    };
+    assert_eq!(
+        on(&tiers, &with(MEMORY), &[]).unwrap().numa_nodes.to_string(),
+        "0"
+    );
+    assert_eq!(
+        on(&tiers, &with(MEMORY + 4096), &[])
+            .unwrap()
+            .numa_nodes
+            .to_string(),
+        "0-1",
+        "the nearer one"
+    );
+    let all = on(&tiers, &with(3 * MEMORY), &[]).unwrap();
+    assert_eq!(all.numa_nodes.to_string(), "0-2");
+    assert!(!all.topology_hint.unwrap().aligned);
+}
+
+#[test]
+fn the_pool_keeps_a_cpu_when_the_reserved_ones_are_gone() {
+    let mut small = machine([1, 1, 1, 4, 1]);
+    small.offline_cpus = "0".parse().unwrap();
+    let configured: CpuSet = "0".parse().unwrap();
+    let machine = Machine::of(&small, Some(&configured));
+    assert!(place(&ask(3), &machine, &[], Generation(1)).is_err());
+    let held = [holder("web", "1-2")];
+    assert!(place(&ask(1), &machine, &held, Generation(1)).is_err());
+    assert!(!Pool::of(&machine, &held).shared.is_empty());
 }
 
 #[test]
 fn nonsense_is_refused_with_what_was_expected() {
     let small = machine([1, 1, 1, 2, 1]);
-    assert!(matches!(try_place(&small, 0, &[]), Err(Refusal::BadAsk(_))));
-    assert!(matches!(
-        try_place(&small, u32::MAX, &[]),
-        Err(Refusal::Shortfall(_))
-    ));
-    assert_eq!(try_place(&Inventory::default(), 1, &[]), Err(Refusal::Unknown));
-}
-
-/// What must hold however the machine looks: grants until nothing fits any more.
-fn fill(inventory: &Inventory, asks: &[u32], reserved: Option<&CpuSet>) -> Result<(), TestCaseError> {
-    let mut taken: Vec<Taken> = Vec::new();
-    for (number, cpus) in asks.iter().enumerate() {
-        let offered = place(&ask(*cpus, true), inventory, &taken, reserved, Generation(1));
-        let again = place(&ask(*cpus, true), inventory, &taken, reserved, Generation(1));
-        prop_assert_eq!(&offered, &again, "the same ask gives the same offer");
-        let Ok(offer) = offered else {
-            continue;
-        };
-        prop_assert_eq!(offer.cpus.len(), usize::try_from(*cpus).unwrap());
-        let before = Pool::of(inventory, &taken, reserved);
-        prop_assert!(offer.cpus.is_subset(&before.usable.difference(&before.reserved)));
-        prop_assert!(offer.cpus.is_disjoint(&inventory.offline_cpus));
-        prop_assert!(offer.cpus.is_disjoint(&inventory.disallowed_cpus));
-        for core in &inventory.cores {
-            let holders = taken
-                .iter()
-                .filter(|holder| !core.cpus.is_disjoint(&holder.cpus))
-                .count();
-            let mine = usize::from(!core.cpus.is_disjoint(&offer.cpus));
-            prop_assert!(holders + mine <= 1, "core {} is split", core.id);
-        }
-        let free = before.free(inventory, &taken);
-        let fits = |part: &CpuSet| part.intersection(&free).len() >= offer.cpus.len();
-        let nearest = parts(inventory).into_iter().find(|parts| parts.iter().any(fits));
-        if let Some(parts) = nearest {
-            let one = parts.iter().any(|part| offer.cpus.is_subset(part));
-            prop_assert!(one, "{} spread over parts of which one had room", offer.cpus);
-        }
-        let workload = format!("w{number}").parse().unwrap();
-        taken.push(Taken {
-            workload,
-            cpus: offer.cpus,
-        });
-        prop_assert!(!Pool::of(inventory, &taken, reserved).shared.is_empty());
+    for (bad, expected) in [
+        (ask(0), "asked 0 CPUs; expected 1 or more"),
+        (ask(u32::MAX), "expected 1 to 8192"),
+        (
+            Ask {
+                memory_bytes: Some(Bytes::ZERO),
+                ..ask(1)
+            },
+            "asked 0 B",
+        ),
+        (
+            Ask {
+                watts: Some(Power::ZERO),
+                ..ask(1)
+            },
+            "asked 0 W",
+        ),
+        (
+            Ask {
+                gpus: Some(GpuWish::Count(0)),
+                ..ask(1)
+            },
+            "asked 0 GPUs",
+        ),
+        (
+            Ask {
+                gpus: Some(GpuWish::These(vec!["../x".into()])),
+                ..ask(1)
+            },
+            "is no GPU",
+        ),
+        (
+            Ask {
+                core_kind: Some(CoreWish::Any),
+                exclusive: false,
+                ..ask(1)
+            },
+            "exclusive CPUs only",
+        ),
+    ] {
+        let refusal = on(&small, &bad, &[]).unwrap_err();
+        assert!(
+            matches!(refusal, Refusal::BadAsk(_)) && refusal.to_string().contains(expected),
+            "{refusal}"
+        );
     }
-    Ok(())
+    assert_eq!(on(&Inventory::default(), &ask(1), &[]), Err(Refusal::Unknown));
+    let huge = serde_json::from_str::<Ask>(r#"{"cpus":1000000000000000000}"#)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        huge.starts_with("asked 1000000000000000000 CPUs; expected 1 to 8192"),
+        "{huge}"
+    );
+    let long = format!(r#"{{"cpus":1,"near":["nic:{}"]}}"#, "x".repeat(65_536));
+    assert!(serde_json::from_str::<Ask>(&long).unwrap_err().to_string().len() < 400);
+    assert!(serde_json::from_str::<Ask>(r#"{"cpus":1,"gpus":1000000000000000000}"#).is_err());
 }
 
-fn parts(inventory: &Inventory) -> [Vec<CpuSet>; 4] {
-    [
-        inventory.cores.iter().map(|core| core.cpus.clone()).collect(),
-        inventory
-            .caches
-            .iter()
-            .filter(|cache| cache.level == 3)
-            .map(|cache| cache.cpus.clone())
-            .collect(),
-        inventory
-            .numa_nodes
-            .iter()
-            .map(|numa_node| numa_node.cpus.clone())
-            .collect(),
-        inventory
-            .packages
-            .iter()
-            .map(|package| package.cpus.clone())
-            .collect(),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn no_machine_breaks_a_promise(
-        shape in (1_u32..4, 1_u32..3, 1_u32..3, 1_u32..5, 1_u32..3),
-        asks in proptest::collection::vec(1_u32..9, 1..12),
-        off in proptest::collection::btree_set(0_u32..64, 0..6),
-        reserved in proptest::option::of(proptest::collection::btree_set(0_u32..64, 0..4)),
-    ) {
-        let mut inventory = machine([shape.0, shape.1, shape.2, shape.3, shape.4]);
-        for (number, cpu) in off.iter().enumerate() {
-            match number % 3 {
-                0 => { inventory.offline_cpus.insert(CpuId(*cpu)); }
-                1 => { inventory.disallowed_cpus.insert(CpuId(*cpu)); }
-                _ => inventory.cpus.iter_mut().filter(|one| one.id.0 == *cpu).for_each(|one| one.usable = false),
-            }
-        }
-        let reserved: Option<CpuSet> = reserved.map(|set| set.into_iter().map(CpuId).collect());
-        fill(&inventory, &asks, reserved.as_ref())?;
-    }
+#[test]
+fn whatever_is_not_enforced_is_named() {
+    let named = unenforced(&Ask {
+        watts: Power::from_watts(1),
+        gpus: Some(GpuWish::Count(1)),
+        ..ask(1)
+    })
+    .unwrap();
+    assert!(named.contains("gpus (") && named.contains("watts ("), "{named}");
+    assert_eq!(
+        unenforced(&Ask {
+            near: vec!["gpu:0".parse().unwrap()],
+            ..ask(1)
+        }),
+        None
+    );
 }

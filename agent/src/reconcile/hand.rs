@@ -9,7 +9,7 @@ use isolators::apply::{ApplyError, StepError, held};
 use isolators::cgroup::{Layout, Origin, members, nearest_living, started};
 use isolators::{Applied, IsolateError, Outcome, Phase, Step, apply, plan};
 
-use super::keeper::taken;
+use super::keeper::lent;
 use super::{Keeper, KeeperError};
 use crate::ledger::Entry;
 
@@ -198,9 +198,7 @@ impl Keeper {
 
 /// Gives all that share CPUs what nobody has exclusively; leaves them as they are where that is unknown or nothing.
 fn reshare(intent: &mut Intent, usable: Option<&CpuSet>) {
-    let lent = taken(intent)
-        .iter()
-        .fold(CpuSet::new(), |all, one| all.union(&one.cpus));
+    let lent = lent(intent);
     let Some(shared) = usable
         .map(|usable| usable.difference(&lent))
         .filter(|shared| !shared.is_empty())

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Workload};
-use facts::{CpuSet, Inventory};
+use facts::{CpuSet, Inventory, Moment};
 use intent::{Generation, Intent, Isolation, WorkloadId};
 use isolators::cgroup::{CgroupMode, Controller, Layout};
 use isolators::{Host, Phase, Step};
 
 use super::{KeeperConfig, KeeperError};
 use crate::ledger::{Entry, Ledger, Life, Lock};
-use crate::place::{Pool, Taken};
+use crate::place::{Machine, Pool, Taken};
 
 /// Called before each step that changes the host.
 pub type StepWatch = Box<dyn FnMut(&Step) + Send>;
@@ -22,6 +22,9 @@ pub struct Keeper {
     pub(super) layout: Layout,
     pub(super) ledger: Ledger,
     pub(super) pool: Option<Pool>,
+    /// What placement knows of the machine, and the moment of the inventory that it was made from.
+    pub(super) machine: Machine,
+    pub(super) machine_of: Option<Moment>,
     /// CPUs that a partition of ours held and that the inventory still shows as kept away from us.
     pub(super) lately: CpuSet,
     pub(super) found: Vec<String>,
@@ -55,27 +58,24 @@ impl Keeper {
             .map(|cpu| cpu.id)
             .collect();
         self.lately = self.lately.difference(&shown);
-        let taken = taken(&self.ledger.intent);
-        let pool = Pool::of(&self.whole(inventory), &taken, self.config.reserved_cpus.as_ref());
+        if self.machine_of.is_none() || self.machine_of != inventory.at {
+            self.machine = self.machine_from(inventory);
+            self.machine_of = inventory.at;
+        }
+        self.machine.lend_again(&self.lately);
+        let pool = Pool::of(&self.machine, &taken(&self.ledger));
         // Before the topology is known nothing is usable; what was known stays.
         if !pool.usable.is_empty() {
             self.pool = Some(pool);
         }
     }
 
-    /// The machine as it would be without our own partitions: they keep CPUs away from everybody, the agent included, but
-    /// what is ours to lend is usable. The inventory may be older than the last end of a workload.
-    pub(super) fn whole(&self, inventory: &Inventory) -> Inventory {
-        let lent = taken(&self.ledger.intent);
-        let ours = lent
-            .iter()
-            .fold(self.lately.clone(), |all, one| all.union(&one.cpus));
-        let mut whole = inventory.clone();
-        whole.disallowed_cpus = whole.disallowed_cpus.difference(&ours);
-        for cpu in whole.cpus.iter_mut().filter(|cpu| ours.contains(cpu.id)) {
-            cpu.usable = true;
-        }
-        whole
+    /// What placement must know of this machine. The inventory may be older than the last end of a workload: what our own
+    /// partitions kept away from us until then is ours to lend.
+    pub(super) fn machine_from(&self, inventory: &Inventory) -> Machine {
+        let mut machine = Machine::of(inventory, self.config.reserved_cpus.as_ref());
+        machine.lend_again(&self.lately);
+        machine
     }
 
     /// The outstanding steps; none means converged. Reads the host, changes nothing.
@@ -166,12 +166,9 @@ impl Keeper {
 
     /// CPUs that every workload without exclusive ones shares, with the host. Empty until `look`.
     pub fn shared(&self) -> CpuSet {
-        let lent = taken(&self.ledger.intent)
-            .iter()
-            .fold(CpuSet::new(), |all, one| all.union(&one.cpus));
         self.pool
             .as_ref()
-            .map(|pool| pool.usable.difference(&lent))
+            .map(|pool| pool.usable.difference(&lent(&self.ledger.intent)))
             .unwrap_or_default()
     }
 
@@ -212,13 +209,19 @@ impl Keeper {
     }
 }
 
-/// What the exclusive holders of an intent have.
-pub(super) fn taken(intent: &Intent) -> Vec<Taken> {
+/// What everybody holds, with what each asked for.
+pub(super) fn taken(ledger: &Ledger) -> Vec<Taken> {
+    let each = ledger.intent.isolations.iter().map(|isolation| {
+        let entry = ledger.entry(&isolation.workload);
+        Taken::of_isolation(isolation, entry.and_then(|entry| entry.ask.as_deref()))
+    });
+    each.collect()
+}
+
+/// The CPUs that somebody has exclusively.
+pub(super) fn lent(intent: &Intent) -> CpuSet {
+    let mut all = CpuSet::new();
     let exclusive = intent.isolations.iter().filter(|isolation| isolation.exclusive);
-    exclusive
-        .map(|isolation| Taken {
-            workload: isolation.workload.clone(),
-            cpus: isolation.cpus.clone(),
-        })
-        .collect()
+    exclusive.for_each(|isolation| all.add(&isolation.cpus));
+    all
 }

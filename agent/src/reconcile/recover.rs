@@ -9,6 +9,7 @@ use super::hand::{after, shown, told};
 use super::keeper::StepWatch;
 use super::{Keeper, KeeperConfig, KeeperError};
 use crate::ledger::{Entry, Ledger, LedgerError, Life, Lock};
+use crate::place::Machine;
 
 impl Keeper {
     /// Opens the ledger, takes its lock, and finishes what an earlier run left half done. Where the mode forbids to act it
@@ -53,6 +54,8 @@ impl Keeper {
             layout,
             ledger,
             pool: None,
+            machine: Machine::default(),
+            machine_of: None,
             lately: facts::CpuSet::new(),
             found: Vec::new(),
             watch,

@@ -12,7 +12,7 @@ use super::hand::{steps_of, unplanned};
 use super::keeper::taken;
 use super::{Keeper, KeeperError};
 use crate::ledger::{Entry, Life};
-use crate::place::{self, Refusal};
+use crate::place::{self, Machine, Refusal, Taken};
 
 /// How many workloads one node keeps: each is a directory or three and a few hundred bytes of ledger.
 const MOST_WORKLOADS: usize = 1_000;
@@ -36,15 +36,24 @@ impl Keeper {
     /// # Errors
     /// With what is missing, and who has it.
     pub fn offer(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
-        let intent = &self.ledger.intent;
-        let reserved = self.config.reserved_cpus.as_ref();
-        let whole = self.whole(inventory);
-        let offer = place::place(ask, &whole, &taken(intent), reserved, intent.generation);
-        offer.map_err(|refusal| match refusal {
-            Refusal::BadAsk(text) => KeeperError::BadAsk(text),
-            Refusal::Shortfall(text) => KeeperError::Shortfall(text),
-            Refusal::Unknown => KeeperError::Refused(refusal.to_string()),
-        })
+        let now;
+        let machine = if self.machine_of.is_some() && self.machine_of == inventory.at {
+            &self.machine
+        } else {
+            now = self.machine_from(inventory);
+            &now
+        };
+        let taken = taken(&self.ledger);
+        let mut offer = place::place(ask, machine, &taken, self.ledger.intent.generation).map_err(
+            |refusal| match refusal {
+                Refusal::BadAsk(text) => KeeperError::BadAsk(text),
+                Refusal::NotHere(text) => KeeperError::Shortfall(text),
+                Refusal::Shortfall(text) => KeeperError::Shortfall(with_advice(text, ask, machine, &taken)),
+                Refusal::Unknown => KeeperError::Refused(refusal.to_string()),
+            },
+        )?;
+        offer.because.extend(place::unenforced(ask));
+        Ok(offer)
     }
 
     /// Offers, writes the intent down, applies it, reads back, and moves the process `pid` in.
@@ -62,6 +71,9 @@ impl Keeper {
         self.refresh();
         self.look(inventory);
         let offer = self.offer(&request.ask, inventory)?;
+        if let Some(why) = place::unenforced(&request.ask) {
+            return Err(KeeperError::Refused(why));
+        }
         let id = self.name(&request)?;
         let isolation = isolation_of(&id, &request.ask, &offer);
         self.refuse_other_owners(&isolation)?;
@@ -228,13 +240,37 @@ impl Keeper {
 
 fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolation {
     Isolation {
-        workload: id.clone(),
-        cpus: offer.cpus.clone(),
-        numa_nodes: offer.numa_nodes.clone(),
         exclusive: ask.exclusive,
         memory_max: ask.memory_bytes,
         // Whoever has CPUs exclusively may use them wholly; whoever shares gets the time of as many as asked.
         cpu_time_max: (!ask.exclusive).then_some(ask.cpus),
+        memory_on: some(&offer.memory),
+        hugepages: some(&offer.hugepages),
+        devices: some(
+            &offer
+                .gpus
+                .iter()
+                .map(|gpu| gpu.device.clone())
+                .collect::<Vec<_>>(),
+        ),
+        cache: some(&offer.cache),
+        watts: offer.watts,
+        priority: ask.priority,
+        immovable: ask.immovable.then_some(true),
+        ..Isolation::new(id.clone(), offer.cpus.clone(), offer.numa_nodes.clone())
+    }
+}
+
+/// A list that holds something.
+fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
+    (!list.is_empty()).then(|| list.to_vec())
+}
+
+/// A refusal with what would make the ask fit.
+fn with_advice(text: String, ask: &Ask, machine: &Machine, taken: &[Taken]) -> String {
+    match place::advice(ask, machine, taken).as_slice() {
+        [] => text,
+        ways => format!("{text}. It would fit: {}", ways.join("; or ")),
     }
 }
 
@@ -257,6 +293,7 @@ fn entry_of(
         exclusivity: Exclusivity::None,
         refused: String::new(),
         steps: Vec::new(),
+        ask: Some(Box::new(request.ask.clone())),
     }
 }
 

@@ -158,6 +158,7 @@ pub fn request(name: &str, cpus: u32, exclusive: bool) -> RunRequest {
             exclusive,
             memory_bytes,
             name: Some(name.parse().unwrap()),
+            ..Ask::default()
         },
         command: "sleep".to_owned(),
     }

@@ -64,6 +64,17 @@ pub struct NumaMemory {
     pub free_bytes: Bytes,
 }
 
+/// The kernel's pool of huge pages of one size on one NUMA node (`nodeN/hugepages/hugepages-SIZEkB/nr_hugepages`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HugepagePool {
+    /// The NUMA node.
+    pub numa_node: NumaNodeId,
+    /// The size of one page.
+    pub page_bytes: Bytes,
+    /// All pages of the pool, used ones too.
+    pub total_bytes: Bytes,
+}
+
 /// All facts of one node. The JSON of `busbar-agent facts --output json`; described in docs/facts.md.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -78,6 +89,9 @@ pub struct Inventory {
     pub numa_memory: Vec<NumaMemory>,
     /// Memory modules that are installed; empty where the firmware tells of none, or may not be asked.
     pub memory_modules: Vec<MemoryModule>,
+    /// Pools of huge pages that hold any; empty where the kernel keeps none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hugepages: Vec<HugepagePool>,
     /// Packages (sockets).
     pub packages: Vec<Package>,
     /// NUMA nodes.
@@ -183,6 +197,7 @@ impl Inventory {
         }
         set(&mut self.numa_memory, &seen.numa_memory);
         set(&mut self.memory_modules, &seen.memory_modules);
+        set(&mut self.hugepages, &seen.hugepages);
         set(&mut self.gpus, &seen.gpus);
         set(&mut self.drives, &seen.drives);
         set(&mut self.pci_links, &seen.pci_links);

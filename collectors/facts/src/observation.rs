@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::doubt::Doubt;
 use crate::drive::{Drive, DriveHealth};
 use crate::gpu::Gpu;
-use crate::inventory::{Machine, Memory, NumaMemory};
+use crate::inventory::{HugepagePool, Machine, Memory, NumaMemory};
 use crate::local_bmc::LocalBmc;
 use crate::memory_module::MemoryModule;
 use crate::moment::Moment;
@@ -32,6 +32,8 @@ pub struct Observation {
     pub memory_modules: Option<Vec<MemoryModule>>,
     /// Memory of each NUMA node.
     pub numa_memory: Option<Vec<NumaMemory>>,
+    /// Pools of huge pages.
+    pub hugepages: Option<Vec<HugepagePool>>,
     /// GPUs.
     pub gpus: Option<Vec<Gpu>>,
     /// GPUs as their driver's own library knows them: each completes the one of `gpus` in the same place, or comes beside them.

@@ -6,7 +6,7 @@ mod numa;
 
 use std::time::Duration;
 
-use facts::inventory::{Memory, NumaMemory};
+use facts::inventory::{HugepagePool, Memory, NumaMemory};
 use facts::observation::Observation;
 use facts::sheet::{Pad, Writing};
 use facts::{Bytes, NumaNodeId};
@@ -106,6 +106,7 @@ fn write_numa_node(
     buffer: &mut Vec<u8>,
     mut names: Option<&mut Names>,
     sheet: &mut Writing<'_>,
+    pools: &mut Vec<HugepagePool>,
 ) -> Option<NumaMemory> {
     let mut main = Main::default();
     if let Ok(text) = node.meminfo.read(buffer) {
@@ -132,6 +133,11 @@ fn write_numa_node(
     for size in &mut node.sizes {
         let bytes = write_pages(&node.name, size, buffer, sheet);
         set_aside = set_aside.unwrap_or(0).checked_add(bytes.unwrap_or(0));
+        pools.extend(bytes.filter(|bytes| *bytes > 0).map(|bytes| HugepagePool {
+            numa_node: NumaNodeId(node.id),
+            page_bytes: Bytes::new(size.bytes),
+            total_bytes: Bytes::new(bytes),
+        }));
     }
     sheet.add(&f::NUMA_MEMORY, &[&node.name, "hugepages"], set_aside);
     memory.map(|memory| NumaMemory {
@@ -215,9 +221,11 @@ impl Collector for MemoryCollector {
         let names = self.names.as_mut();
         let machine = write_machine(&mut self.machine, &mut self.buffer, names, &mut sheet);
         let mut numa_memory = Vec::with_capacity(self.numa_nodes.len());
+        let mut pools = Vec::new();
         for node in &mut self.numa_nodes {
             let names = self.names.as_mut();
-            numa_memory.extend(write_numa_node(node, &mut self.buffer, names, &mut sheet));
+            let buffer = &mut self.buffer;
+            numa_memory.extend(write_numa_node(node, buffer, names, &mut sheet, &mut pools));
         }
         for size in &mut self.sizes {
             write_pages("", size, &mut self.buffer, &mut sheet);
@@ -226,6 +234,7 @@ impl Collector for MemoryCollector {
         self.pad = pad;
         let mut seen = Observation {
             numa_memory: Some(numa_memory),
+            hugepages: Some(pools),
             sheet: Some(sheet),
             ..Observation::default()
         };

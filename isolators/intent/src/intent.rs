@@ -74,12 +74,12 @@ mod tests {
     #[test]
     fn each_change_is_a_new_generation() {
         let isolation = Isolation {
-            workload: "web-1".parse().unwrap(),
-            cpus: "1".parse().unwrap(),
-            numa_nodes: "0".parse().unwrap(),
             exclusive: true,
-            memory_max: None,
-            cpu_time_max: None,
+            ..Isolation::new(
+                "web-1".parse().unwrap(),
+                "1".parse().unwrap(),
+                "0".parse().unwrap(),
+            )
         };
         let one = Intent::default().with(isolation.clone());
         assert_eq!((one.generation, one.isolations.len()), (Generation(1), 1));
@@ -93,5 +93,11 @@ mod tests {
         for bad in ["", "..", "a/b", "A", "-a", "a-", "a_b", &"x".repeat(64)] {
             assert!(bad.parse::<WorkloadId>().is_err(), "{bad}");
         }
+        let hostile = "../"
+            .repeat(22_000)
+            .parse::<WorkloadId>()
+            .unwrap_err()
+            .to_string();
+        assert!(hostile.len() < 300, "{hostile}");
     }
 }

@@ -2,8 +2,13 @@
 
 pub mod intent;
 pub mod isolation;
+pub mod limit;
 pub mod mode;
+pub mod part;
+mod workload;
 
 pub use intent::{Generation, Intent};
 pub use isolation::{Isolation, WorkloadId};
+pub use limit::{CpuWeight, IoWeight, Priority, Share};
 pub use mode::{Actuator, Actuators, Mode};
+pub use part::{CacheShare, DeviceKind, DeviceWish, HugepageShare, IoLimit, NumaShare, PartitionWish};

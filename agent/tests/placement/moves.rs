@@ -1,0 +1,145 @@
+//! Several asks at once, and moves that make room for a refused one.
+
+use agent::place::{DEFAULT_RATE, Machine, Refusal, Taken, advice, place, place_all, propose};
+use agent_api::v1::{Ask, TopologyRule};
+use facts::Bytes;
+use intent::Generation;
+
+use crate::made::{machine, with_distances};
+
+fn ask(cpus: u32) -> Ask {
+    Ask {
+        cpus,
+        exclusive: true,
+        ..Ask::default()
+    }
+}
+
+fn narrow(cpus: u32) -> Ask {
+    Ask {
+        topology: TopologyRule::SingleNumaNode,
+        ..ask(cpus)
+    }
+}
+
+fn taken(machine: &Machine, asks: &[Ask]) -> Vec<Taken> {
+    let mut taken = Vec::new();
+    for (number, ask) in asks.iter().enumerate() {
+        let offer = place(ask, machine, &taken, Generation(1)).unwrap();
+        taken.push(Taken::of(format!("w{number}").parse().unwrap(), ask, &offer));
+    }
+    taken
+}
+
+#[test]
+fn a_batch_places_the_difficult_first() {
+    // Two NUMA nodes with 4 CPUs each; the host keeps one.
+    let two = Machine::of(&with_distances(machine([2, 1, 1, 4, 1])), None);
+    let asks = [ask(1), ask(2), narrow(4)];
+    // One by one, as they come, fits too here; the other way round it must not be luck.
+    let batch = place_all(&asks, &two, &[], Generation(1), true).unwrap();
+    assert_eq!(batch.order, [2, 1, 0]);
+    let offers: Vec<_> = batch
+        .answers
+        .iter()
+        .map(|answer| &answer.as_ref().unwrap().cpus)
+        .collect();
+    assert!(
+        offers[0].is_disjoint(offers[1])
+            && offers[0].is_disjoint(offers[2])
+            && offers[1].is_disjoint(offers[2])
+    );
+    let too_many = [ask(3), ask(3), narrow(4)];
+    let Err(Refusal::Shortfall(text)) = place_all(&too_many, &two, &[], Generation(1), true) else {
+        panic!("10 CPUs of 7")
+    };
+    assert!(
+        text.starts_with("2 of 3 asks fit together, and all were wanted; ask number 2"),
+        "{text}"
+    );
+    let each = place_all(&too_many, &two, &[], Generation(1), false).unwrap();
+    assert_eq!(each.answers.iter().filter(|answer| answer.is_ok()).count(), 2);
+    assert!(
+        place_all(&[], &two, &[], Generation(1), true)
+            .unwrap()
+            .answers
+            .is_empty()
+    );
+}
+
+#[test]
+fn moves_make_room_and_are_costed() {
+    let two = Machine::of(&with_distances(machine([2, 1, 1, 4, 1])), None);
+    let small = Ask {
+        memory_bytes: Some(Bytes::new(3 << 30)),
+        ..ask(1)
+    };
+    // One workload of one CPU on each NUMA node, so that no NUMA node has 4 free.
+    let mut taken = taken(&two, &[ask(3), small]);
+    let moved = taken[1].clone();
+    assert_eq!(moved.cpus.to_string(), "4");
+    taken.remove(0);
+    assert!(place(&narrow(4), &two, &taken, Generation(1)).is_err());
+    let proposal = propose(&narrow(4), &two, &taken, DEFAULT_RATE).unwrap();
+    assert_eq!(proposal.offer.cpus.to_string(), "4-7");
+    let [one] = proposal.moves.as_slice() else {
+        panic!("{proposal:?}")
+    };
+    assert_eq!(
+        (one.cpus_changed, one.memory_moved, one.milliseconds),
+        (1, Bytes::new(3 << 30), 3_000)
+    );
+    assert_eq!(
+        one.to_string(),
+        "w1 from CPUs 4 to 1 (1 of its CPUs change, 3 GiB of memory move to NUMA node 0, about 3.0 s)"
+    );
+    let ways = advice(&narrow(4), &two, &taken);
+    assert_eq!(ways[0], "ask for 3 CPUs");
+    assert_eq!(ways[1], "end w1");
+    assert!(
+        ways[2].starts_with("move w1 from CPUs 4 to 1") && ways[2].ends_with("at 1 GiB a second"),
+        "{ways:?}"
+    );
+    taken[0].immovable = true;
+    assert_eq!(propose(&narrow(4), &two, &taken, DEFAULT_RATE), None);
+    taken[0].immovable = false;
+    taken[0].ask = None;
+    assert_eq!(
+        propose(&narrow(4), &two, &taken, DEFAULT_RATE),
+        None,
+        "nobody knows where else it would fit"
+    );
+}
+
+#[test]
+fn no_moves_are_proposed_where_none_help() {
+    let two = Machine::of(&machine([2, 1, 1, 4, 1]), None);
+    let held = taken(&two, &[ask(4), ask(3)]);
+    assert_eq!(propose(&ask(1), &two, &held, DEFAULT_RATE), None);
+    assert_eq!(
+        propose(&ask(1), &two, &[], DEFAULT_RATE),
+        None,
+        "it fits as it is"
+    );
+    assert_eq!(advice(&ask(1), &two, &held), ["end w1 or w0"]);
+}
+
+#[test]
+fn two_moves_where_one_is_not_enough() {
+    // Three NUMA nodes of 4 CPUs; the host keeps CPU 0.
+    let three = Machine::of(&with_distances(machine([3, 1, 1, 4, 1])), None);
+    let mut held = taken(&three, &[ask(2), ask(4), ask(4)]);
+    // Two workloads of one CPU each on NUMA nodes 1 and 2, and one of two on NUMA node 0.
+    for (at, cpus) in [(1, "4"), (2, "8")] {
+        held[at].cpus = cpus.parse().unwrap();
+        held[at].ask = Some(ask(1));
+    }
+    let proposal = propose(&narrow(4), &three, &held, DEFAULT_RATE).unwrap();
+    assert_eq!(proposal.moves.len(), 1, "{:?}", proposal.moves);
+    let both = Ask {
+        topology: TopologyRule::BestEffort,
+        ..ask(8)
+    };
+    let proposal = propose(&both, &three, &held, DEFAULT_RATE);
+    assert_eq!(proposal, None, "7 of 11 CPUs are free: no move makes 8");
+}

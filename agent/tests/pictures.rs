@@ -254,6 +254,19 @@ fn with_pages(machine: &Path) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     };
+    // hwloc reads no machine without a CPU.
+    for list in ["online", "possible", "present"] {
+        write(&format!("sys/devices/system/cpu/{list}"), b"0\n");
+    }
+    let own = [
+        ("core_id", b"0\n"),
+        ("physical_package_id", b"0\n"),
+        ("thread_siblings", b"1\n"),
+        ("core_siblings", b"1\n"),
+    ];
+    for (file, text) in own {
+        write(&format!("sys/devices/system/cpu/cpu0/topology/{file}"), text);
+    }
     write("sys/class/nvme/nvme0/model", b"FAST\n");
     write("sys/class/nvme/nvme0/serial", b"S4EWNX0M900123\n");
     let mut log = vec![0_u8; 512];
@@ -298,7 +311,7 @@ fn with_pages(machine: &Path) {
     smart[511] = smart.iter().fold(0, |sum, byte| sum.wrapping_sub(*byte));
     write("busbar/drives/sda/smart_data", &smart);
     write("busbar/ipmi/device.hex", b"20010908\n");
-    write("busbar/ipmi/sdr.hex", b"010051c00353455249\n020051010341\n");
+    write("busbar/ipmi/sdr.hex", b"010051c00711223353455249\n020051010341\n");
     write("busbar/ipmi/sel.hex", b"0100c10908070653455249414c2d3132\n");
     write("busbar/other", b"not of ours\n");
 }
@@ -347,7 +360,7 @@ fn pages_of_drives_come_back_as_readings_and_name_nobody() {
     assert_eq!(word, serial, "the same word for the same serial number");
     let records = std::fs::read_to_string(copy.join("busbar/ipmi/sdr.hex")).unwrap();
     assert_eq!(
-        records, "010051c00300000000\n020051010341\n",
+        records, "010051c00711223300000000\n020051010341\n",
         "the maker's own record is emptied"
     );
 }

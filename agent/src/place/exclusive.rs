@@ -200,7 +200,12 @@ impl Choosing<'_> {
             };
             Amount {
                 cpus: cell.cpus.intersection_len(free),
-                memory: cell.numa.and_then(|at| books.memory[at]).unwrap_or(u64::MAX),
+                memory: match cell.numa {
+                    Some(at) => books.memory[at].unwrap_or(u64::MAX),
+                    // CPUs that no NUMA node names have no memory of their own where others do.
+                    None if machine.numa.is_empty() => u64::MAX,
+                    None => 0,
+                },
                 pages: pages.collect(),
                 gpus: if gpus == 0 {
                     0

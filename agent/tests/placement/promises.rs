@@ -85,7 +85,7 @@ pub fn play(inventory: &Inventory, acts: &[Act], reserved: Option<&CpuSet>) -> u
             check_cpus(inventory, ask, &offer.cpus, &before, &taken);
             let hint = offer.topology_hint.clone().unwrap();
             if ask.topology == TopologyRule::SingleNumaNode {
-                assert!(hint.aligned && hint.numa_nodes.len() <= 1, "{hint:?}");
+                assert!(hint.aligned && hint.numa_nodes.len() <= 1, "{ask:?}: {offer:?}");
             }
         }
         let given: Bytes = offer.memory.iter().map(|share| share.bytes).sum();

@@ -62,7 +62,7 @@ fn first_core(machine: &Machine, usable: &CpuSet) -> CpuSet {
     if whole == *usable { alone } else { whole }
 }
 
-pub(super) fn lent(taken: &[Taken]) -> CpuSet {
+fn lent(taken: &[Taken]) -> CpuSet {
     let mut all = CpuSet::new();
     taken.iter().for_each(|one| all.add(&one.cpus));
     all

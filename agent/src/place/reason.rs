@@ -4,7 +4,7 @@ use agent_api::v1::Policy;
 use facts::CpuSet;
 
 use super::Taken;
-use super::books::{Pool, lent};
+use super::books::Pool;
 use super::machine::Machine;
 use super::near::{Wanted, far_from, is_known};
 use super::rule::cell_name;
@@ -78,7 +78,7 @@ pub(super) fn kept(machine: &Machine, taken: &[Taken], pool: &Pool) -> Vec<Strin
             said.add(&cpus);
         }
     };
-    let lent = lent(taken);
+    let lent = pool.usable.difference(&pool.shared);
     say(
         pool.reserved.difference(&lent),
         "reserved for the host".to_owned(),

@@ -162,7 +162,8 @@ impl Books {
             .device
             .pci
             .is_some_and(|pci| self.parts_of.contains(&pci.to_string()));
-        !self.gpus.contains(&gpu.device.name()) && !(whole && same_place)
+        let is_held = self.gpus.contains(&gpu.device.name());
+        !is_held && (!whole || !same_place)
     }
 }
 

@@ -200,7 +200,8 @@ impl Choosing<'_> {
             };
             Amount {
                 cpus: cell.cpus.intersection_len(free),
-                memory: cell.numa.and_then(|at| books.memory[at]).unwrap_or(u64::MAX),
+                // CPUs that no NUMA node names have no memory of their own.
+                memory: cell.numa.map_or(0, |at| books.memory[at].unwrap_or(u64::MAX)),
                 pages: pages.collect(),
                 gpus: if gpus == 0 {
                     0

@@ -62,7 +62,7 @@ fn first_core(machine: &Machine, usable: &CpuSet) -> CpuSet {
     if whole == *usable { alone } else { whole }
 }
 
-pub(super) fn lent(taken: &[Taken]) -> CpuSet {
+fn lent(taken: &[Taken]) -> CpuSet {
     let mut all = CpuSet::new();
     taken.iter().for_each(|one| all.add(&one.cpus));
     all
@@ -162,7 +162,8 @@ impl Books {
             .device
             .pci
             .is_some_and(|pci| self.parts_of.contains(&pci.to_string()));
-        !self.gpus.contains(&gpu.device.name()) && !(whole && same_place)
+        let is_held = self.gpus.contains(&gpu.device.name());
+        !is_held && (!whole || !same_place)
     }
 }
 

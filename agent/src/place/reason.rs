@@ -4,7 +4,7 @@ use agent_api::v1::Policy;
 use facts::CpuSet;
 
 use super::Taken;
-use super::books::{Pool, lent};
+use super::books::Pool;
 use super::machine::Machine;
 use super::near::{Wanted, far_from, is_known};
 use super::rule::cell_name;
@@ -42,7 +42,7 @@ fn these(cpus: &CpuSet) -> String {
 /// Who holds something: `web 4 GiB, batch 1 GiB`; those that are shed first in front.
 pub(super) fn holders(taken: &[Taken], has: impl Fn(&Taken) -> Option<String>) -> String {
     let mut holders: Vec<(&Taken, String)> = taken.iter().filter_map(|one| Some((one, has(one)?))).collect();
-    holders.sort_by(|(one, _), (other, _)| other.priority.cmp(&one.priority));
+    holders.sort_by_key(|(one, _)| std::cmp::Reverse(one.priority));
     let more = holders.len().saturating_sub(MOST_HOLDERS);
     let shown = holders.iter().take(MOST_HOLDERS);
     let mut shown: Vec<String> = shown
@@ -78,7 +78,7 @@ pub(super) fn kept(machine: &Machine, taken: &[Taken], pool: &Pool) -> Vec<Strin
             said.add(&cpus);
         }
     };
-    let lent = lent(taken);
+    let lent = pool.usable.difference(&pool.shared);
     say(
         pool.reserved.difference(&lent),
         "reserved for the host".to_owned(),

@@ -260,6 +260,19 @@ fn memory_only_numa_nodes_give_memory_and_no_cpus() {
 }
 
 #[test]
+fn cpus_that_no_numa_node_names_have_no_memory_of_their_own() {
+    let mut odd = machine([2, 1, 1, 4, 1]);
+    odd.numa_nodes[1].cpus = CpuSet::new();
+    let one = Ask {
+        memory_bytes: Some(Bytes::new(1 << 30)),
+        topology: TopologyRule::SingleNumaNode,
+        ..ask(3)
+    };
+    assert_eq!(cpus(&odd, &one, &[]), "1-3");
+    assert!(refused(&odd, &one, &[holder("web", "1")]).contains("no NUMA node holds all of it"));
+}
+
+#[test]
 fn the_pool_keeps_a_cpu_when_the_reserved_ones_are_gone() {
     let mut small = machine([1, 1, 1, 4, 1]);
     small.offline_cpus = "0".parse().unwrap();

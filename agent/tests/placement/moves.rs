@@ -126,20 +126,38 @@ fn no_moves_are_proposed_where_none_help() {
 
 #[test]
 fn two_moves_where_one_is_not_enough() {
-    // Three NUMA nodes of 4 CPUs; the host keeps CPU 0.
+    // Three NUMA nodes of 4 CPUs; the host keeps CPU 0. Two workloads of one CPU each on NUMA nodes 1 and 2.
     let three = Machine::of(&with_distances(machine([3, 1, 1, 4, 1])), None);
-    let mut held = taken(&three, &[ask(2), ask(4), ask(4)]);
-    // Two workloads of one CPU each on NUMA nodes 1 and 2, and one of two on NUMA node 0.
-    for (at, cpus) in [(1, "4"), (2, "8")] {
-        held[at].cpus = cpus.parse().unwrap();
-        held[at].ask = Some(ask(1));
-    }
-    let proposal = propose(&narrow(4), &three, &held, DEFAULT_RATE).unwrap();
-    assert_eq!(proposal.moves.len(), 1, "{:?}", proposal.moves);
-    let both = Ask {
-        topology: TopologyRule::BestEffort,
-        ..ask(8)
+    let one = |number: usize| Taken {
+        ask: Some(ask(1)),
+        ..Taken::new(
+            format!("w{number}").parse().unwrap(),
+            number.to_string().parse().unwrap(),
+        )
     };
-    let proposal = propose(&both, &three, &held, DEFAULT_RATE);
-    assert_eq!(proposal, None, "7 of 11 CPUs are free: no move makes 8");
+    let mut held: Vec<Taken> = [4, 5, 8, 9].map(one).into();
+    let proposal = propose(&narrow(4), &three, &held, DEFAULT_RATE).unwrap();
+    let moved: Vec<String> = proposal
+        .moves
+        .iter()
+        .map(|one| one.workload.to_string())
+        .collect();
+    assert_eq!(
+        (moved, proposal.cost().1),
+        (vec!["w4".to_owned(), "w5".to_owned()], 2)
+    );
+    let rest = held
+        .iter()
+        .filter(|one| !proposal.moves.iter().any(|moved| moved.workload == one.workload));
+    let all = rest
+        .map(|one| &one.cpus)
+        .chain(proposal.moves.iter().map(|moved| &moved.to.cpus));
+    let mut seen = proposal.offer.cpus.clone();
+    for cpus in all {
+        assert!(cpus.is_disjoint(&seen), "{cpus} twice");
+        seen.add(cpus);
+    }
+    held[0].immovable = true;
+    held[2].immovable = true;
+    assert_eq!(propose(&narrow(4), &three, &held, DEFAULT_RATE), None);
 }

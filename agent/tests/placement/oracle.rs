@@ -208,7 +208,8 @@ fn packed_answers_are_near_the_best() {
         share(tally.best)
     );
     assert_eq!(numa, 1_000);
-    assert!(cache >= 950 && core >= 950 && share(tally.best) >= 850);
+    // Measured: 997, 997, 989.
+    assert!(cache >= 990 && core >= 990 && share(tally.best) >= 980);
 }
 
 #[test]
@@ -220,5 +221,6 @@ fn spread_answers_are_near_the_best() {
         "spread, {} situations: most even over NUMA nodes {numa}/1000, and caches {cache}/1000, and cores {core}/1000",
         tally.situations
     );
-    assert!(numa >= 900 && cache >= 900 && core >= 900);
+    // Measured: 998 each.
+    assert!(numa >= 990 && cache >= 990 && core >= 990);
 }

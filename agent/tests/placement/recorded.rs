@@ -90,6 +90,7 @@ fn recorded_machines_keep_every_promise() {
             println!("{name}: {:?}", inventory.sources);
             continue;
         }
+        println!("{name}");
         read += 1;
         let most = u32::try_from(inventory.cpus.len()).unwrap().min(40) + 2;
         for _ in 0..STORIES {

@@ -123,10 +123,10 @@ mod tests {
             .chain(flags.split_whitespace())
             .chain(["--", "true"]);
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-        match &cli.verb {
-            Verb::Run(run) => Ok(run.ask.ask()),
-            other => Err(format!("{other:?}")),
-        }
+        let Verb::Run(run) = &cli.verb else {
+            return Err(format!("{:?}", cli.verb));
+        };
+        Ok(run.ask.ask())
     }
 
     #[test]

@@ -40,11 +40,12 @@ const ROUNDS: usize = 200;
 const REFRESHES: Duration = Duration::from_secs(6);
 
 /// The packages of the peer, and what is in them.
-const PEER: [&str; 5] = [
+const PEER: [&str; 6] = [
     "prometheus-ipmi-exporter",
     "freeipmi-tools",
     "libfreeipmi17",
     "libipmimonitoring6",
+    "libipmidetect0",
     "freeipmi-common",
 ];
 const PEER_BINARY: &str = "usr/bin/prometheus-ipmi-exporter";
@@ -193,7 +194,7 @@ impl World {
 /// The peer at the same BMC.
 fn peer(place: &Place, screen: &Screen, folder: &Path, world: &World) -> Result<Latencies, String> {
     let tools = place.tools().join(PEER[0]);
-    if !tools.join(PEER_BINARY).is_file() || on_path("ipmimonitoring").is_none() && !has_tools(&tools) {
+    if !is_whole(&tools) {
         if !packages::can_fetch() {
             return Err("it can only be fetched on Debian and Ubuntu".to_owned());
         }
@@ -244,8 +245,10 @@ fn peer(place: &Place, screen: &Screen, folder: &Path, world: &World) -> Result<
     latencies
 }
 
-fn has_tools(tools: &Path) -> bool {
-    tools.join("usr/sbin/ipmi-sensors").is_file()
+/// Whether all packages are unpacked there: each brings a folder of its name.
+fn is_whole(tools: &Path) -> bool {
+    PEER.iter()
+        .all(|package| tools.join("usr/share/doc").join(package).exists())
 }
 
 /// `ipmimonitoring` of an unpacked FreeIPMI, with its libraries.

@@ -142,7 +142,17 @@ Anonymous:             0 kB
         let before = fs::read_to_string(SMAPS).unwrap();
         assert!(!shown(&before).is_empty(), "{before}");
         let text = "a text that lies on the heap ".repeat(1000);
+        let mapped = || {
+            let status = fs::read_to_string("/proc/self/status").unwrap();
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("RssFile:"))
+                .unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+        };
+        let whole = mapped();
         drop_it();
+        assert!(mapped() < whole, "less of the program is mapped than {whole} kB");
         assert_eq!(text.len(), 29_000);
         assert_eq!(
             shown(&before)

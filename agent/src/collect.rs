@@ -109,7 +109,7 @@ impl Collect {
         hub.publish();
         fresh.bench().start(tell.clone())?;
         for (index, collector, patience) in slow {
-            let thread = beat::start(index, collector, patience, listens, tell.clone())?;
+            let thread = beat::start(index, collector, patience, hub.heard(), tell.clone())?;
             hub.has_thread(index, thread);
         }
         let ears = listens.then(|| ears::start(asked_for, tell)).transpose()?;

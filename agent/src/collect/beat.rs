@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -76,16 +77,17 @@ pub(super) fn start(
     index: usize,
     collector: Box<dyn Collector>,
     patience: Duration,
-    hears: bool,
+    heard: Arc<AtomicBool>,
     news: SyncSender<News>,
 ) -> io::Result<(Sender<Now>, Asked)> {
     let (wake, woken) = channel();
     let asked = Asked::default();
-    let breaker = Breaker::new(collector.beat()).hearing(hears);
+    let breaker = Breaker::new(collector.beat());
     let place = Place {
         index,
         patience,
         asked: asked.clone(),
+        heard,
         news,
     };
     // Fifteen bytes are all that the kernel keeps of a thread's name (prctl(2), PR_SET_NAME).
@@ -101,6 +103,8 @@ struct Place {
     index: usize,
     patience: Duration,
     asked: Asked,
+    /// Whether uevents are heard, as the hub knows it.
+    heard: Arc<AtomicBool>,
     news: SyncSender<News>,
 }
 
@@ -112,6 +116,7 @@ fn run(place: &Place, mut collector: Box<dyn Collector>, mut breaker: Breaker, w
         place.asked.set(None);
         let took = started.elapsed();
         let invalid = invalid(&answer);
+        breaker = breaker.hearing(place.heard.load(Ordering::Relaxed));
         breaker.take(End::of(
             answer.as_ref().err().map(|silence| silence.reason),
             took,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,8 @@ pub(super) struct Hub {
     bench: Arc<Bench>,
     /// For a new thread of the bench.
     news: SyncSender<News>,
+    /// Whether uevents are heard, for the threads that look for what is absent.
+    heard: Arc<AtomicBool>,
     counters: Counters,
     errors: BTreeMap<(&'static str, NoData), u64>,
     invalid: BTreeMap<&'static str, u64>,
@@ -117,6 +120,7 @@ impl Hub {
             lanes,
             bench,
             news,
+            heard: Arc::default(),
             counters: Counters::default(),
             errors: BTreeMap::new(),
             invalid: BTreeMap::new(),
@@ -125,6 +129,11 @@ impl Hub {
             published_at: Instant::now(),
             told: Vec::new(),
         }
+    }
+
+    /// Whether uevents are heard.
+    pub(super) fn heard(&self) -> Arc<AtomicBool> {
+        self.heard.clone()
     }
 
     /// The thread that asks one of the sources.
@@ -211,6 +220,7 @@ impl Hub {
             News::Burst(burst) => self.stirred(&burst),
             News::Ears(Ok(())) => self.can_hear(),
             News::Ears(Err(silence)) => {
+                self.heard.store(false, Ordering::Relaxed);
                 if let Some(index) = self.lanes.iter().position(|lane| lane.name == ears::NAME) {
                     self.silent(index, silence);
                     self.is_new(Novelty::Facts);
@@ -314,6 +324,7 @@ impl Hub {
     }
 
     fn can_hear(&mut self) {
+        self.heard.store(true, Ordering::Relaxed);
         let now = self.clock.now();
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.name == ears::NAME) else {
             return;

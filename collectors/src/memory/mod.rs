@@ -249,3 +249,42 @@ impl Collector for MemoryCollector {
         Ok(seen)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use facts::sheet::Number;
+
+    use super::*;
+
+    #[test]
+    fn parts_of_an_empty_pool_are_not_asked_for_and_those_of_a_full_one_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let pool = "sys/devices/system/node/node0/hugepages/hugepages-2048kB";
+        std::fs::create_dir_all(dir.path().join(pool)).unwrap();
+        let write = |file: &str, text: &str| std::fs::write(dir.path().join(pool).join(file), text).unwrap();
+        for file in ["nr_hugepages", "free_hugepages", "surplus_hugepages"] {
+            write(file, "0\n");
+        }
+        let root = Root::at(dir.path()).unwrap();
+        let mut node = NumaNode::new(&root, 0, "sys/devices/system/node/node0");
+        let (mut pad, mut buffer) = (Pad::default(), Vec::new());
+        let mut told = |node: &mut NumaNode| {
+            let mut sheet = pad.begin();
+            write_pages("0", &mut node.sizes[0], &mut buffer, &mut sheet);
+            sheet.finish().numbers().to_vec()
+        };
+        // A recorded machine is taken at its word, the kernel's count of parts follows from the total.
+        write("free_hugepages", "7\n");
+        assert_eq!(told(&mut node), [0_u64, 7, 0_u64].map(Number::from));
+        node.sizes[0].is_live = true;
+        assert_eq!(
+            told(&mut node),
+            [0_u64, 7, 0_u64].map(Number::from),
+            "asked for once, to see that they are there"
+        );
+        assert_eq!(told(&mut node), [0_u64, 0_u64, 0_u64].map(Number::from));
+        write("nr_hugepages", "8\n");
+        assert_eq!(told(&mut node), [8, 7, 0_u64].map(Number::from));
+    }
+}

@@ -16,10 +16,20 @@ pub const MOST_KEPT: usize = 384;
 /// What a buffer begins with: a sysfs attribute is one page at most.
 const PAGE: usize = 4096;
 
-/// What the kernel gives of a file of /proc that is shorter than this is all of it: `seq_read_iter` (fs/seq_file.c) ends early
-/// only where the next record does not fit in what is left of a page, and no record of the files that are read here fills half
-/// of one. Asking once more is not free: the end of `/proc/net/udp` is found by a walk through the whole table.
+/// What the kernel gives of one of [`SHORT_RECORDS`] that is shorter than this is all of it: `seq_read_iter` (fs/seq_file.c) ends
+/// early only where the next record does not fit in what is left of a page. Asking once more is not free: the end of
+/// `/proc/net/udp` is found by a walk through the whole table.
 const SURELY_WHOLE: usize = PAGE / 2;
+
+/// Files that are one record, or whose records are lines of some hundred bytes. Others are read to their end:
+/// `/proc/schedstat` has records that grow with the CPUs, and a line of mounts may be as long as its options.
+const SHORT_RECORDS: [&str; 5] = [
+    "proc/loadavg",
+    "proc/meminfo",
+    "proc/net/",
+    "proc/pressure/",
+    "proc/stat",
+];
 
 /// The most readings of one file that grew while it was read; `/proc/stat` grows by a digit now and then.
 const MOST_TRIES: usize = 4;
@@ -154,7 +164,8 @@ impl Kept {
         let is_sysctl = self.relative.starts_with("proc/sys/");
         let is_attribute = is_sysctl || self.relative.starts_with("sys/");
         let at_once = if is_sysctl { PAGE } else { usize::MAX };
-        let is_live = self.root.kind == Kind::Host;
+        let is_short = self.root.kind == Kind::Host
+            && SHORT_RECORDS.iter().any(|start| self.relative.starts_with(start));
         for _ in 0..MOST_TRIES {
             let mut length = 0;
             while let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) {
@@ -167,7 +178,7 @@ impl Kept {
                     Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
                     Err(cause) => return Err(cause),
                 }
-                if length < asked && (is_attribute || (is_live && length < SURELY_WHOLE)) {
+                if length < asked && (is_attribute || (is_short && length < SURELY_WHOLE)) {
                     return Ok(length);
                 }
             }
@@ -204,6 +215,56 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("sys")).unwrap();
         let root = Root::at(dir.path()).unwrap();
         (dir, root)
+    }
+
+    #[test]
+    fn the_kernel_s_files_are_read_to_their_end() {
+        let files = [
+            "proc/loadavg",
+            "proc/meminfo",
+            "proc/net/arp",
+            "proc/net/dev",
+            "proc/net/snmp",
+            "proc/net/sockstat",
+            "proc/net/udp",
+            "proc/schedstat",
+            "proc/stat",
+            "proc/sys/kernel/osrelease",
+            "proc/vmstat",
+        ];
+        let mut read = 0;
+        for file in files {
+            let Ok(whole) = std::fs::read(format!("/{file}")) else {
+                continue;
+            };
+            let mut kept = Kept::new(&Root::host(), file);
+            let mut buffer = Vec::new();
+            for _ in 0..2 {
+                let text = kept.read(&mut buffer).unwrap();
+                // Numbers change meanwhile; the table of UDP may by a line.
+                let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
+                assert!(lines(text).abs_diff(lines(&whole)) <= 1, "{file}");
+                assert!(text.ends_with(b"\n"), "{file}");
+            }
+            read += 1;
+        }
+        assert!(read >= 4, "{read} files");
+    }
+
+    #[test]
+    fn what_is_not_in_proc_is_looked_for_now_and_then_and_in_a_recorded_one_each_time() {
+        let mut buffer = Vec::new();
+        let mut kept = Kept::new(&Root::host(), "proc/no-such-file-of-busbar");
+        for left in (0..=LOOKED_FOR).rev().chain([LOOKED_FOR]) {
+            assert!(kept.read(&mut buffer).unwrap_err().is_absent());
+            assert_eq!(kept.skips, left);
+        }
+        let (dir, root) = tree();
+        let mut kept = Kept::new(&root, "proc/late");
+        assert!(kept.read(&mut buffer).unwrap_err().is_absent());
+        std::fs::create_dir(dir.path().join("proc")).unwrap();
+        std::fs::write(dir.path().join("proc/late"), "3").unwrap();
+        assert_eq!(kept.number(&mut buffer).unwrap(), Some(3));
     }
 
     #[test]

@@ -4,8 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
+use nix::libc;
+use nix::sys::statfs::{
+    CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs,
+};
 use nix::unistd::{AccessFlags, access};
+
+/// resctrl (`include/uapi/linux/magic.h`).
+const RDTGROUP_SUPER_MAGIC: FsType = FsType(0x0765_5821);
 
 /// The directory below which `/sys` and `/proc` stand. All paths in steps are the host's own (`/sys/fs/cgroup/…`);
 /// only here they meet the directory.
@@ -63,6 +69,24 @@ impl Host {
         Ok(names)
     }
 
+    /// The names of everything in a directory, sorted: sysfs lists devices as links. None where it does not exist.
+    ///
+    /// # Errors
+    /// When it is there and cannot be listed.
+    pub fn entries(&self, path: &Path) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.real(path)) {
+            Ok(entries) => entries,
+            Err(error) if is_gone(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.extend(entry?.file_name().into_string());
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// Whether this is a directory.
     pub fn is_dir(&self, path: &Path) -> bool {
         self.real(path).is_dir()
@@ -78,11 +102,19 @@ impl Host {
         access(&self.real(path), AccessFlags::W_OK).is_ok()
     }
 
-    /// Whether this directory is a real cgroup of a kernel, and no plain directory of a recorded tree.
+    /// Whether this directory is a real one of a kernel (a cgroup, of resctrl, proc or sysfs), and no plain directory of a
+    /// recorded tree.
     pub fn is_kernels(&self, path: &Path) -> bool {
         statfs(&self.real(path)).is_ok_and(|about| {
             let kind = about.filesystem_type();
-            kind == CGROUP_SUPER_MAGIC || kind == CGROUP2_SUPER_MAGIC
+            let kinds = [
+                CGROUP_SUPER_MAGIC,
+                CGROUP2_SUPER_MAGIC,
+                PROC_SUPER_MAGIC,
+                SYSFS_MAGIC,
+                RDTGROUP_SUPER_MAGIC,
+            ];
+            kinds.contains(&kind)
         })
     }
 }
@@ -91,7 +123,7 @@ impl Host {
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
         || error.kind() == io::ErrorKind::NotADirectory
-        || error.raw_os_error() == Some(nix::libc::ENODEV)
+        || error.raw_os_error() == Some(libc::ENODEV)
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ and busybox, which are fetched and unpacked below the build outputs, never insta
 
 /// The binaries that go into the guest, as cargo calls their packages.
 const PACKAGES: [&str; 2] = ["agent", "busbar-cli"];
+/// An example that stories run, and its package.
+const EXAMPLE: (&str, &str) = ("isolators", "isolate");
 
 /// What came of the checks of all stories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,6 +112,7 @@ fn build(place: &Place, screen: &Screen) -> Result<(), Wrong> {
     for package in PACKAGES {
         command.args(["--package", package]);
     }
+    command.args(["--bins", "--package", EXAMPLE.0, "--example", EXAMPLE.1]);
     let done = steps::cargo_step(screen, "build", command, &place.log("lab-build"), None);
     match done.verdict {
         Verdict::Pass => Ok(()),

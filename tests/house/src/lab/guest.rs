@@ -228,6 +228,8 @@ fn pack(place: &Place, kernel: &Kernel, story: &Story) -> Result<Vec<u8>, String
     archive.copy(&story.script, "story")?;
     let ours = PROGRAMS.map(|program| place.binaries(false).join(program));
     let mut programs = ours.to_vec();
+    let examples = place.binaries(false).join("examples");
+    programs.extend(story.examples.iter().map(|name| examples.join(name)));
     for name in &story.programs {
         programs
             .push(on_path(name).ok_or_else(|| format!("the story needs {name}, which is not installed"))?);

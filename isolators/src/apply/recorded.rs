@@ -29,14 +29,15 @@ pub(super) fn merged(host: &Host, file: &Path, value: &str) -> String {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
+    let of_lines = OF_LINES.contains(&name);
+    if !of_lines && name != SCHEMATA {
+        return format!("{value}\n");
+    }
     let before = host.read(file).ok().flatten().unwrap_or_default();
-    if OF_LINES.contains(&name) {
+    if of_lines {
         return lines(&before, value);
     }
-    if name == SCHEMATA {
-        return value.lines().fold(before, |text, line| schemata(&text, line));
-    }
-    format!("{value}\n")
+    value.lines().fold(before, |text, line| schemata(&text, line))
 }
 
 /// One line, `8:16 rbps=1 wbps=2`, into those that are there. What the kernel shows no more is left out.

@@ -67,6 +67,19 @@ impl Controller {
         }
     }
 
+    /// What makes a kernel offer it.
+    const fn given_by(self) -> &'static str {
+        match self {
+            Controller::Cpuset => "a kernel with CONFIG_CPUSETS",
+            Controller::Memory => "a kernel with CONFIG_MEMCG and without cgroup_disable=memory",
+            Controller::Cpu => "a kernel with CONFIG_CGROUP_SCHED",
+            Controller::Io => "a kernel with CONFIG_BLK_CGROUP",
+            Controller::Pids => "a kernel with CONFIG_CGROUP_PIDS",
+            Controller::Hugetlb => "a kernel with CONFIG_CGROUP_HUGETLB",
+            Controller::Devices => "cgroup v2, or in v1 a kernel with CONFIG_CGROUP_DEVICE",
+        }
+    }
+
     /// Whether it is switched on in `cgroup.subtree_control` (v2).
     pub(super) const fn is_switched(self) -> bool {
         !matches!(self, Controller::Devices)
@@ -199,7 +212,11 @@ impl Cgroups {
 }
 
 fn usable(host: &Host, mounts: &[Mount], controller: Controller) -> Result<Place, String> {
-    let mut why = "no mounted cgroup hierarchy has it".to_owned();
+    let mut why = format!(
+        "no mounted cgroup hierarchy has it; {} offers it, in v2 to this cgroup where cgroup.controllers names it, in v1 \
+         where its hierarchy is mounted",
+        controller.given_by()
+    );
     // A mount that shows the whole hierarchy is better than one that shows a part.
     let mut having: Vec<&Mount> = mounts.iter().filter(|mount| mount.has(controller)).collect();
     // On a hybrid host a v1 hierarchy is the one that other programs look at.

@@ -39,10 +39,7 @@ const UNSAFE_ALLOWED: [(&str, &str); 9] = [
         "collectors/src/classes.rs",
         "sysfs-class makes its objects from paths below a Root by an unsafe constructor",
     ),
-    (
-        "isolators/src/bpf.rs",
-        "bpf(2) has no safe wrapper",
-    ),
+    ("isolators/src/bpf.rs", "bpf(2) has no safe wrapper"),
     (
         "hw-fixtures/nvml/src/abi.rs",
         "a C library's symbols, and the pointers that its callers hand in",

@@ -300,7 +300,8 @@ mod tests {
 
     #[test]
     fn checks_are_counted_by_their_lines() {
-        let text = "boot\nCHECK ok one\nCHECK FAIL two: why\nCHECK ok three\r\nCHECK SKIP four: no\nSTORY END\n";
+        let text =
+            "boot\nCHECK ok one\nCHECK FAIL two: why\nCHECK ok three\r\nCHECK SKIP four: no\nSTORY END\n";
         let (passed, failed, skipped) = (2, 1, 1);
         assert_eq!(
             count(text),

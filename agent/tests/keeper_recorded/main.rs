@@ -9,5 +9,6 @@
 
 mod crash;
 mod fixture;
+mod grants;
 mod life;
 mod modes;

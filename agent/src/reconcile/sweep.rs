@@ -5,8 +5,8 @@ use facts::Moment;
 use intent::WorkloadId;
 use isolators::Step;
 
-use super::Keeper;
-use super::hand::shown;
+use super::hand::{shown, steps_of};
+use super::{Drift, Keeper};
 use crate::ledger::Life;
 
 impl Keeper {
@@ -52,6 +52,9 @@ impl Keeper {
                 return self.trouble(now, error.to_string());
             }
         }
+        if self.config.drift == Drift::Report && !reshared {
+            return self.report(now);
+        }
         let partitions = self.refusals();
         let done = match self.converge() {
             Ok(done) => done,
@@ -84,6 +87,30 @@ impl Keeper {
             events.push(event(now, "exclusivity_lost", message));
         }
         events
+    }
+
+    /// Tells once what somebody else changed, and leaves it.
+    fn report(&mut self, now: Moment) -> Vec<AgentEvent> {
+        match self.missing(&self.ledger.intent) {
+            Ok(steps) if steps.is_empty() => {
+                self.last_trouble.clear();
+                Vec::new()
+            }
+            Ok(steps) => {
+                let message = format!(
+                    "somebody changed what Busbar had set; drift = \"report\" leaves it so; to be put right: {}",
+                    shown(&steps_of(steps))
+                );
+                let told = self.trouble(now, message);
+                told.into_iter()
+                    .map(|event| AgentEvent {
+                        kind: "drift".to_owned(),
+                        ..event
+                    })
+                    .collect()
+            }
+            Err(error) => self.trouble(now, format!("cannot compare the host with the intent: {error}")),
+        }
     }
 
     fn repaired(&self, done: &[Step], reshared: bool) -> String {

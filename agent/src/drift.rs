@@ -42,9 +42,7 @@ impl Ears {
                 match ear.read_events() {
                     Ok(events) => {
                         let mut names = events.iter().map(|event| event.name.as_deref());
-                        let is_hint = names
-                            .map(|name| name.is_none_or(is_drift))
-                            .any(|is_drift| is_drift);
+                        let is_hint = names.any(|name| name.is_none_or(is_drift));
                         if is_hint && !hint() {
                             return;
                         }

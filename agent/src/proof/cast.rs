@@ -37,8 +37,8 @@ pub struct Polled {
 #[derive(Clone, Copy, Debug)]
 struct Lane {
     since: u64,
+    /// Who came at the last switch; nobody is known before the first one.
     on: Option<Task>,
-    switches: u64,
 }
 
 /// Everybody who ran on some CPUs.
@@ -62,7 +62,6 @@ impl Cast {
         let lane = Lane {
             since: begin,
             on: None,
-            switches: 0,
         };
         Cast {
             cpus: cpus.clone(),
@@ -88,7 +87,6 @@ impl Cast {
                 *lane = Lane {
                     since: lane.since.max(at),
                     on: Some(next),
-                    switches: lane.switches.saturating_add(1),
                 };
                 if let Some(who) = who {
                     self.credit(who, cpu, ran);
@@ -124,6 +122,11 @@ impl Cast {
             }
         }
         self.before = round.iter().map(|polled| (polled.task.tid, *polled)).collect();
+    }
+
+    /// Whether some CPU had no switch at all.
+    pub fn has_quiet_cpu(&self) -> bool {
+        self.lanes.values().any(|lane| lane.on.is_none())
     }
 
     /// Ends the watching by switches: who is on a CPU now has been there since the last switch. A CPU without any switch was the

@@ -45,6 +45,9 @@ pub fn judge(before: &Checked, after: &Checked, seen: Seen, at: Moment) -> Proof
         let all: Vec<Intruder> = tasks.chain(interrupts).collect();
         (unavoidable, intruders) = all.into_iter().partition(|one| one.kind.is_unavoidable());
     }
+    for list in [&mut intruders, &mut unavoidable] {
+        longest_first(list);
+    }
     let because = reasons(before, after, &seen, &outstanding, &intruders);
     let is_enforced = after.wants_partition && is_enforced(&seen.controls);
     let verdict = match (workload.exclusive, because.is_empty(), unavoidable.is_empty()) {
@@ -146,14 +149,17 @@ fn caveats(after: &Checked, seen: &Seen, is_enforced: bool) -> Vec<String> {
     caveats
 }
 
-/// Sorts, the longest first, and cuts; gives how many fell out.
-fn shortened(list: &mut Vec<Intruder>) -> u32 {
+fn longest_first(list: &mut [Intruder]) {
     list.sort_by(|one, other| {
         let weight = |of: &Intruder| (of.run_microseconds, of.times);
         weight(other)
             .cmp(&weight(one))
             .then_with(|| one.name.cmp(&other.name))
     });
+}
+
+/// Cuts; gives how many fell out.
+fn shortened(list: &mut Vec<Intruder>) -> u32 {
     let over = list.len().saturating_sub(MOST_LISTED);
     list.truncate(MOST_LISTED);
     u32::try_from(over).unwrap_or(u32::MAX)

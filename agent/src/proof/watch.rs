@@ -12,7 +12,7 @@ use nix::sched::sched_setaffinity;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
-use super::cast::Cast;
+use super::cast::{Cast, Polled};
 use super::look::{self, Came, Identity, Owner};
 
 /// How often recorded switches are taken out of the kernel's buffers.
@@ -107,9 +107,11 @@ pub struct Seen {
     pub memory: Option<MemoryPlaces>,
 }
 
-/// Watches for `length`, or until `is_over` says so.
+/// Watches for `length`, or until `is_over` says so. On a thread of its own: that thread steps aside from these CPUs for good.
 pub fn watch(root: &Root, subject: &Subject, length: Duration, is_over: &dyn Fn() -> bool) -> Seen {
     step_aside(root, &subject.cpus);
+    // Before anything is recorded: meanwhile nobody empties the kernel's buffers.
+    let first = look::round(root);
     let before = look::interrupts(root, &subject.cpus);
     let begin = Instant::now();
     let opened = if root.is_host() {
@@ -119,34 +121,29 @@ pub fn watch(root: &Root, subject: &Subject, length: Duration, is_over: &dyn Fn(
     };
     let mut identities = Identities::default();
     let is_due = || begin.elapsed() >= length || is_over();
-    let (cast, is_whole, why_polled) = match opened {
-        Ok(switches) => {
-            let (cast, is_whole) = by_switches(root, subject, switches, &mut identities, &is_due);
-            (cast, is_whole, String::new())
-        }
-        Err(why) => {
-            let (cast, is_whole) = by_reading(root, subject, length, &mut identities, &is_due);
-            (cast, is_whole, why)
-        }
+    let mut sight = Sight {
+        root,
+        subject,
+        identities: &mut identities,
+        is_due: &is_due,
+    };
+    let (witness, why_polled, (cast, is_whole)) = match opened {
+        Ok(switches) => (
+            Witness::ContextSwitches,
+            String::new(),
+            sight.by_switches(switches, &first),
+        ),
+        Err(why) => (Witness::Polled, why, sight.by_reading(length, &first)),
     };
     let watched = begin.elapsed();
-    let came = look::came(
-        root,
-        &subject.cpus,
-        &before,
-        &look::interrupts(root, &subject.cpus),
-    );
+    let after = look::interrupts(root, &subject.cpus);
     let members = look::members(root, subject);
     Seen {
-        witness: if why_polled.is_empty() {
-            Witness::ContextSwitches
-        } else {
-            Witness::Polled
-        },
+        witness,
         why_polled,
         watched,
         visitors: identities.visitors(&cast),
-        came,
+        came: look::came(root, &subject.cpus, &before, &after),
         lost: cast.lost,
         is_cut: cast.is_cut || !is_whole,
         controls: look::controls(root, subject),
@@ -155,66 +152,71 @@ pub fn watch(root: &Root, subject: &Subject, length: Duration, is_over: &dyn Fn(
     }
 }
 
-fn by_switches(
-    root: &Root,
-    subject: &Subject,
-    mut switches: Switches,
-    identities: &mut Identities,
-    is_due: &dyn Fn() -> bool,
-) -> (Cast, bool) {
-    let mut cast = Cast::new(&subject.cpus, monotonic());
-    let (first, is_first_whole) = look::round(root);
-    loop {
-        let ends = is_due();
-        switches.drain(|cpu, told| cast.hear(cpu, told));
-        identities.learn(root, subject, &cast);
-        if ends {
-            break;
-        }
-        std::thread::sleep(DRAIN);
-    }
-    let (last, is_last_whole) = look::round(root);
-    switches.drain(|cpu, told| cast.hear(cpu, told));
-    cast.end(monotonic(), &first, &last);
-    identities.learn(root, subject, &cast);
-    (cast, is_first_whole && is_last_whole)
+/// A round of reading, and whether it came to its end.
+type Round = (Vec<Polled>, bool);
+
+struct Sight<'w> {
+    root: &'w Root,
+    subject: &'w Subject,
+    identities: &'w mut Identities,
+    is_due: &'w dyn Fn() -> bool,
 }
 
-fn by_reading(
-    root: &Root,
-    subject: &Subject,
-    length: Duration,
-    identities: &mut Identities,
-    is_due: &dyn Fn() -> bool,
-) -> (Cast, bool) {
-    let mut cast = Cast::new(&subject.cpus, 0);
-    let mut is_whole = true;
-    loop {
-        let ends = is_due();
-        let begin = Instant::now();
-        let (round, whole) = look::round(root);
-        is_whole &= whole;
-        cast.read(&round);
-        identities.learn(root, subject, &cast);
-        if ends {
-            return (cast, is_whole);
+impl Sight<'_> {
+    fn by_switches(&mut self, mut switches: Switches, first: &Round) -> (Cast, bool) {
+        let mut cast = Cast::new(&self.subject.cpus, monotonic());
+        loop {
+            let ends = (self.is_due)();
+            switches.drain(|cpu, told| cast.hear(cpu, told));
+            self.identities.learn(self.root, self.subject, &cast);
+            if ends {
+                break;
+            }
+            std::thread::sleep(DRAIN);
         }
-        std::thread::sleep((begin.elapsed() * RESTS).max(POLL).min(length));
+        let end = monotonic();
+        // What comes from here on is not watched any more.
+        drop(switches);
+        if !cast.has_quiet_cpu() {
+            cast.end(end, &[], &[]);
+            return (cast, true);
+        }
+        let last = look::round(self.root);
+        cast.end(end, &first.0, &last.0);
+        self.identities.learn(self.root, self.subject, &cast);
+        (cast, first.1 && last.1)
+    }
+
+    fn by_reading(&mut self, length: Duration, first: &Round) -> (Cast, bool) {
+        let mut cast = Cast::new(&self.subject.cpus, 0);
+        cast.read(&first.0);
+        let mut is_whole = first.1;
+        loop {
+            let ends = (self.is_due)();
+            let begin = Instant::now();
+            let (round, whole) = look::round(self.root);
+            is_whole &= whole;
+            cast.read(&round);
+            self.identities.learn(self.root, self.subject, &cast);
+            if ends {
+                return (cast, is_whole);
+            }
+            std::thread::sleep((begin.elapsed() * RESTS).max(POLL).min(length));
+        }
     }
 }
 
 /// Who everybody is that ran so far, asked as soon as somebody is seen: he may be gone a moment later.
+/// `None` is who was gone already.
 #[derive(Default)]
-struct Identities(BTreeMap<u32, Identity>);
+struct Identities(BTreeMap<u32, Option<Identity>>);
 
 impl Identities {
     fn learn(&mut self, root: &Root, subject: &Subject, cast: &Cast) {
         for tid in cast.ran().keys() {
-            if !self.0.contains_key(tid)
-                && let Some(identity) = look::identity(root, subject, *tid)
-            {
-                self.0.insert(*tid, identity);
-            }
+            self.0
+                .entry(*tid)
+                .or_insert_with(|| look::identity(root, subject, *tid));
         }
     }
 
@@ -234,31 +236,30 @@ impl Identities {
     fn of(&self, cast: &Cast, tid: u32) -> Identity {
         /// Generations of processes that lived and died within one watching.
         const MOST_GENERATIONS: usize = 64;
-        let mut known = self.0.get(&tid);
+        let known = |tid| self.0.get(&tid).and_then(Option::as_ref);
+        let mut nearest = known(tid);
         let mut above = tid;
         for _ in 0..MOST_GENERATIONS {
-            if known.is_some() {
+            if nearest.is_some() {
                 break;
             }
             let Some(parent) = cast.parent(above) else { break };
             above = parent;
-            known = self.0.get(&parent);
+            nearest = known(parent);
         }
-        let ended = Identity {
-            name: cast.name(tid).unwrap_or("(ended)").to_owned(),
+        let gone = || Identity {
+            name: "(ended)".to_owned(),
             is_kernel: false,
             is_bound: false,
             cgroup: String::new(),
             owner: Owner::Host,
         };
-        match known {
-            Some(identity) if above == tid => identity.clone(),
-            Some(parent) => Identity {
-                name: cast.name(tid).unwrap_or(&parent.name).to_owned(),
-                ..parent.clone()
-            },
-            None => ended,
+        let mut identity = nearest.cloned().unwrap_or_else(gone);
+        // Between fork and exec a process is called as its parent is.
+        if let Some(name) = cast.name(tid) {
+            name.clone_into(&mut identity.name);
         }
+        identity
     }
 }
 

@@ -163,15 +163,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
         proofs: Arc::default(),
     });
     let events = Events::new(clock);
-    let topology = if root.is_host() {
-        TopologySource::Live
-    } else {
-        TopologySource::Root {
-            directory: root.directory().to_owned(),
-            reader: PathBuf::from(SELF),
-        }
-    };
-    let mut sources = roster(&root, topology, &config.wishes);
+    let mut sources = roster(&root, topology_of(&root), &config.wishes);
     if config.metrics.per_workload {
         sources.push(Box::new(EstimateCollector::new(root.clone(), board.clone())));
     }
@@ -192,14 +184,8 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let (stop, stopping) = watch::channel(false);
     let url = doors.url();
     let socket = config.socket.display().to_string();
-    let prover = Prover::new(
-        root,
-        clock,
-        board.clone(),
-        desk.clone(),
-        events.clone(),
-        stopping.clone(),
-    );
+    let (for_proofs, told) = (desk.clone(), events.clone());
+    let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
     if let Some(every) = config.proof_every {
         tokio::spawn(prover.clone().beat(every));
     }
@@ -227,6 +213,16 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     end(&stop, serving, &desk).await;
     drop(collect);
     Ok(())
+}
+
+fn topology_of(root: &Root) -> TopologySource {
+    if root.is_host() {
+        return TopologySource::Live;
+    }
+    TopologySource::Root {
+        directory: root.directory().to_owned(),
+        reader: PathBuf::from(SELF),
+    }
 }
 
 fn about(config: &Config, root: &Root, clock: Clock) -> About {

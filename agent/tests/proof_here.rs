@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use agent::proof::{Seen, Subject, judge, watch};
 use agent::reconcile::{Keeper, KeeperConfig};
-use agent_api::v1::{Ask, Intruder, IntruderKind, Proof, RunRequest, Verdict, Witness};
+use agent_api::v1::{
+    Ask, Exclusivity, Intruder, IntruderKind, Proof, RunRequest, Verdict, Witness, Workload,
+};
 use collectors::{Root, TopologySource, facts_now};
 use facts::{CpuId, Moment};
 use intent::{Actuators, Mode};
@@ -63,65 +65,97 @@ fn named<'p>(proof: &'p Proof, name: &str) -> Option<&'p Intruder> {
     proof.intruders.iter().find(|one| one.name == name)
 }
 
-#[test]
-fn who_burns_time_on_a_workloads_cpu_is_found_and_named() {
-    let state = tempfile::tempdir().unwrap();
-    let name = format!("busbar-test-proof-{}", std::process::id());
-    let inventory = facts_now(&Root::host(), TopologySource::Live);
-    let mut keeper = Keeper::open(config(state.path(), &name)).unwrap();
-    let mut holder = Burner(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap());
-    let request = RunRequest {
-        ask: Ask {
-            cpus: 1,
-            exclusive: true,
-            ..Ask::default()
-        },
-        command: "cat".to_owned(),
-    };
-    let workload = match keeper.start(request, holder.0.id(), 0, &inventory, NOW) {
-        Ok(workload) => workload,
-        Err(error) => {
-            println!("skipped: {error}");
-            return;
+/// A process that waits in a workload of its own, and the keeper that placed it.
+struct Stand {
+    keeper: Keeper,
+    holder: Burner,
+    workload: Workload,
+    state: tempfile::TempDir,
+}
+
+impl Stand {
+    /// Nothing, with the reason printed, where this machine's cgroups cannot be written or have no CPU to lend.
+    fn new() -> Option<Stand> {
+        let state = tempfile::tempdir().unwrap();
+        let name = format!("busbar-test-proof-{}", std::process::id());
+        let inventory = facts_now(&Root::host(), TopologySource::Live);
+        let mut keeper = Keeper::open(config(state.path(), &name)).unwrap();
+        let holder = Burner(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap());
+        let request = RunRequest {
+            ask: Ask {
+                cpus: 1,
+                exclusive: true,
+                ..Ask::default()
+            },
+            command: "cat".to_owned(),
+        };
+        match keeper.start(request, holder.0.id(), 0, &inventory, NOW) {
+            Ok(workload) => Some(Stand {
+                keeper,
+                holder,
+                workload,
+                state,
+            }),
+            Err(error) => {
+                println!("skipped: {error}");
+                None
+            }
         }
-    };
-    let prove = |keeper: &Keeper| -> Proof {
-        let before = keeper.check(&workload.id).unwrap();
-        let subject = Subject::of(&before.workload, &keeper.workloads(), before.wants_partition);
+    }
+
+    fn prove(&self) -> Proof {
+        let id = &self.workload.id;
+        let before = self.keeper.check(id).unwrap();
+        let subject = Subject::of(&before.workload, &self.keeper.workloads(), before.wants_partition);
         // On a thread of its own, which steps aside from these CPUs.
         let seen: Seen = std::thread::scope(|scope| {
             let watching = scope.spawn(|| watch(&Root::host(), &subject, WATCHED, &|| false));
             watching.join().unwrap()
         });
-        judge(&before, &keeper.check(&workload.id).unwrap(), seen, NOW)
-    };
-    let alone = prove(&keeper);
-    let told = |one: &Intruder| format!("{} {:?} {:?}", one.name, one.kind, one.run_microseconds);
-    println!("{:?} {:?}", alone.verdict, alone.because);
-    alone
-        .intruders
-        .iter()
-        .for_each(|one| println!("  intruder {}", told(one)));
-    alone
-        .unavoidable
-        .iter()
-        .for_each(|one| println!("  unavoidable {}", told(one)));
+        let proof = judge(&before, &self.keeper.check(id).unwrap(), seen, NOW);
+        println!("{:?} by {:?}: {:?}", proof.verdict, proof.witness, proof.because);
+        for one in proof.intruders.iter().chain(&proof.unavoidable) {
+            println!(
+                "  {} {:?} {:?} {:?}",
+                one.name, one.kind, one.run_microseconds, one.times
+            );
+        }
+        proof
+    }
+
+    fn end(mut self) {
+        self.keeper.end(&self.workload.id, NOW).unwrap();
+        drop((self.keeper, self.holder));
+        let left = agent::reconcile::leave(&Root::host(), self.state.path()).unwrap();
+        assert!(left.kept.is_empty(), "{left}");
+    }
+}
+
+#[test]
+fn who_burns_time_on_a_workloads_cpu_is_found_and_named() {
+    let Some(stand) = Stand::new() else { return };
+    let (workload, holder) = (stand.workload.clone(), stand.holder.0.id());
+    let alone = stand.prove();
     assert!(alone.outstanding.is_empty(), "{alone:?}");
+    assert!(named(&alone, BURNER).is_none(), "{alone:?}");
     assert!(
-        named(&alone, BURNER).is_none() && named(&alone, "cat").is_none(),
+        alone.intruders.iter().all(|one| one.pid != Some(holder)),
         "{alone:?}"
     );
-    // Whatever else this machine does, the verdict follows from who was there.
-    assert_eq!(alone.verdict.holds(), alone.intruders.is_empty(), "{alone:?}");
+    // Whatever else this machine does, the verdict follows from who was there, and a blind moment is told.
+    let is_blind = alone.because.iter().any(|why| why.contains("were lost"));
+    assert_eq!(
+        alone.verdict.holds(),
+        alone.intruders.is_empty() && !is_blind,
+        "{alone:?}"
+    );
 
-    let burner = Burner::on(workload.cpus.first().unwrap(), state.path());
-    let beside = prove(&keeper);
-    if workload.exclusivity == agent_api::v1::Exclusivity::Partition {
-        println!("a partition keeps it off: {:?}", beside.verdict);
+    let burner = Burner::on(workload.cpus.first().unwrap(), stand.state.path());
+    let beside = stand.prove();
+    if workload.exclusivity == Exclusivity::Partition {
         assert!(named(&beside, BURNER).is_none(), "{beside:?}");
     } else {
         let found = named(&beside, BURNER).unwrap_or_else(|| panic!("nobody named it: {beside:?}"));
-        println!("  found {}", told(found));
         assert_eq!(
             (beside.verdict, found.kind),
             (Verdict::NotProven, IntruderKind::HostProcess)
@@ -131,26 +165,17 @@ fn who_burns_time_on_a_workloads_cpu_is_found_and_named() {
             found.run_microseconds.is_some_and(|ran| ran > 10_000),
             "{found:?}"
         );
+        assert!(found.advice.contains("taskset") || found.advice.contains("AllowedCPUs"));
+    }
+    if beside.witness == Witness::ContextSwitches {
+        let all = beside.intruders.iter().chain(&beside.unavoidable);
+        let sum: u64 = all.filter_map(|one| one.run_microseconds).sum();
+        // Each is rounded up to a microsecond, and the list has a hundred at most.
         assert!(
-            found.advice.contains("taskset") || found.advice.contains("AllowedCPUs"),
-            "{found:?}"
+            sum <= beside.watched_milliseconds * 1_000 + 1_100,
+            "{sum} µs on one CPU"
         );
     }
-    println!("witness {:?}", beside.witness);
-    if beside.witness == Witness::ContextSwitches {
-        let all: u64 = beside
-            .intruders
-            .iter()
-            .chain(&beside.unavoidable)
-            .filter_map(|one| one.run_microseconds)
-            .sum();
-        let most = beside.watched_milliseconds * 1_000 * u64::try_from(workload.cpus.len()).unwrap();
-        assert!(all <= most + 1_000, "{all} µs on one CPU in {most}");
-    }
     drop(burner);
-    keeper.end(&workload.id, NOW).unwrap();
-    let _ = holder.0.kill();
-    drop(keeper);
-    let left = agent::reconcile::leave(&Root::host(), state.path()).unwrap();
-    assert!(left.kept.is_empty(), "{left}");
+    stand.end();
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use agent_api::v1::{LONGEST_GRACE, LONGEST_WATCH, SHORTEST_WATCH};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use facts::Power;
+use intent::WorkloadId;
 
 use crate::ask::{AskArgs, RUN_HELP};
 use crate::top::TopArgs;

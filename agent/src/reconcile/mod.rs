@@ -11,6 +11,7 @@ mod footprint;
 mod hand;
 mod keeper;
 mod recover;
+mod regain;
 mod start;
 mod stop;
 mod sweep;

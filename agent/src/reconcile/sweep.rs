@@ -19,7 +19,9 @@ impl Keeper {
         self.refresh();
         let mut events = Vec::new();
         for id in self.finished() {
+            let orphan = self.orphan(&id);
             match self.undo(&id) {
+                Ok(_) if orphan.is_some() => events.push(event(now, "workload_lost", lost(&id, orphan))),
                 Ok(undone) => events.push(event(
                     now,
                     "workload_ended",
@@ -29,6 +31,9 @@ impl Keeper {
             }
         }
         events.extend(self.repair(now));
+        if self.config.drift == Drift::Repair {
+            events.extend(self.regain(now));
+        }
         events
     }
 
@@ -122,7 +127,7 @@ impl Keeper {
         format!("{what}; done: {}", shown(done))
     }
 
-    fn refusals(&self) -> Vec<(WorkloadId, String)> {
+    pub(super) fn refusals(&self) -> Vec<(WorkloadId, String)> {
         let refused = self
             .ledger
             .workloads
@@ -134,7 +139,7 @@ impl Keeper {
     }
 
     /// One event for one trouble, however many sweeps it lasts.
-    fn trouble(&mut self, now: Moment, message: String) -> Vec<AgentEvent> {
+    pub(super) fn trouble(&mut self, now: Moment, message: String) -> Vec<AgentEvent> {
         if self.last_trouble == message {
             return Vec::new();
         }
@@ -143,7 +148,15 @@ impl Keeper {
     }
 }
 
-fn event(at: Moment, kind: &str, message: String) -> AgentEvent {
+fn lost(id: &WorkloadId, orphan: Option<u32>) -> String {
+    let pid = orphan.unwrap_or_default();
+    format!(
+        "somebody removed the cgroups of workload {id}, or moved everything out of them: its process {pid} runs on, without CPUs \
+         of its own; they are lent again"
+    )
+}
+
+pub(super) fn event(at: Moment, kind: &str, message: String) -> AgentEvent {
     AgentEvent {
         at,
         kind: kind.to_owned(),

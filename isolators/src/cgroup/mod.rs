@@ -16,5 +16,5 @@ pub use layout::{Layout, Partitions};
 pub use memory::Memory;
 pub use mount::{CgroupMode, Cgroups, Controller, Place, Version};
 pub use owner::{conflicting_owner, strangers};
-pub use process::{Origin, enter, members, nearest_living, origins, started};
+pub use process::{Origin, enter, is_alive, members, nearest_living, origins, started};
 pub use tree::Tree;

@@ -1,21 +1,25 @@
 //! The agent's configuration: read once, checked whole, every fault named with its line.
 
 mod bmc;
+mod isolation;
 mod metrics;
+mod proof;
 mod reader;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use collectors::roster::Wishes;
 use facts::CpuSet;
 use intent::{Actuator, Actuators, Mode};
 
 pub use metrics::Metrics;
-use reader::{Faults, Reader};
+use reader::{Faults, Reader, read};
+
+use crate::reconcile::Drift;
 
 /// Where the configuration stands unless `--config` says otherwise; there may be none.
 pub const DEFAULT_FILE: &str = "/etc/busbar/agent.toml";
@@ -26,14 +30,20 @@ pub const DEFAULT_STATE_DIR: &str = "/var/lib/busbar/agent";
 /// The TCP port by default.
 pub const DEFAULT_PORT: u16 = 9711;
 
-/// The longest configuration that is read.
-const LONGEST_FILE: u64 = 1 << 20;
 /// The longest path of a Unix socket: `sun_path` has 108 bytes, the last of them zero (unix(7)).
 const LONGEST_SOCKET_PATH: usize = 107;
 /// The longest name of a node: that of a host name (hostname(7)).
 const LONGEST_NAME: usize = 253;
 
-const SECTIONS: [&str; 5] = ["agent", "actuators", "reserved", "metrics", "bmc"];
+const SECTIONS: [&str; 7] = [
+    "agent",
+    "actuators",
+    "reserved",
+    "isolation",
+    "proof",
+    "metrics",
+    "bmc",
+];
 const AGENT_KEYS: [&str; 8] = [
     "name",
     "mode",
@@ -76,6 +86,10 @@ pub struct Config {
     pub reserved_cpus: Option<CpuSet>,
     /// What is wished of the collectors.
     pub wishes: Wishes,
+    /// What is done when somebody else changes what Busbar had set.
+    pub drift: Drift,
+    /// How often exclusive CPUs are proven to be exclusive; `None` for only when somebody asks.
+    pub proof_every: Option<Duration>,
     /// What stands on the page of metrics.
     pub metrics: Metrics,
 }
@@ -93,6 +107,8 @@ impl Default for Config {
             token_file: None,
             reserved_cpus: None,
             wishes: Wishes::default(),
+            drift: Drift::default(),
+            proof_every: None,
             metrics: Metrics::default(),
         }
     }
@@ -206,6 +222,12 @@ impl Config {
         }
         if let Some(section) = whole.section("reserved", &mut faults) {
             config.read_reserved(&section, &mut faults);
+        }
+        if let Some(section) = whole.section("isolation", &mut faults) {
+            config.drift = isolation::read(&section, &mut faults);
+        }
+        if let Some(section) = whole.section("proof", &mut faults) {
+            config.proof_every = proof::read(&section, &mut faults);
         }
         if let Some(section) = whole.section("bmc", &mut faults) {
             config.wishes.bmc = bmc::read(&section, &mut faults);
@@ -359,23 +381,6 @@ fn actuators(section: &Reader<'_>, whole: Mode, faults: &mut Faults<'_>) -> BTre
         }
     }
     stricter
-}
-
-fn read(file: &Path) -> Result<String, ConfigError> {
-    let fault = |message: String| {
-        ConfigError(vec![Fault {
-            place: file.display().to_string(),
-            message,
-        }])
-    };
-    let unreadable = |error: std::io::Error| fault(format!("cannot read the configuration: {error}"));
-    let length = fs::metadata(file).map_err(unreadable)?.len();
-    if length > LONGEST_FILE {
-        return Err(fault(format!(
-            "is {length} bytes long; expected a configuration of at most {LONGEST_FILE}"
-        )));
-    }
-    fs::read_to_string(file).map_err(unreadable)
 }
 
 #[cfg(test)]

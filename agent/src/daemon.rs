@@ -25,6 +25,7 @@ use crate::events::Events;
 use crate::http::{Doors, Guard, House, OpenError, Pages, Serving, SocketError};
 use crate::keeping::{self, Desk};
 use crate::metrics::Counts;
+use crate::proof::Prover;
 use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
 use crate::view::{About, Board, Kept, Seen, View};
 
@@ -159,17 +160,10 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
         about: Arc::new(about),
         seen: Arc::new(Seen::default()),
         kept: Arc::new(Kept::default()),
+        proofs: Arc::default(),
     });
     let events = Events::new(clock);
-    let topology = if root.is_host() {
-        TopologySource::Live
-    } else {
-        TopologySource::Root {
-            directory: root.directory().to_owned(),
-            reader: PathBuf::from(SELF),
-        }
-    };
-    let mut sources = roster(&root, topology, &config.wishes);
+    let mut sources = roster(&root, topology_of(&root), &config.wishes);
     if config.metrics.per_workload {
         sources.push(Box::new(EstimateCollector::new(root.clone(), board.clone())));
     }
@@ -182,18 +176,24 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
         events.clone(),
     )
     .map_err(kernel("start a thread for each source"))?;
-    let keeper = open_keeper(&config, root, boot_id, cgroup)?;
-    let desk = keeping::start(keeper, clock, board.clone(), events.clone())
+    let keeper = open_keeper(&config, root.clone(), boot_id, cgroup)?;
+    let desk = keeping::start(keeper, clock, board.clone(), events.clone(), keeping::SWEEP)
         .map_err(kernel("start the keeper's thread"))?;
     let counts =
         Counts::new().map_err(|error| kernel("make the counters of the daemon")(io::Error::other(error)))?;
     let (stop, stopping) = watch::channel(false);
     let url = doors.url();
     let socket = config.socket.display().to_string();
+    let (for_proofs, told) = (desk.clone(), events.clone());
+    let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
+    if let Some(every) = config.proof_every {
+        tokio::spawn(prover.clone().beat(every));
+    }
     let house = House {
         board,
         events,
         desk: desk.clone(),
+        prover,
         fresh: collect.fresh(),
         pages: Arc::new(Pages::new(config.metrics.selection.clone(), counts)),
         socket: socket.as_str().into(),
@@ -213,6 +213,16 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     end(&stop, serving, &desk).await;
     drop(collect);
     Ok(())
+}
+
+fn topology_of(root: &Root) -> TopologySource {
+    if root.is_host() {
+        return TopologySource::Live;
+    }
+    TopologySource::Root {
+        directory: root.directory().to_owned(),
+        reader: PathBuf::from(SELF),
+    }
 }
 
 fn about(config: &Config, root: &Root, clock: Clock) -> About {
@@ -240,6 +250,7 @@ fn open_keeper(
     settings.actuators = config.actuators.clone();
     settings.cgroup_name = cgroup.unwrap_or(settings.cgroup_name);
     settings.reserved_cpus = config.reserved_cpus.clone();
+    settings.drift = config.drift;
     Keeper::open(settings).map_err(|source| DaemonError::Keeper {
         state_dir: config.state_dir.clone(),
         source,

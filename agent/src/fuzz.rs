@@ -32,6 +32,7 @@ pub const TARGETS: &[Target] = &[
             );
         }
     }),
+    ("proof", |data| crate::proof::fuzz(&String::from_utf8_lossy(data))),
     ("accept_header", |data| {
         let _ = Format::wanted(std::str::from_utf8(data).ok());
     }),

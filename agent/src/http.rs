@@ -6,9 +6,11 @@
 mod answer;
 mod connection;
 mod live;
+mod proofs;
 mod routes;
 mod scrape;
 mod socket;
+mod stop;
 mod tls;
 
 use std::io;
@@ -26,6 +28,7 @@ use crate::collect::Fresh;
 use crate::config::Config;
 use crate::events::Events;
 use crate::keeping::Desk;
+use crate::proof::Prover;
 use crate::view::Board;
 
 pub use scrape::Pages;
@@ -44,6 +47,8 @@ pub struct House {
     pub events: Events,
     /// Where orders go.
     pub desk: Desk,
+    /// Who watches workloads' CPUs.
+    pub prover: Prover,
     /// What the cheap sources count, asked at scrape time.
     pub fresh: Fresh,
     /// The pages of metrics.

@@ -1,17 +1,21 @@
-//! The one task that owns the keeper: orders come over a bounded queue, a sweep follows every second.
+//! The one task that owns the keeper: orders come over a bounded queue, a sweep follows every second, and at once where
+//! somebody writes to our cgroups.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use agent_api::v1::{Ask, Ended, Offer, RunRequest, Workload};
 use intent::WorkloadId;
+use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::drift::Ears;
 use crate::events::Events;
+use crate::proof::Checked;
 use crate::reconcile::{Keeper, KeeperError};
 use crate::view::{Board, Kept, Seen};
 
@@ -19,7 +23,10 @@ use crate::view::{Board, Kept, Seen};
 const MOST_ORDERS: usize = 32;
 
 /// How often the keeper looks whether workloads have ended and whether the host is still as it left it.
-const SWEEP: Duration = Duration::from_secs(1);
+pub const SWEEP: Duration = Duration::from_secs(1);
+
+/// Two sweeps are at least this long apart, however often somebody writes.
+const LEAST_APART: Duration = Duration::from_millis(100);
 
 /// Who asks, from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,10 @@ enum Order {
     Offer(Ask, Reply<Offer>),
     Start(RunRequest, Asker, Reply<Workload>),
     End(WorkloadId, Reply<Ended>),
+    Check(WorkloadId, Reply<Checked>),
+    Signal(WorkloadId, Signal, Reply<usize>),
+    /// Somebody wrote to one of our cgroups.
+    Hint,
     Stop(oneshot::Sender<()>),
 }
 
@@ -56,7 +67,7 @@ pub enum OrderError {
 /// Where orders go. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Desk {
-    orders: SyncSender<Order>,
+    orders: Arc<SyncSender<Order>>,
     sweeps: Arc<AtomicU64>,
 }
 
@@ -85,6 +96,22 @@ impl Desk {
         self.order(|reply| Order::End(workload, reply)).await
     }
 
+    /// What the keeper says of a workload, read now.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn check(&self, workload: WorkloadId) -> Result<Checked, OrderError> {
+        self.order(|reply| Order::Check(workload, reply)).await
+    }
+
+    /// Sends a signal to everything that runs in a workload. Gives how many processes that were.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn signal(&self, workload: WorkloadId, signal: Signal) -> Result<usize, OrderError> {
+        self.order(|reply| Order::Signal(workload, signal, reply)).await
+    }
+
     /// Lets the keeper finish what it does, and no more. Workloads are left running.
     pub async fn stop(&self) {
         let (reply, done) = oneshot::channel();
@@ -108,17 +135,32 @@ impl Desk {
     }
 }
 
-/// Gives the keeper its thread. What it holds is on the board when this returns.
+/// Gives the keeper its thread, and a sweep in each `period`. What it holds is on the board when this returns.
 ///
 /// # Errors
 /// When the kernel gives no thread.
-pub fn start(keeper: Keeper, clock: Clock, board: Board, events: Events) -> io::Result<Desk> {
+pub fn start(
+    keeper: Keeper,
+    clock: Clock,
+    board: Board,
+    events: Events,
+    period: Duration,
+) -> io::Result<Desk> {
     let (orders, waiting) = sync_channel(MOST_ORDERS);
     let sweeps = Arc::new(AtomicU64::new(0));
     let desk = Desk {
-        orders,
+        orders: Arc::new(orders),
         sweeps: sweeps.clone(),
     };
+    // Weak: whoever only hears does not keep the keeper at work when nobody gives orders any more.
+    let (hints, is_hinted) = (Arc::downgrade(&desk.orders), Arc::new(AtomicBool::new(false)));
+    let ears = Ears::open({
+        let is_hinted = Arc::clone(&is_hinted);
+        move || hint(&hints, &is_hinted)
+    });
+    if let Err(error) = &ears {
+        tracing::warn!("drift is noticed at each sweep only: {error}");
+    }
     for sentence in keeper.found() {
         tracing::info!("{sentence}");
     }
@@ -129,12 +171,34 @@ pub fn start(keeper: Keeper, clock: Clock, board: Board, events: Events) -> io::
         events,
         sweeps,
         rested_on: Weak::new(),
+        period,
+        ears: ears.ok(),
+        is_hinted,
     };
     task.show();
     std::thread::Builder::new()
         .name("keep".to_owned())
         .spawn(move || task.run(&waiting))?;
     Ok(desk)
+}
+
+/// Puts a hint among the orders, unless one waits there already. Whether anybody listens.
+fn hint(orders: &Weak<SyncSender<Order>>, is_hinted: &AtomicBool) -> bool {
+    let Some(orders) = orders.upgrade() else {
+        return false;
+    };
+    if is_hinted.swap(true, Ordering::AcqRel) {
+        return true;
+    }
+    match orders.try_send(Order::Hint) {
+        Ok(()) => true,
+        Err(TrySendError::Full(_)) => {
+            // The queue is full of orders: each of them looks at the host anyway.
+            is_hinted.store(false, Ordering::Release);
+            true
+        }
+        Err(TrySendError::Disconnected(_)) => false,
+    }
 }
 
 struct Task {
@@ -145,11 +209,15 @@ struct Task {
     sweeps: Arc<AtomicU64>,
     /// What the collectors saw when the keeper last looked and found that it holds nothing.
     rested_on: Weak<Seen>,
+    period: Duration,
+    ears: Option<Ears>,
+    is_hinted: Arc<AtomicBool>,
 }
 
 impl Task {
     fn run(&mut self, waiting: &Receiver<Order>) {
         let mut next_sweep = Instant::now();
+        let mut last_sweep = None;
         loop {
             match waiting.recv_timeout(next_sweep.saturating_duration_since(Instant::now())) {
                 Ok(Order::Stop(done)) => {
@@ -157,10 +225,17 @@ impl Task {
                     let _ = done.send(());
                     return;
                 }
+                Ok(Order::Hint) => {
+                    self.is_hinted.store(false, Ordering::Release);
+                    let soon = last_sweep.map_or_else(Instant::now, |last| last + LEAST_APART);
+                    next_sweep = next_sweep.min(soon);
+                }
                 Ok(order) => self.carry_out(order),
                 Err(RecvTimeoutError::Timeout) => {
-                    next_sweep = Instant::now() + SWEEP;
                     self.sweep();
+                    let now = Instant::now();
+                    last_sweep = Some(now);
+                    next_sweep = now + self.period;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -214,13 +289,29 @@ impl Task {
                 self.show();
                 let _ = reply.send(ended);
             }
+            Order::Check(id, reply) => {
+                let _ = reply.send(self.keeper.check(&id));
+            }
+            Order::Signal(id, signal, reply) => {
+                let sent = self.keeper.signal(&id, signal);
+                if let Ok(count) = &sent {
+                    let message =
+                        format!("{signal} was sent to {count} processes of workload {id} on request");
+                    self.events.tell("workload_signalled", message);
+                }
+                let _ = reply.send(sent);
+            }
+            Order::Hint => {}
             Order::Stop(done) => {
                 let _ = done.send(());
             }
         }
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
+        if let Some(ears) = &mut self.ears {
+            ears.hear(self.keeper.directories().into_iter());
+        }
         let keeper = &self.keeper;
         self.board.post_kept(Kept {
             generation: keeper.generation(),

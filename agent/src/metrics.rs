@@ -12,6 +12,7 @@ mod machine;
 mod own;
 mod press;
 mod profile;
+mod proofs;
 mod service;
 
 pub use counts::Counts;

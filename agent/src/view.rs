@@ -1,11 +1,11 @@
-//! The latest view: what every face shows. Two hands write it, the collectors' and the keeper's, each its own part.
+//! The latest view: what every face shows. Three hands write it, the collectors', the keeper's and the prover's, each its own part.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Status, Workload};
+use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Proof, Status, Workload};
 use facts::{CpuSet, Energy, Inventory, Moment, NoData, Sheet};
-use intent::{Actuators, Generation};
+use intent::{Actuators, Generation, WorkloadId};
 use tokio::sync::watch;
 
 /// What does not change while the agent runs.
@@ -82,9 +82,17 @@ pub struct View {
     pub seen: Arc<Seen>,
     /// What the keeper holds.
     pub kept: Arc<Kept>,
+    /// The last proof of each workload that was ever proven.
+    pub proofs: Arc<BTreeMap<WorkloadId, Arc<Proof>>>,
 }
 
 impl View {
+    /// The last proof of a workload; none of an earlier one of the same name.
+    pub fn proof(&self, id: &WorkloadId) -> Option<&Arc<Proof>> {
+        let workload = self.kept.workloads.iter().find(|workload| workload.id == *id)?;
+        self.proofs.get(id).filter(|proof| proof.at >= workload.since)
+    }
+
     /// How the agent is, as the API tells it.
     pub fn status(&self) -> Status {
         let (about, kept) = (&self.about, &self.kept);
@@ -132,6 +140,20 @@ impl Board {
                 seen,
                 ..View::clone(view)
             })
+        });
+    }
+
+    /// Hangs up a proof, and takes those down whose workloads are gone.
+    pub fn post_proof(&self, proof: Proof) {
+        let proof = Arc::new(proof);
+        self.0.send_modify(|view| {
+            let mut proofs = BTreeMap::clone(&view.proofs);
+            proofs.insert(proof.id.clone(), proof);
+            proofs.retain(|id, _| view.kept.workloads.iter().any(|workload| workload.id == *id));
+            *view = Arc::new(View {
+                proofs: Arc::new(proofs),
+                ..View::clone(view)
+            });
         });
     }
 

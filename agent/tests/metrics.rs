@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE, families};
 use agent::view::{About, Kept, Seen, View};
-use agent_api::v1::{Exclusivity, PlannedStep, Workload};
+use agent_api::v1::{
+    Exclusivity, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Verdict, Witness, Workload,
+};
 use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation};
 
@@ -37,6 +39,42 @@ fn machine() -> Inventory {
             .push(Doubt::new(code, about, "two sources disagree"));
     }
     machine
+}
+
+/// A proof that found somebody of each sort.
+fn proof() -> Proof {
+    let intruder = |kind, name: &str| Intruder {
+        kind,
+        name: name.to_owned(),
+        tid: Some(22),
+        pid: Some(22),
+        cgroup: "/".to_owned(),
+        cpus: "2".parse().unwrap(),
+        run_microseconds: Some(150),
+        times: None,
+        advice: String::new(),
+    };
+    Proof {
+        id: "web-1".parse().unwrap(),
+        at: Moment::from_millis(1_795_000_060_000),
+        watched_milliseconds: 1_000,
+        cpus: "2-3".parse().unwrap(),
+        verdict: Verdict::NotProven,
+        because: Vec::new(),
+        is_enforced: false,
+        witness: Witness::ContextSwitches,
+        controls: Vec::new(),
+        outstanding: Vec::new(),
+        intruders: vec![intruder(IntruderKind::HostProcess, "cron")],
+        unavoidable: vec![intruder(IntruderKind::KernelBound, "ksoftirqd/2")],
+        left_out: 0,
+        memory: Some(MemoryPlaces {
+            source: "memory.numa_stat".to_owned(),
+            numa_nodes: Vec::new(),
+            foreign_bytes: Bytes::new(1 << 20),
+            total_bytes: Bytes::new(8 << 20),
+        }),
+    }
 }
 
 fn view() -> View {
@@ -65,6 +103,7 @@ fn view() -> View {
         }]),
         ..Kept::default()
     };
+    let proof = proof();
     View {
         about: Arc::new(About {
             node: "n01".to_owned(),
@@ -84,6 +123,7 @@ fn view() -> View {
             ..Seen::default()
         }),
         kept: Arc::new(kept),
+        proofs: Arc::new(BTreeMap::from([(proof.id.clone(), Arc::new(proof))])),
     }
 }
 

@@ -30,6 +30,11 @@ const IN_MEMORY: &str = "/dev/shm";
 /// All of them, by name.
 pub const TARGETS: &[Target] = &[
     ("uevent", |data| drop(uevent::parse(data))),
+    ("perf_records", |data| {
+        if let [kind, misc, record @ ..] = data {
+            let _ = crate::perf::switches::parse(u32::from(*kind), u16::from(*misc) << 8, record);
+        }
+    }),
     ("proc_stat", |data| feed("cpu", "proc/stat", data)),
     ("meminfo", |data| feed("memory", "proc/meminfo", data)),
     ("numa_meminfo", |data| {

@@ -19,7 +19,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::credential::Token;
-use crate::v1::{Ask, Ended, ErrorBody, Offer, Plan, RunRequest, Status, Workload};
+use crate::v1::{
+    Ask, Ended, ErrorBody, Offer, Plan, Proof, ProofRequest, RunRequest, Status, StopRequest, Stopped,
+    Workload,
+};
 use connect::{Lane, Target};
 pub use error::ClientError;
 pub use events::EventStream;
@@ -143,6 +146,34 @@ impl AgentClient {
     pub async fn end(&self, workload: &WorkloadId) -> Result<Ended, ClientError> {
         self.send::<(), _>(Method::DELETE, &format!("/v1/workloads/{workload}"), None)
             .await
+    }
+
+    /// Ends everything that runs in a workload: SIGTERM, and SIGKILL after the grace. The deadline must be longer than that. Unix
+    /// socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn stop(&self, workload: &WorkloadId, request: StopRequest) -> Result<Stopped, ClientError> {
+        let path = format!("/v1/workloads/{workload}/stop");
+        self.send(Method::POST, &path, Some(&request)).await
+    }
+
+    /// Watches who runs on a workload's CPUs, and says what came of it. The deadline must be longer than the watching. Unix
+    /// socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn prove(&self, workload: &WorkloadId, request: ProofRequest) -> Result<Proof, ClientError> {
+        let path = format!("/v1/workloads/{workload}/proof");
+        self.send(Method::POST, &path, Some(&request)).await
+    }
+
+    /// The last proof of a workload.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; `not_found` where it was never proven.
+    pub async fn proof(&self, workload: &WorkloadId) -> Result<Proof, ClientError> {
+        self.get(&format!("/v1/workloads/{workload}/proof")).await
     }
 
     /// The stream of what happens on the node from now on. The deadline holds for its beginning, not for the stream.

@@ -3,6 +3,7 @@
 mod ask;
 mod near;
 mod offer;
+mod proof;
 mod word;
 
 use facts::{Bytes, CpuSet, Moment, NumaSet};
@@ -12,6 +13,10 @@ use serde::{Deserialize, Serialize};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
 pub use near::{Near, NotNear};
 pub use offer::{Offer, OfferedGpu, TopologyHint};
+pub use proof::{
+    Control, Intruder, IntruderKind, LONGEST_WATCH, MemoryPlaces, NumaBytes, Proof, ProofRequest,
+    SHORTEST_WATCH, Verdict, Witness,
+};
 pub use word::{CoreWish, NotAWord, Policy, Siblings, TopologyRule};
 
 /// A request to run: the ask, and what will run (for people to read; the agent runs nothing by itself).
@@ -142,6 +147,28 @@ pub struct Ended {
     pub id: WorkloadId,
     /// What was undone, a line a step.
     pub undone: Vec<String>,
+}
+
+/// The longest grace of a stop, in milliseconds: an order holds a connection for so long.
+pub const LONGEST_GRACE: u32 = 600_000;
+
+/// A request to end everything that runs in a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopRequest {
+    /// How long it may take to end by itself after SIGTERM, in milliseconds, [`LONGEST_GRACE`] at most; then comes SIGKILL.
+    pub grace_milliseconds: u32,
+}
+
+/// What came of stopping a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Which.
+    pub id: WorkloadId,
+    /// How many processes were sent SIGTERM.
+    pub asked: usize,
+    /// How many were sent SIGKILL after the grace.
+    pub killed: usize,
 }
 
 /// An error as it goes over the wire.

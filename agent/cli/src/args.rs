@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use agent_api::v1::{LONGEST_GRACE, LONGEST_WATCH, SHORTEST_WATCH};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use facts::Power;
+use intent::WorkloadId;
 
 use crate::ask::{AskArgs, RUN_HELP};
 use crate::top::TopArgs;
@@ -20,6 +22,7 @@ First steps:
   busbar claim power --watts 800 --for web     hold firm watts; they survive the loss of a supply
   busbar drain shelf/psu-3 --dry-run           may this supply be pulled?
   busbar run --cpus 1 --exclusive -- CMD       run CMD on a core of its own, on this machine
+  busbar verify web-1                          was nobody else on its CPUs?
   busbar top                                   watch this machine; busbar top http://n01:9711 another one
   busbar events -f                             follow the journal
 
@@ -34,6 +37,13 @@ Examples:
   busbar top http://n01:9711 --interval 5      another node
   busbar top --once                            one frame, as text
   busbar top --output json | jq '.tables[0]'   one frame, for programs";
+
+const VERIFY_HELP: &str = "\
+Exit codes: 0 proven (or the workload shares its CPUs), 3 not proven; the lines say who else was there and what would help.
+
+Examples:
+  busbar verify web-1                          watch for 5 seconds
+  busbar verify web-1 --for 30s --output json  longer, for programs";
 
 /// A rack is one computer: show it, claim its watts, swap its parts, run on its cores.
 #[derive(Debug, Parser)]
@@ -147,6 +157,17 @@ pub enum Verb {
     /// Run a command on this machine, on CPUs and memory of its own.
     #[command(after_help = RUN_HELP)]
     Run(Box<RunArgs>),
+    /// End everything that runs in a workload: SIGTERM, and SIGKILL after the grace.
+    Stop {
+        /// The workload.
+        workload: WorkloadId,
+        /// How long it may take to end by itself (at most 10m).
+        #[arg(long, default_value = "10s", value_parser = parse_grace, value_name = "TIME")]
+        grace: u32,
+    },
+    /// Prove that a workload's CPUs are its alone: read every controller back, watch who really runs there, name who else does.
+    #[command(after_help = VERIFY_HELP)]
+    Verify(VerifyArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -219,12 +240,49 @@ pub struct RunArgs {
     /// Only say which CPUs it would get, and why.
     #[arg(long)]
     pub dry_run: bool,
+    /// Append the command's output and errors to this file, made with mode 0600; it goes on without this terminal.
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
     /// Say nothing about the placement.
     #[arg(long, short)]
     pub quiet: bool,
     /// The command and its arguments.
     #[arg(required = true, last = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,
+}
+
+/// `busbar verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The workload.
+    pub workload: WorkloadId,
+    /// How long to watch, as in 500ms, 5s or 1m (at most 1m).
+    #[arg(long = "for", default_value = "5s", value_parser = parse_watch, value_name = "TIME")]
+    pub for_milliseconds: u32,
+}
+
+fn parse_grace(text: &str) -> Result<u32, String> {
+    let milliseconds = parse_duration(text)?.checked_mul(1_000);
+    milliseconds
+        .filter(|grace| *grace <= LONGEST_GRACE)
+        .ok_or_else(|| format!("{text:?} is too long a grace; expected at most 10m"))
+}
+
+fn parse_watch(text: &str) -> Result<u32, String> {
+    let expected =
+        || format!("{text:?} is no time to watch; expected {SHORTEST_WATCH}ms to 1m, as in 500ms, 5s or 1m");
+    let milliseconds = match text.strip_suffix("ms") {
+        Some(digits) => digits.parse().map_err(|_| expected())?,
+        None => parse_duration(text)
+            .ok()
+            .and_then(|seconds| seconds.checked_mul(1_000))
+            .ok_or_else(expected)?,
+    };
+    if (SHORTEST_WATCH..=LONGEST_WATCH).contains(&milliseconds) {
+        Ok(milliseconds)
+    } else {
+        Err(expected())
+    }
 }
 
 /// Watts, exactly.
@@ -286,6 +344,15 @@ mod tests {
             "NaN",
         ] {
             assert!(parse_watts(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn a_time_to_watch_is_bounded() {
+        assert_eq!(parse_watch("500ms"), Ok(500));
+        assert_eq!(parse_watch("1m"), Ok(60_000));
+        for bad in ["", "0s", "99ms", "61s", "2m", "5", "-1s", "ms", "99999999999s"] {
+            assert!(parse_watch(bad).is_err(), "{bad} was taken");
         }
     }
 

@@ -18,6 +18,7 @@ mod run;
 mod show;
 mod tables;
 mod top;
+mod verify;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
 async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.verb {
         Verb::Run(args) => run::run(cli, args).await,
+        Verb::Stop { workload, grace } => run::stop(cli, workload, *grace).await,
+        Verb::Verify(args) => verify::verify(cli, args).await,
         Verb::Top(args) => top::top(cli, args).await,
         Verb::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "busbar", &mut std::io::stdout());

@@ -3,13 +3,17 @@
 //! The agent places the process that asks, so this process asks for itself and is moved into the new cgroup;
 //! the command is then born there as its child. No process ever names another one to be placed.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 use agent_api::client::AgentClient;
-use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, Workload};
+use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, StopRequest, Workload};
 use anyhow::Context;
+use intent::WorkloadId;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +26,8 @@ const PLACED_WITHIN: Duration = Duration::from_secs(60);
 const NOT_FOUND: u8 = 127;
 /// What a shell answers for a command that may not be executed.
 const NOT_EXECUTABLE: u8 = 126;
+/// Owner only: what a command writes may be secret.
+const LOG_MODE: u32 = 0o600;
 /// A shell answers 128 + the signal's number for a command that a signal ended.
 const SIGNALLED: i32 = 128;
 
@@ -37,12 +43,17 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
         ask,
         command: program.to_string_lossy().into_owned(),
     };
+    // Before anything is placed: a log that cannot be written is a mistake, and nothing of it is left behind.
+    let log = args.log.as_deref().map(open_log).transpose()?;
     let workload = agent.start(&request).await?;
     if !args.quiet {
         announce(cli, &workload);
     }
     let mut command = tokio::process::Command::new(program);
     command.args(arguments);
+    if let Some((output, errors)) = log {
+        command.stdout(output).stderr(errors);
+    }
     let ended = match command.spawn() {
         Ok(child) => Ok(watch(child).await),
         Err(error) => Err(error),
@@ -63,6 +74,36 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(if missing { NOT_FOUND } else { NOT_EXECUTABLE }))
         }
     }
+}
+
+/// The same file twice: for the output and for the errors. Appended, so that two runs never write over each other.
+fn open_log(path: &Path) -> anyhow::Result<(File, File)> {
+    let opened = File::options()
+        .create(true)
+        .append(true)
+        .mode(LOG_MODE)
+        .open(path);
+    let opened = opened.and_then(|file| Ok((file.try_clone()?, file)));
+    opened.with_context(|| format!("cannot open the log {}", path.display()))
+}
+
+/// `busbar stop`.
+pub async fn stop(cli: &Cli, workload: &WorkloadId, grace_milliseconds: u32) -> anyhow::Result<ExitCode> {
+    let deadline = Duration::from_millis(grace_milliseconds.into()) + PLACED_WITHIN;
+    let agent = AgentClient::unix(&cli.agent).with_deadline(deadline);
+    let stopped = agent.stop(workload, StopRequest { grace_milliseconds }).await?;
+    match cli.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&stopped)?),
+        Output::Text if stopped.killed > 0 => println!(
+            "stopped: {workload}; {} processes did not end in time and were killed",
+            stopped.killed
+        ),
+        Output::Text => println!(
+            "stopped: {workload}; {} processes ended by themselves",
+            stopped.asked
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn offer(cli: &Cli, agent: &AgentClient, ask: &Ask) -> anyhow::Result<ExitCode> {

@@ -63,6 +63,7 @@ impl Stand {
                 started_at: facts::Moment::EPOCH,
             }),
             seen: std::sync::Arc::new(Seen::default()),
+            proofs: std::sync::Arc::default(),
             kept: std::sync::Arc::new(Kept::default()),
         });
         let events = Events::new(clock);

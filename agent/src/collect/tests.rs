@@ -70,6 +70,7 @@ impl Stand {
                 started_at: Moment::EPOCH,
             }),
             seen: Arc::new(Seen::default()),
+            proofs: Arc::default(),
             kept: Arc::new(Kept::default()),
         });
         let events = Events::new(clock);

@@ -1,6 +1,7 @@
 //! Reads TOML with the place of every key, and collects faults instead of stopping at the first.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -9,6 +10,9 @@ use super::{ConfigError, Fault};
 
 /// Below this likeness (Jaro-Winkler, 0 to 1) a known key is no suggestion for an unknown one.
 const LEAST_LIKENESS: f64 = 0.8;
+
+/// The longest configuration that is read.
+const LONGEST_FILE: u64 = 1 << 20;
 
 /// The most faults that are shown: a file that is no configuration at all would fill the screen.
 const MOST_FAULTS: usize = 20;
@@ -216,6 +220,24 @@ impl<'t> Reader<'t> {
     fn entry(&self, name: &str) -> Option<(&Spanned<std::borrow::Cow<'t, str>>, &Spanned<DeValue<'t>>)> {
         self.table.iter().find(|(key, _)| key.get_ref() == name)
     }
+}
+
+/// The text of a configuration.
+pub(super) fn read(file: &Path) -> Result<String, ConfigError> {
+    let fault = |message: String| {
+        ConfigError(vec![Fault {
+            place: file.display().to_string(),
+            message,
+        }])
+    };
+    let unreadable = |error: std::io::Error| fault(format!("cannot read the configuration: {error}"));
+    let length = fs::metadata(file).map_err(unreadable)?.len();
+    if length > LONGEST_FILE {
+        return Err(fault(format!(
+            "is {length} bytes long; expected a configuration of at most {LONGEST_FILE}"
+        )));
+    }
+    fs::read_to_string(file).map_err(unreadable)
 }
 
 fn article(kind: &str) -> String {

@@ -27,6 +27,27 @@ fn nothing_said_is_observe_on_loopback() {
 }
 
 #[test]
+fn proofs_and_drift_are_named_with_their_line() {
+    assert_eq!(
+        parse("").unwrap().proof_every,
+        None,
+        "off unless somebody wishes it"
+    );
+    for bad in ["9s", "25h", "60", "1d", "-1m", "99999999999999999999h"] {
+        let said = faults(&format!("[proof]\nevery = \"{bad}\"\n"));
+        assert!(
+            said.starts_with("agent.toml:2: every = ") && said.contains("expected 10s to 24h"),
+            "{said}"
+        );
+    }
+    let said = faults("[isolation]\ndrift = \"ignore\"\n");
+    assert_eq!(
+        said,
+        "agent.toml:2: drift = \"ignore\" is none; expected repair or report"
+    );
+}
+
+#[test]
 fn everything_can_be_said() {
     let text = r#"
         [agent]
@@ -42,6 +63,10 @@ fn everything_can_be_said() {
         power_cap = "observe"
         [reserved]
         cpus = "0-1,8"
+        [isolation]
+        drift = "report"
+        [proof]
+        every = "10m"
         [metrics]
         profile = "alone"
         names = ["node"]
@@ -54,6 +79,8 @@ fn everything_can_be_said() {
     assert!(config.actuators.may_act(Actuator::Cpu));
     assert!(!config.actuators.may_act(Actuator::PowerCap));
     assert_eq!(config.reserved_cpus.unwrap().to_string(), "0-1,8");
+    assert_eq!(config.drift, Drift::Report);
+    assert_eq!(config.proof_every, Some(Duration::from_secs(600)));
     assert_eq!(config.tls.unwrap().key, PathBuf::from("key.pem"));
     assert!(config.wishes.node_names && config.wishes.per_cpu && config.metrics.per_workload);
     let selection = &config.metrics.selection;

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::Failure;
 use super::connection::Peer;
-use super::{House, live, scrape};
+use super::{House, live, proofs, scrape, stop};
 use crate::keeping::Asker;
 use crate::view::Seen;
 
@@ -34,16 +34,22 @@ const TOPOLOGY_WAIT: Duration = Duration::from_secs(5);
 /// The path of the stream of events.
 const EVENTS: &str = "/v1/events";
 
+/// The path of a workload's proof.
+const PROOF: &str = "/v1/workloads/{id}/proof";
+
+/// The path that ends a workload with grace.
+const STOP: &str = "/v1/workloads/{id}/stop";
+
 /// What the handlers share.
 pub(super) struct Shared {
     pub(super) house: House,
     pub(super) listeners: Arc<Semaphore>,
 }
 
-type Answer<T> = Result<Json<T>, Failure>;
-type Place = State<Arc<Shared>>;
+pub(super) type Answer<T> = Result<Json<T>, Failure>;
+pub(super) type Place = State<Arc<Shared>>;
 /// A body as it came, or why it did not.
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// The routes of the TCP face: questions only, with the token where there is one.
 pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Router {
@@ -61,7 +67,9 @@ pub(super) fn over_socket(house: House) -> Router {
     let orders = Router::new()
         .route("/v1/offers", post(offer))
         .route("/v1/workloads", post(start))
-        .route("/v1/workloads/{id}", delete(end));
+        .route("/v1/workloads/{id}", delete(end))
+        .route(STOP, post(stop::stop))
+        .route(PROOF, post(proofs::prove));
     let router = finish(questions().merge(orders), shared(house));
     router.layer(from_fn_with_state((), from_trusted))
 }
@@ -80,6 +88,7 @@ fn questions() -> Router<Arc<Shared>> {
         .route("/v1/status", get(status))
         .route("/v1/facts", get(facts))
         .route("/v1/workloads", get(workloads))
+        .route(PROOF, get(proofs::last))
         .route("/v1/plan", get(plan))
         .route(EVENTS, get(live::events))
 }
@@ -93,13 +102,14 @@ fn finish(router: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Counts every answer by the pattern of its path. The stream of events has no end that could be measured.
+/// Counts every answer by the pattern of its path, but those that last as long as somebody wishes.
 async fn counted(State(shared): Place, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let started = Instant::now();
     let answer = next.run(request).await;
     let route = path.as_ref().map_or("none", MatchedPath::as_str);
-    if route != EVENTS {
+    // A proof and a grace take as long as was asked for.
+    if ![EVENTS, PROOF, STOP].contains(&route) {
         let status = answer.status().as_u16();
         shared
             .house
@@ -215,13 +225,16 @@ async fn start(
 }
 
 async fn end(State(shared): Place, Path(id): Path<String>) -> Answer<Ended> {
-    let id: WorkloadId = id
-        .parse()
-        .map_err(|error: intent::isolation::NotAWorkloadId| Failure::bad_request(error.to_string()))?;
+    let id = workload_id(&id)?;
     Ok(Json(shared.house.desk.end(id).await?))
 }
 
-fn read<T: DeserializeOwned>(body: &Body, expected: &str) -> Result<T, Failure> {
+pub(super) fn workload_id(id: &str) -> Result<WorkloadId, Failure> {
+    id.parse()
+        .map_err(|error: intent::isolation::NotAWorkloadId| Failure::bad_request(error.to_string()))
+}
+
+pub(super) fn read<T: DeserializeOwned>(body: &Body, expected: &str) -> Result<T, Failure> {
     let body = body.as_ref().map_err(|error| {
         let message =
             format!("the body cannot be taken: {error}; expected {expected} in at most {LARGEST_BODY} bytes");

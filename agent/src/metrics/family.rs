@@ -121,6 +121,14 @@ facts::families! {
         "The most memory that a workload may use; absent without a limit." from "the keeper";
     WORKLOAD_START Gauge "busbar_workload_start_timestamp_seconds" ["workload"]
         "When a workload was placed." from "the keeper";
+    WORKLOAD_PROVEN Gauge "busbar_workload_exclusive_proven" ["workload"]
+        "Whether the last proof found a workload's exclusive CPUs to be its alone: 1 or 0; absent where it was never proven." from "the prover";
+    WORKLOAD_INTRUDERS Gauge "busbar_workload_intruders" ["workload", "kind"]
+        "Who else ran on a workload's exclusive CPUs in its last proof, by kind; kernel_bound and interrupt_bound cannot be kept away." from "the prover";
+    WORKLOAD_FOREIGN_MEMORY Gauge "busbar_workload_foreign_memory_ratio" ["workload"]
+        "Share of a workload's memory that lies on other NUMA nodes than its own, in its last proof." from "the prover";
+    WORKLOAD_PROOF_TIME Gauge "busbar_workload_proof_timestamp_seconds" ["workload"]
+        "When a workload was last proven." from "the prover";
     PROCESS_CPU Counter "busbar_process_cpu_seconds_total" []
         "CPU time that the agent has used." from "the agent itself";
     PROCESS_MEMORY Gauge "busbar_process_resident_memory_bytes" []

@@ -14,7 +14,7 @@ use crate::view::{Seen, View};
 /// The commit that the agent was built from, where the build names it.
 const REVISION: Option<&str> = option_env!("BUSBAR_REVISION");
 
-fn seconds(moment: Moment) -> f64 {
+pub(super) fn seconds(moment: Moment) -> f64 {
     Duration::from_millis(moment.millis()).as_secs_f64()
 }
 

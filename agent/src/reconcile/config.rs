@@ -13,6 +13,29 @@ use crate::ledger::ORIGINALS_FILE;
 /// The name of Busbar's own cgroup below each controller's mount point.
 pub const OWN_CGROUP: &str = "busbar";
 
+/// What is done when somebody else changes what Busbar had set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drift {
+    /// It is put right, and told.
+    #[default]
+    Repair,
+    /// It is told, and left as it is until the next change of ours.
+    Report,
+}
+
+impl Drift {
+    /// Both.
+    pub const ALL: [Drift; 2] = [Drift::Repair, Drift::Report];
+
+    /// The word, as in the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Drift::Repair => "repair",
+            Drift::Report => "report",
+        }
+    }
+}
+
 /// What the keeper must be told.
 #[derive(Clone, Debug)]
 pub struct KeeperConfig {
@@ -29,6 +52,8 @@ pub struct KeeperConfig {
     pub boot_id: String,
     /// The name of our own cgroup, `busbar` by default.
     pub cgroup_name: String,
+    /// What is done when somebody else changes what we had set.
+    pub drift: Drift,
 }
 
 impl KeeperConfig {
@@ -41,6 +66,7 @@ impl KeeperConfig {
             reserved_cpus: None,
             boot_id,
             cgroup_name: OWN_CGROUP.to_owned(),
+            drift: Drift::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use intent::{Generation, Intent, Isolation, WorkloadId};
 use isolators::cgroup::{CgroupMode, Controller, Layout};
 use isolators::{Host, Phase, Step};
 
+use super::regain::Again;
 use super::{KeeperConfig, KeeperError};
 use crate::ledger::{Entry, Ledger, Life, Lock};
 use crate::place::{Machine, Pool, Taken};
@@ -30,6 +31,8 @@ pub struct Keeper {
     pub(super) found: Vec<String>,
     pub(super) watch: StepWatch,
     pub(super) last_trouble: String,
+    /// When the kernel is asked again for partitions that it refused.
+    pub(super) again: Again,
     pub(super) _lock: Option<Lock>,
 }
 

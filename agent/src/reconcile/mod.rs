@@ -3,6 +3,7 @@
 //! Level-triggered: whatever happened, the host is compared with the intent in the ledger, and the missing steps are done.
 //! The intent is on disk before the first step, so a crash between two steps loses nothing.
 
+mod check;
 mod config;
 mod end;
 mod error;
@@ -10,10 +11,12 @@ mod footprint;
 mod hand;
 mod keeper;
 mod recover;
+mod regain;
 mod start;
+mod stop;
 mod sweep;
 
-pub use config::{KeeperConfig, OWN_CGROUP};
+pub use config::{Drift, KeeperConfig, OWN_CGROUP};
 pub use error::KeeperError;
 pub use footprint::{Footprint, Left, footprint, leave};
 pub use keeper::{Keeper, StepWatch};

@@ -7,6 +7,7 @@ use isolators::cgroup::strangers;
 
 use super::hand::{after, shown, told};
 use super::keeper::StepWatch;
+use super::regain::Again;
 use super::{Keeper, KeeperConfig, KeeperError};
 use crate::ledger::{Entry, Ledger, LedgerError, Life, Lock};
 use crate::place::Machine;
@@ -60,6 +61,7 @@ impl Keeper {
             found: Vec::new(),
             watch,
             last_trouble: String::new(),
+            again: Again::default(),
             _lock: lock,
         };
         keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);
@@ -114,7 +116,11 @@ impl Keeper {
     }
 
     fn finish(&mut self, id: &WorkloadId) {
+        let orphan = self.orphan(id);
         let what = match self.ledger.entry(id).map(|entry| entry.life) {
+            _ if orphan.is_some() => {
+                "lost its cgroups to somebody else, and its process runs on without its CPUs"
+            }
             Some(Life::Starting) => "was never confirmed to who asked",
             Some(Life::Ending) => "was being undone",
             Some(Life::Running) | None => "has ended while no agent ran",

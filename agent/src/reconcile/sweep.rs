@@ -5,8 +5,8 @@ use facts::Moment;
 use intent::WorkloadId;
 use isolators::Step;
 
-use super::Keeper;
-use super::hand::shown;
+use super::hand::{shown, steps_of};
+use super::{Drift, Keeper};
 use crate::ledger::Life;
 
 impl Keeper {
@@ -19,7 +19,9 @@ impl Keeper {
         self.refresh();
         let mut events = Vec::new();
         for id in self.finished() {
+            let orphan = self.orphan(&id);
             match self.undo(&id) {
+                Ok(_) if orphan.is_some() => events.push(event(now, "workload_lost", lost(&id, orphan))),
                 Ok(undone) => events.push(event(
                     now,
                     "workload_ended",
@@ -29,6 +31,9 @@ impl Keeper {
             }
         }
         events.extend(self.repair(now));
+        if self.config.drift == Drift::Repair {
+            events.extend(self.regain(now));
+        }
         events
     }
 
@@ -51,6 +56,9 @@ impl Keeper {
             if let Err(error) = self.save() {
                 return self.trouble(now, error.to_string());
             }
+        }
+        if self.config.drift == Drift::Report && !reshared {
+            return self.report(now);
         }
         let partitions = self.refusals();
         let done = match self.converge() {
@@ -86,6 +94,30 @@ impl Keeper {
         events
     }
 
+    /// Tells once what somebody else changed, and leaves it.
+    fn report(&mut self, now: Moment) -> Vec<AgentEvent> {
+        match self.missing(&self.ledger.intent) {
+            Ok(steps) if steps.is_empty() => {
+                self.last_trouble.clear();
+                Vec::new()
+            }
+            Ok(steps) => {
+                let message = format!(
+                    "somebody changed what Busbar had set; drift = \"report\" leaves it so; to be put right: {}",
+                    shown(&steps_of(steps))
+                );
+                let told = self.trouble(now, message);
+                told.into_iter()
+                    .map(|event| AgentEvent {
+                        kind: "drift".to_owned(),
+                        ..event
+                    })
+                    .collect()
+            }
+            Err(error) => self.trouble(now, format!("cannot compare the host with the intent: {error}")),
+        }
+    }
+
     fn repaired(&self, done: &[Step], reshared: bool) -> String {
         let what = if reshared {
             "the shared CPUs changed"
@@ -95,7 +127,7 @@ impl Keeper {
         format!("{what}; done: {}", shown(done))
     }
 
-    fn refusals(&self) -> Vec<(WorkloadId, String)> {
+    pub(super) fn refusals(&self) -> Vec<(WorkloadId, String)> {
         let refused = self
             .ledger
             .workloads
@@ -107,7 +139,7 @@ impl Keeper {
     }
 
     /// One event for one trouble, however many sweeps it lasts.
-    fn trouble(&mut self, now: Moment, message: String) -> Vec<AgentEvent> {
+    pub(super) fn trouble(&mut self, now: Moment, message: String) -> Vec<AgentEvent> {
         if self.last_trouble == message {
             return Vec::new();
         }
@@ -116,7 +148,15 @@ impl Keeper {
     }
 }
 
-fn event(at: Moment, kind: &str, message: String) -> AgentEvent {
+fn lost(id: &WorkloadId, orphan: Option<u32>) -> String {
+    let pid = orphan.unwrap_or_default();
+    format!(
+        "somebody removed the cgroups of workload {id}, or moved everything out of them: its process {pid} runs on, without CPUs \
+         of its own; they are lent again"
+    )
+}
+
+pub(super) fn event(at: Moment, kind: &str, message: String) -> AgentEvent {
     AgentEvent {
         at,
         kind: kind.to_owned(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use agent_api::AgentClient;
-use agent_api::v1::{RunRequest, Workload};
+use agent_api::v1::{ProofRequest, RunRequest, StopRequest, Workload};
 use nix::sys::signal::Signal;
 
 use crate::stand::{Agent, Home, PROGRAM, until, wait};
@@ -95,6 +95,76 @@ fn placed(home: &Home, words: &[&str]) -> Option<(Agent, Asker, Workload)> {
         }
         Err(why) => panic!("{why}\n{}", home.log()),
     }
+}
+
+#[test]
+fn a_workload_is_proven_and_stopped_through_the_api() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: cgroups are written by root alone");
+        return;
+    }
+    let home = Home::new();
+    let cgroup = format!("busbar-test-proof-{}", std::process::id());
+    let Some((agent, mut asker, workload)) = placed(&home, &["--cgroup", cgroup.as_str()]) else {
+        return;
+    };
+    let never = wait(home.client().proof(&workload.id)).unwrap_err();
+    assert_eq!(never.code(), Some("not_found"), "{never}");
+    assert!(
+        !agent
+            .get("/metrics")
+            .contains("busbar_workload_exclusive_proven{")
+    );
+    for bad in [0, 99, 60_001, u32::MAX] {
+        let request = ProofRequest {
+            for_milliseconds: bad,
+        };
+        let error = wait(home.client().prove(&workload.id, request)).unwrap_err();
+        assert_eq!(error.code(), Some("bad_request"), "{error}");
+    }
+    let request = ProofRequest {
+        for_milliseconds: 300,
+    };
+    let proof = wait(home.client().prove(&workload.id, request)).unwrap();
+    assert_eq!((&proof.id, &proof.cpus), (&workload.id, &workload.cpus));
+    assert!(
+        proof.outstanding.is_empty() && proof.watched_milliseconds >= 300,
+        "{proof:?}"
+    );
+    let allowed = proof
+        .controls
+        .iter()
+        .find(|control| control.file.ends_with("cpuset.cpus"));
+    assert_eq!(
+        allowed.map(|control| control.says.clone()),
+        Some(workload.cpus.to_string())
+    );
+    assert_eq!(wait(home.client().proof(&workload.id)).unwrap(), proof);
+    let page = agent.get("/metrics");
+    let holds = u8::from(proof.verdict.holds());
+    let series = format!(
+        "busbar_workload_exclusive_proven{{workload=\"{}\"}} {holds}\n",
+        workload.id
+    );
+    assert!(page.contains(&series), "{page}");
+    // Over TCP the last proof is told, and none is made.
+    let path = format!("/v1/workloads/{}/proof", workload.id);
+    assert_eq!(
+        agent.json(&path)["verdict"],
+        serde_json::to_value(proof.verdict).unwrap()
+    );
+    assert_eq!(agent.ask("POST", &path, "Content-Length: 0\r\n").0, 405);
+
+    let request = StopRequest {
+        grace_milliseconds: 60_000,
+    };
+    let stopped = wait(home.client().stop(&workload.id, request)).unwrap();
+    assert_eq!((stopped.asked, stopped.killed), (1, 0));
+    assert!(!asker.child.wait().unwrap().success());
+    let again = wait(home.client().stop(&workload.id, request)).unwrap_err();
+    assert_eq!(again.code(), Some("not_found"), "{again}");
+    assert!(wait(home.client().workloads()).unwrap().is_empty());
+    assert_eq!(agent.stop().code(), Some(0), "{}", home.log());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Whole lives of workloads, and what the machine and the kernel do to them meanwhile.
 
 use std::fs;
+use std::time::Duration;
 
 use agent::reconcile::{KeeperError, footprint};
 use agent_api::v1::Exclusivity;
@@ -63,6 +64,7 @@ fn a_whole_life_on_v1_leaves_everything_as_it_was() {
         "0-7"
     );
     // The other one ends by itself.
+    fs::remove_dir_all(fixture.path("proc/8")).unwrap();
     fixture.write("sys/fs/cgroup/cpuset/busbar/batch/cgroup.procs", "");
     fixture.write("sys/fs/cgroup/cpu/busbar/batch/cgroup.procs", "");
     fixture.write("sys/fs/cgroup/cpuset/user/cgroup.procs", "7\n8\n9\n");
@@ -114,6 +116,50 @@ fn v2_gives_partitions_and_says_why_where_the_kernel_refuses() {
         Exclusivity::AmongBusbar,
         "it is remembered"
     );
+}
+
+#[test]
+fn a_refused_partition_is_asked_for_again_and_comes_back_when_nobody_is_in_the_way() {
+    let fixture = Fixture::v2();
+    let mut keeper = fixture.open();
+    start(&mut keeper, "web", 2, true, 7);
+    let state = fixture.path("sys/fs/cgroup/busbar/web/cpuset.cpus.partition");
+    fs::remove_file(&state).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &state).unwrap();
+    let after = |seconds: u64| NOW.after(Duration::from_secs(seconds));
+    assert!(
+        keeper
+            .sweep(NOW)
+            .iter()
+            .any(|event| event.kind == "exclusivity_lost")
+    );
+    assert_eq!(keeper.sweep(after(3)), [], "asked in vain, and not told again");
+    assert_eq!(keeper.workloads()[0].exclusivity, Exclusivity::AmongBusbar);
+    fs::remove_file(&state).unwrap();
+    fs::write(&state, "member\n").unwrap();
+    assert_eq!(keeper.sweep(after(4)), [], "the pause is longer now");
+    let events = keeper.sweep(after(60));
+    assert_eq!(events[0].kind, "exclusivity_regained", "{events:?}");
+    assert_eq!(fs::read_to_string(&state).unwrap().trim(), "root");
+    assert_eq!(keeper.workloads()[0].exclusivity, Exclusivity::Partition);
+    assert_eq!(keeper.cgroup_status().why, "");
+    drop(keeper);
+    assert_eq!(fixture.open().workloads()[0].exclusivity, Exclusivity::Partition);
+}
+
+#[test]
+fn a_cgroup_removed_under_us_is_no_end_but_a_loss() {
+    let fixture = Fixture::v1();
+    let mut keeper = fixture.open();
+    start(&mut keeper, "web", 2, true, 7);
+    for hierarchy in ["cpuset", "memory"] {
+        fs::remove_dir_all(fixture.path(&format!("sys/fs/cgroup/{hierarchy}/busbar/web"))).unwrap();
+    }
+    let events = keeper.sweep(NOW);
+    assert_eq!(events[0].kind, "workload_lost", "{events:?}");
+    assert!(events[0].message.contains("its process 7 runs on"), "{events:?}");
+    assert_eq!(keeper.workloads(), []);
+    assert_eq!(keeper.plan().unwrap(), []);
 }
 
 #[test]

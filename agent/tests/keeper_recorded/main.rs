@@ -8,6 +8,7 @@
 )]
 
 mod crash;
+mod drift;
 mod fixture;
 mod grants;
 mod life;

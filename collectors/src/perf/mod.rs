@@ -14,6 +14,7 @@ pub mod pmu;
 mod probe;
 mod refusal;
 mod scale;
+pub mod switches;
 pub mod workloads;
 
 use std::time::Duration;

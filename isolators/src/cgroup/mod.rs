@@ -31,5 +31,5 @@ pub use memory::Memory;
 pub use mount::{CgroupMode, Cgroups, Controller, Place, Version};
 pub use owner::{conflicting_owner, host_cgroups_on, strangers};
 pub use pids::Pids;
-pub use process::{Origin, enter, members, nearest_living, origins, started};
+pub use process::{Origin, enter, is_alive, members, nearest_living, origins, started};
 pub use tree::Tree;

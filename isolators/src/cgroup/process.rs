@@ -41,6 +41,18 @@ pub fn started(host: &Host, pid: u32) -> Option<u64> {
     fields.split_whitespace().nth(START_TIME)?.parse().ok()
 }
 
+/// Whether a process that was started then still lives; one that has ended and waits to be asked for its status does not.
+pub fn is_alive(host: &Host, pid: u32, since: u64) -> bool {
+    const ENDED: [&str; 2] = ["Z", "X"];
+    if started(host, pid) != Some(since) {
+        return false;
+    }
+    let text = host.read(Path::new(&format!("/proc/{pid}/stat"))).ok().flatten();
+    let state = text.as_deref().and_then(|text| text.rsplit_once(')'));
+    let state = state.and_then(|(_, fields)| fields.split_whitespace().next());
+    state.is_some_and(|state| !ENDED.contains(&state))
+}
+
 /// The processes in a cgroup and in all cgroups below it; none where it does not exist.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! The one task that owns the keeper: orders come over a bounded queue, a sweep follows every second.
 
+mod acts;
+
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -7,6 +9,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use agent_api::v1::{Ask, Ended, Offer, RunRequest, Workload};
+use agent_api::v1::{Capped, Frozen};
+use facts::Power;
 use intent::WorkloadId;
 use tokio::sync::oneshot;
 
@@ -34,6 +38,9 @@ type Reply<T> = oneshot::Sender<Result<T, KeeperError>>;
 
 enum Order {
     Offer(Ask, Reply<Offer>),
+    Freeze(WorkloadId, bool, Reply<Frozen>),
+    /// A cap, or its end.
+    Cap(Option<Power>, Reply<Capped>),
     Start(RunRequest, Asker, Reply<Workload>),
     End(WorkloadId, Reply<Ended>),
     Stop(oneshot::Sender<()>),
@@ -191,6 +198,12 @@ impl Task {
         match order {
             Order::Offer(ask, reply) => {
                 let _ = reply.send(self.keeper.offer(&ask, inventory));
+            }
+            Order::Freeze(id, frozen, reply) => {
+                let _ = reply.send(self.freeze(&id, frozen));
+            }
+            Order::Cap(watts, reply) => {
+                let _ = reply.send(self.cap(watts, now));
             }
             Order::Start(request, asker, reply) => {
                 self.keeper.look(inventory);

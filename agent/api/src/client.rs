@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::credential::Token;
 use crate::v1::{Ask, Ended, ErrorBody, Offer, Plan, RunRequest, Status, Workload};
+use crate::v1::{CapRequest, Capped, Frozen};
 use connect::{Lane, Target};
 pub use error::ClientError;
 pub use events::EventStream;
@@ -143,6 +144,40 @@ impl AgentClient {
     pub async fn end(&self, workload: &WorkloadId) -> Result<Ended, ClientError> {
         self.send::<(), _>(Method::DELETE, &format!("/v1/workloads/{workload}"), None)
             .await
+    }
+
+    /// Stops all processes of a workload; what it holds it keeps. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn freeze(&self, workload: &WorkloadId) -> Result<Frozen, ClientError> {
+        let path = format!("/v1/workloads/{workload}/freeze");
+        self.send::<(), _>(Method::POST, &path, None).await
+    }
+
+    /// Lets the processes of a frozen workload go on. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn thaw(&self, workload: &WorkloadId) -> Result<Frozen, ClientError> {
+        let path = format!("/v1/workloads/{workload}/thaw");
+        self.send::<(), _>(Method::POST, &path, None).await
+    }
+
+    /// Caps the power of the node's CPU packages. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn cap(&self, request: CapRequest) -> Result<Capped, ClientError> {
+        self.send(Method::PUT, "/v1/cap", Some(&request)).await
+    }
+
+    /// Ends the cap: the limits that were found before the first one come back. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn uncap(&self) -> Result<Capped, ClientError> {
+        self.send::<(), _>(Method::DELETE, "/v1/cap", None).await
     }
 
     /// The stream of what happens on the node from now on. The deadline holds for its beginning, not for the stream.

@@ -1,5 +1,6 @@
 //! Version 1 of the agent's API: what goes over the wire.
 
+mod act;
 mod ask;
 mod near;
 mod offer;
@@ -9,6 +10,7 @@ use facts::{Bytes, CpuSet, Moment, NumaSet};
 use intent::{Actuators, Generation, WorkloadId};
 use serde::{Deserialize, Serialize};
 
+pub use act::{CapRequest, Capped, Frozen};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
 pub use near::{Near, NotNear};
 pub use offer::{Offer, OfferedGpu, TopologyHint};
@@ -52,6 +54,9 @@ pub struct Workload {
     pub exclusivity: Exclusivity,
     /// What the agent did to bring it about, a line a step.
     pub steps: Vec<String>,
+    /// Whether all of its processes stand still (`busbar freeze`). Agents before this field froze nothing.
+    #[serde(default)]
+    pub frozen: bool,
 }
 
 /// How exclusive an exclusive CPU is on this host.

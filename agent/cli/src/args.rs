@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use facts::Power;
+use intent::WorkloadId;
 
 use crate::ask::{AskArgs, RUN_HELP};
 use crate::top::TopArgs;
@@ -141,6 +142,18 @@ pub enum Verb {
         #[arg(long, default_value_t = 0, value_name = "N")]
         after: u64,
     },
+    /// Stop all processes of a workload on this machine where they are; what it holds it keeps.
+    Freeze {
+        /// Its name.
+        workload: WorkloadId,
+    },
+    /// Let the processes of a frozen workload go on.
+    Thaw {
+        /// Its name.
+        workload: WorkloadId,
+    },
+    /// Cap the power of this machine's CPU packages, or put back the limits that were found before the first cap.
+    Cap(CapArgs),
     /// Watch one node: NUMA nodes, CPUs, GPUs, power, drives, and whether its sources speak.
     #[command(after_help = TOP_HELP)]
     Top(TopArgs),
@@ -210,6 +223,18 @@ pub struct Change {
     pub reason: Option<String>,
 }
 
+/// `busbar cap`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct CapArgs {
+    /// The most that all packages together may draw, as in 300; it stands until another cap or its release.
+    #[arg(long, value_parser = parse_watts)]
+    pub watts: Option<Power>,
+    /// Put back what was found before the first cap.
+    #[arg(long)]
+    pub release: bool,
+}
+
 /// `busbar run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -267,6 +292,14 @@ mod tests {
     #[test]
     fn the_grammar_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cap_is_set_or_released_and_never_both_or_neither() {
+        let taken = |words: &str| Cli::try_parse_from(words.split_whitespace()).is_ok();
+        assert!(taken("busbar cap --watts 300") && taken("busbar cap --release"));
+        assert!(!taken("busbar cap") && !taken("busbar cap --watts 300 --release"));
+        assert!(taken("busbar freeze web") && !taken("busbar freeze ../web"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod args;
 mod ask;
 mod draw;
 mod failure;
+mod local;
 mod paint;
 mod power;
 mod run;
@@ -41,6 +42,9 @@ fn main() -> ExitCode {
 async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.verb {
         Verb::Run(args) => run::run(cli, args).await,
+        Verb::Freeze { workload } => local::freeze(cli, workload, true).await,
+        Verb::Thaw { workload } => local::freeze(cli, workload, false).await,
+        Verb::Cap(args) => local::cap(cli, args).await,
         Verb::Top(args) => top::top(cli, args).await,
         Verb::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "busbar", &mut std::io::stdout());

@@ -19,6 +19,7 @@ use intent::WorkloadId;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
+use super::acts;
 use super::answer::Failure;
 use super::connection::Peer;
 use super::{House, live, scrape};
@@ -40,10 +41,10 @@ pub(super) struct Shared {
     pub(super) listeners: Arc<Semaphore>,
 }
 
-type Answer<T> = Result<Json<T>, Failure>;
-type Place = State<Arc<Shared>>;
+pub(super) type Answer<T> = Result<Json<T>, Failure>;
+pub(super) type Place = State<Arc<Shared>>;
 /// A body as it came, or why it did not.
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// The routes of the TCP face: questions only, with the token where there is one.
 pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Router {
@@ -58,7 +59,7 @@ pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Router {
 
 /// The routes of the Unix socket: questions and orders, for root and our own user.
 pub(super) fn over_socket(house: House) -> Router {
-    let orders = Router::new()
+    let orders = acts::orders()
         .route("/v1/offers", post(offer))
         .route("/v1/workloads", post(start))
         .route("/v1/workloads/{id}", delete(end));
@@ -215,13 +216,16 @@ async fn start(
 }
 
 async fn end(State(shared): Place, Path(id): Path<String>) -> Answer<Ended> {
-    let id: WorkloadId = id
-        .parse()
-        .map_err(|error: intent::isolation::NotAWorkloadId| Failure::bad_request(error.to_string()))?;
+    let id = workload_id(&id)?;
     Ok(Json(shared.house.desk.end(id).await?))
 }
 
-fn read<T: DeserializeOwned>(body: &Body, expected: &str) -> Result<T, Failure> {
+pub(super) fn workload_id(id: &str) -> Result<WorkloadId, Failure> {
+    id.parse()
+        .map_err(|error: intent::isolation::NotAWorkloadId| Failure::bad_request(error.to_string()))
+}
+
+pub(super) fn read<T: DeserializeOwned>(body: &Body, expected: &str) -> Result<T, Failure> {
     let body = body.as_ref().map_err(|error| {
         let message =
             format!("the body cannot be taken: {error}; expected {expected} in at most {LARGEST_BODY} bytes");

@@ -26,7 +26,8 @@ impl Keeper {
     /// # Errors
     /// As [`Keeper::open`].
     pub fn open_watched(config: KeeperConfig, watch: StepWatch) -> Result<Keeper, KeeperError> {
-        let acts = held(&config.actuators, Actuator::Cpu, &[]).is_none();
+        let may = |actuator| held(&config.actuators, actuator, &[]).is_none();
+        let acts = may(Actuator::Cpu) || may(Actuator::PowerCap);
         let lock = if acts {
             Some(Lock::take(&config.state_dir).map_err(unopened)?)
         } else {

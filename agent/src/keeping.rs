@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use agent_api::v1::{Ask, Ended, Offer, RunRequest, Workload};
-use agent_api::v1::{Capped, Frozen};
+use agent_api::v1::{Capped, Frozen, NodeDrain};
 use facts::Power;
 use intent::WorkloadId;
 use tokio::sync::oneshot;
@@ -39,6 +39,8 @@ type Reply<T> = oneshot::Sender<Result<T, KeeperError>>;
 enum Order {
     Offer(Ask, Reply<Offer>),
     Freeze(WorkloadId, bool, Reply<Frozen>),
+    /// A drain of the node with its reason, or its end.
+    Drain(Option<String>, Reply<NodeDrain>),
     /// A cap, or its end.
     Cap(Option<Power>, Reply<Capped>),
     Start(RunRequest, Asker, Reply<Workload>),
@@ -202,6 +204,9 @@ impl Task {
             Order::Freeze(id, frozen, reply) => {
                 let _ = reply.send(self.freeze(&id, frozen));
             }
+            Order::Drain(reason, reply) => {
+                let _ = reply.send(self.drain(reason.as_deref(), now));
+            }
             Order::Cap(watts, reply) => {
                 let _ = reply.send(self.cap(watts, now));
             }
@@ -241,6 +246,7 @@ impl Task {
             cgroup: keeper.cgroup_status(),
             reserved: keeper.reserved(),
             shared: keeper.shared(),
+            drained: keeper.drained().cloned(),
             plan: keeper.plan().map_err(|error| error.to_string()),
         });
     }

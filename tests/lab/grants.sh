@@ -65,6 +65,15 @@ moves() { [ "$(cat /tmp/count)" != "$before" ]; }
 wait_for moves && echo "CHECK ok it goes on" || echo "CHECK FAIL it stands still"
 busbar freeze nobody >/tmp/out 2>&1; check "nobody cannot be frozen" 2 $?
 
+# --- a drained node takes nothing new, ends nothing, and forgets it neither
+holds "busbar drain" busbar drain --reason "new memory"
+kill -9 $agent; wait $agent 2>/dev/null; start_agent
+busbar run --cpus 1 -- true >/tmp/out 2>&1; check "a drained node refuses what is new" 3 $?
+says "the refusal says why, and what takes it back" "(new memory); busbar undrain"
+wait_for moves && echo "CHECK ok what runs goes on" || echo "CHECK FAIL what ran was ended"
+holds "busbar undrain" busbar undrain
+holds "it takes workloads again" busbar run --cpus 1 -- true
+
 # --- a cap of power
 if ls -d /sys/class/powercap/intel-rapl:0 >/dev/null 2>&1; then
     holds "busbar cap" busbar cap --watts 10

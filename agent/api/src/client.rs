@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::credential::Token;
 use crate::v1::{Ask, Ended, ErrorBody, Offer, Plan, RunRequest, Status, Workload};
-use crate::v1::{CapRequest, Capped, Frozen};
+use crate::v1::{CapRequest, Capped, Frozen, NodeDrain, NodeDrainRequest};
 use connect::{Lane, Target};
 pub use error::ClientError;
 pub use events::EventStream;
@@ -178,6 +178,22 @@ impl AgentClient {
     /// See [`ClientError`].
     pub async fn uncap(&self) -> Result<Capped, ClientError> {
         self.send::<(), _>(Method::DELETE, "/v1/cap", None).await
+    }
+
+    /// The node takes no new workloads from now on; those that run go on. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn drain(&self, request: &NodeDrainRequest) -> Result<NodeDrain, ClientError> {
+        self.send(Method::PUT, "/v1/drain", Some(request)).await
+    }
+
+    /// The node takes workloads again. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn undrain(&self) -> Result<NodeDrain, ClientError> {
+        self.send::<(), _>(Method::DELETE, "/v1/drain", None).await
     }
 
     /// The stream of what happens on the node from now on. The deadline holds for its beginning, not for the stream.

@@ -10,7 +10,7 @@ use facts::{Bytes, CpuSet, Moment, NumaSet};
 use intent::{Actuators, Generation, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-pub use act::{CapRequest, Capped, Frozen};
+pub use act::{CapRequest, Capped, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
 pub use near::{Near, NotNear};
 pub use offer::{Offer, OfferedGpu, TopologyHint};
@@ -109,6 +109,9 @@ pub struct Status {
     pub shared_cpus: CpuSet,
     /// When this run began.
     pub started_at: Moment,
+    /// Since when and why it takes no new workloads; `None` where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained: Option<Drained>,
 }
 
 /// What would change on the host now.

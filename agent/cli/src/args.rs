@@ -97,23 +97,24 @@ pub enum Verb {
         /// A claim's name or id, or a node's name.
         what: String,
     },
-    /// Empty a bay so that its part can be pulled: answers yes, `yes, exposed`, or no, with the numbers.
+    /// Empty a bay so that its part can be pulled: answers yes, `yes, exposed`, or no, with the numbers. Without a bay: this
+    /// machine takes no new workloads, and those that run go on.
     Drain {
         /// The bay, as in shelf/psu-3 (its printed label does too, as in "PSU 4").
-        place: String,
+        place: Option<String>,
         /// Go on although no further loss is covered meanwhile.
-        #[arg(long)]
+        #[arg(long, requires = "place")]
         exposed: bool,
         /// Go on although promises are broken (smoke does not wait); needs --reason.
-        #[arg(long, requires = "reason")]
+        #[arg(long, requires_all = ["reason", "place"])]
         force: bool,
         #[command(flatten)]
         change: Change,
     },
-    /// Take a drain back: the bay returns to service.
+    /// Take a drain back: the bay returns to service, or without a bay this machine takes workloads again.
     Undrain {
         /// The bay.
-        place: String,
+        place: Option<String>,
         #[command(flatten)]
         change: Change,
     },
@@ -299,6 +300,10 @@ mod tests {
         let taken = |words: &str| Cli::try_parse_from(words.split_whitespace()).is_ok();
         assert!(taken("busbar cap --watts 300") && taken("busbar cap --release"));
         assert!(!taken("busbar cap") && !taken("busbar cap --watts 300 --release"));
+        assert!(
+            taken("busbar drain") && taken("busbar undrain") && taken("busbar drain shelf/psu-3 --exposed")
+        );
+        assert!(!taken("busbar drain --exposed") && !taken("busbar drain --force --reason smoke"));
         assert!(taken("busbar freeze web") && !taken("busbar freeze ../web"));
     }
 

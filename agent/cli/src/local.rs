@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use agent_api::AgentClient;
-use agent_api::v1::CapRequest;
+use agent_api::v1::{CapRequest, Drained, NodeDrain, NodeDrainRequest};
 use intent::WorkloadId;
 use serde::Serialize;
 
-use crate::args::{CapArgs, Cli, Output};
+use crate::args::{CapArgs, Change, Cli, Output};
 
 /// Stops all processes of a workload, or lets them go on.
 pub async fn freeze(cli: &Cli, workload: &WorkloadId, frozen: bool) -> anyhow::Result<ExitCode> {
@@ -23,6 +23,43 @@ pub async fn freeze(cli: &Cli, workload: &WorkloadId, frozen: bool) -> anyhow::R
         "runs"
     };
     print(cli, &came, &came.done, &format!("{workload} {state}"))
+}
+
+/// This machine takes no new workloads, or takes them again. A dry run says what runs and what is in force.
+pub async fn drain(cli: &Cli, change: &Change, drained: bool) -> anyhow::Result<ExitCode> {
+    let agent = AgentClient::unix(&cli.agent);
+    let came = if change.dry_run {
+        let running = agent.workloads().await?;
+        NodeDrain {
+            drained: agent.status().await?.drained,
+            running: running.into_iter().map(|workload| workload.id).collect(),
+        }
+    } else if drained {
+        let reason = change.reason.clone().unwrap_or_default();
+        agent.drain(&NodeDrainRequest { reason }).await?
+    } else {
+        agent.undrain().await?
+    };
+    if cli.output == Output::Json {
+        println!("{}", serde_json::to_string_pretty(&came)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    match &came.drained {
+        None => println!("this machine takes workloads"),
+        Some(Drained { since, reason }) if reason.is_empty() => {
+            println!("this machine takes no new workloads since {since}");
+        }
+        Some(Drained { since, reason }) => {
+            println!("this machine takes no new workloads since {since}: {reason}");
+        }
+    }
+    let names: Vec<&str> = came.running.iter().map(WorkloadId::as_str).collect();
+    if names.is_empty() {
+        println!("nothing runs here");
+    } else {
+        println!("still running: {}", names.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Caps the power of this machine's CPU packages, or puts back what was found before.

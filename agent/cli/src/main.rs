@@ -59,7 +59,11 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Release { claim, dry_run } => power::release(cli, &rack(cli)?, claim, *dry_run).await,
         Verb::Why { what } => show::why(cli, &rack(cli)?, what).await,
         Verb::Drain {
-            place,
+            place: None, change, ..
+        } => local::drain(cli, change, true).await,
+        Verb::Undrain { place: None, change } => local::drain(cli, change, false).await,
+        Verb::Drain {
+            place: Some(place),
             exposed,
             force,
             change,
@@ -71,7 +75,10 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
             };
             power::drain(cli, &rack(cli)?, request).await
         }
-        Verb::Undrain { place, change } => {
+        Verb::Undrain {
+            place: Some(place),
+            change,
+        } => {
             let request = DrainRequest {
                 cancel: true,
                 ..drain(place, change)

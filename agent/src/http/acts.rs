@@ -1,8 +1,8 @@
-//! Acts on what runs here: `/v1/workloads/NAME/freeze` and `…/thaw`, and `/v1/cap`.
+//! Acts on what runs here: `/v1/workloads/NAME/freeze` and `…/thaw`, `/v1/drain` and `/v1/cap`.
 
 use std::sync::Arc;
 
-use agent_api::v1::{CapRequest, Capped, Frozen};
+use agent_api::v1::{CapRequest, Capped, Frozen, NodeDrain, NodeDrainRequest};
 use axum::extract::{Path, State};
 use axum::routing::{post, put};
 use axum::{Json, Router};
@@ -14,6 +14,7 @@ pub(super) fn orders() -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/workloads/{id}/freeze", post(freeze))
         .route("/v1/workloads/{id}/thaw", post(thaw))
+        .route("/v1/drain", put(drain).delete(undrain))
         .route("/v1/cap", put(cap).delete(uncap))
 }
 
@@ -28,6 +29,15 @@ async fn thaw(shared: Place, Path(id): Path<String>) -> Answer<Frozen> {
 async fn set(State(shared): Place, id: &str, frozen: bool) -> Answer<Frozen> {
     let id = workload_id(id)?;
     Ok(Json(shared.house.desk.freeze(id, frozen).await?))
+}
+
+async fn drain(State(shared): Place, body: Body) -> Answer<NodeDrain> {
+    let request: NodeDrainRequest = read(&body, "a drain, as in {\"reason\":\"new memory\"}")?;
+    Ok(Json(shared.house.desk.drain(Some(request.reason)).await?))
+}
+
+async fn undrain(State(shared): Place) -> Answer<NodeDrain> {
+    Ok(Json(shared.house.desk.drain(None).await?))
 }
 
 async fn cap(State(shared): Place, body: Body) -> Answer<Capped> {

@@ -1,6 +1,6 @@
 //! Acts that are no part of the intent: a workload stands still and goes on, the packages' power is capped.
 
-use agent_api::v1::{Capped, Frozen};
+use agent_api::v1::{Capped, Frozen, NodeDrain};
 use facts::{Moment, Power};
 use intent::WorkloadId;
 
@@ -14,6 +14,14 @@ impl Desk {
     /// See [`OrderError`].
     pub async fn freeze(&self, workload: WorkloadId, frozen: bool) -> Result<Frozen, OrderError> {
         self.order(|reply| Order::Freeze(workload, frozen, reply)).await
+    }
+
+    /// Takes no new workloads, for this reason; `None` takes them again.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn drain(&self, reason: Option<String>) -> Result<NodeDrain, OrderError> {
+        self.order(|reply| Order::Drain(reason, reply)).await
     }
 
     /// Caps the packages' power; `None` puts back what was found before the first cap.
@@ -35,6 +43,23 @@ impl Task {
                 ("workload_thawed", "goes on")
             };
             self.events.tell(kind, format!("workload {id} {word} on request"));
+        }
+        self.show();
+        Ok(came)
+    }
+
+    pub(super) fn drain(&mut self, reason: Option<&str>, now: Moment) -> Result<NodeDrain, KeeperError> {
+        let before = self.keeper.drained().cloned();
+        let came = match reason {
+            Some(reason) => self.keeper.drain(reason, now)?,
+            None => self.keeper.undrain()?,
+        };
+        if came.drained != before {
+            let message = match &came.drained {
+                Some(drained) => format!("this node takes no new workloads: {:?}", drained.reason),
+                None => "this node takes workloads again".to_owned(),
+            };
+            self.events.tell("node_drain_changed", message);
         }
         self.show();
         Ok(came)

@@ -9,10 +9,12 @@ use facts::Moment;
 use intent::{Actuators, Mode, WorkloadId};
 use isolators::cgroup::Layout;
 use isolators::powercap::Cap;
+use isolators::record::Record;
 use isolators::{Host, Step};
 use serde::Serialize;
 
 use super::config::OWN_CGROUP;
+use super::hand::unplanned;
 use super::recover::unopened;
 use super::{Keeper, KeeperConfig, KeeperError};
 use crate::ledger::{Ledger, ORIGINALS_FILE, files};
@@ -27,6 +29,9 @@ pub struct Footprint {
     pub workloads: Vec<WorkloadId>,
     /// Cgroup directories: our own, and the workloads' in them.
     pub cgroups: Vec<PathBuf>,
+    /// Files of the host that are not ours and that were changed (interrupts, work queues, cache classes, power limits), with
+    /// what they said before.
+    pub changed: BTreeMap<PathBuf, String>,
     /// Files of the state directory.
     pub files: Vec<PathBuf>,
 }
@@ -68,7 +73,7 @@ impl fmt::Display for Left {
 /// Lists everything that Busbar placed on this host. Writes nothing.
 ///
 /// # Errors
-/// When the ledger cannot be read.
+/// When the ledger, or the record of what was changed, cannot be read.
 pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError> {
     let ledger = Ledger::read(state_dir).map_err(unopened)?;
     let name = ledger
@@ -78,9 +83,13 @@ pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError
         .iter()
         .flat_map(|ledger| &ledger.workloads)
         .map(|entry| entry.id.clone());
+    let host = Host::at(root.directory());
     Ok(Footprint {
         workloads: workloads.collect(),
-        cgroups: cgroups(&Host::at(root.directory()), name),
+        cgroups: cgroups(&host, name),
+        changed: Record::read(&host, &state_dir.join(ORIGINALS_FILE))
+            .map_err(unplanned)?
+            .originals,
         files: files(state_dir),
     })
 }

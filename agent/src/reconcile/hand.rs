@@ -209,7 +209,11 @@ fn done(actuator: Actuator, outcome: Outcome) -> Result<Applied, KeeperError> {
         Outcome::Done(applied) => Ok(applied),
         Outcome::Would { mode, steps } => Err(KeeperError::Refused(format!(
             "actuator {actuator} is in {mode}: would {}",
-            shown(&steps)
+            if steps.is_empty() {
+                "write its ledger".to_owned()
+            } else {
+                shown(&steps)
+            }
         ))),
     }
 }

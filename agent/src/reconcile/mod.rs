@@ -5,6 +5,7 @@
 
 mod cap;
 mod config;
+mod drain;
 mod end;
 mod error;
 mod footprint;

@@ -148,7 +148,9 @@ impl Keeper {
             ));
         }
         let intent = after(self.ledger.intent.generation);
+        let drained = self.ledger.drained.take();
         self.ledger = Ledger::new(&self.config.boot_id, &self.config.cgroup_name);
+        self.ledger.drained = drained;
         self.ledger.intent = intent;
         self.layout.refused.clear();
         if self.gate_is_open()

@@ -37,6 +37,7 @@ impl Keeper {
     /// With what is missing, and who has it.
     pub fn offer(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
         let mut offer = self.placed(ask, inventory)?;
+        offer.because.extend(self.why_drained());
         offer.because.extend(place::unenforced(ask));
         offer.because.extend(self.no_gpus_alone(ask));
         if !offer.hugepages.is_empty() || !offer.cache.is_empty() {
@@ -79,6 +80,9 @@ impl Keeper {
         inventory: &Inventory,
         now: Moment,
     ) -> Result<Workload, KeeperError> {
+        if let Some(why) = self.why_drained() {
+            return Err(KeeperError::Refused(why));
+        }
         self.refresh();
         self.look(inventory);
         let offer = self.placed(&request.ask, inventory)?;

@@ -82,6 +82,7 @@ fn over_tcp_nothing_is_ordered() {
         ("DELETE", "/v1/workloads/web"),
         ("POST", "/v1/workloads/web/freeze"),
         ("POST", "/v1/workloads/web/thaw"),
+        ("PUT", "/v1/drain"),
         ("PUT", "/v1/cap"),
         ("DELETE", "/v1/cap"),
         ("PUT", "/x"),

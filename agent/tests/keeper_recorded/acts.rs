@@ -1,14 +1,17 @@
 //! A workload stands still and goes on; the packages' power is capped, and comes back on an orderly end only.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
-use agent::reconcile::{Keeper, KeeperError, leave};
+use agent::reconcile::{Keeper, KeeperError, footprint, leave};
 use agent_api::v1::Capped;
-use facts::Power;
+use facts::{Moment, Power};
 use intent::{Actuator, Actuators, Mode};
 
-use crate::fixture::{Fixture, NOW, start};
+use crate::fixture::{Fixture, NOW, machine, request, start};
 
+const LATER: Moment = Moment::from_millis(1_795_311_999_000);
 const FREEZE: &str = "sys/fs/cgroup/busbar/web/cgroup.freeze";
 const LIMITS: [&str; 2] = [
     "sys/class/powercap/intel-rapl:0/constraint_0_power_limit_uw",
@@ -71,6 +74,43 @@ fn who_cannot_be_frozen_and_a_mode_that_forbids_it_are_refusals() {
         "{said}"
     );
     assert_eq!(fixture.all(""), before);
+}
+
+#[test]
+fn a_drained_node_takes_nothing_new_and_ends_nothing_through_a_crash_and_a_reboot() {
+    let fixture = Fixture::v2();
+    let mut keeper = fixture.open();
+    let web = start(&mut keeper, "web", 2, true, 7);
+    let came = keeper.drain("new memory", NOW).unwrap();
+    assert_eq!(came.running, [web.id]);
+    let again = keeper.drain("new memory modules", LATER).unwrap();
+    assert_eq!(again.drained.unwrap().since, NOW, "drained since the first time");
+    drop(keeper);
+    let mut keeper = fixture.open();
+    let refusal = |keeper: &mut Keeper| {
+        let asked = keeper.start(request("db", 1, true), 8, 0, &machine(8), NOW);
+        asked.unwrap_err().to_string()
+    };
+    let said = refusal(&mut keeper);
+    assert!(said.contains("(new memory modules); busbar undrain"), "{said}");
+    let offer = keeper.offer(&request("db", 1, true).ask, &machine(8)).unwrap();
+    assert!(offer.because.contains(&said), "{offer:?}");
+    assert_eq!(keeper.workloads().len(), 1);
+    drop(keeper);
+    // No cgroup outlives its kernel.
+    fs::remove_dir_all(fixture.path("sys/fs/cgroup/busbar")).unwrap();
+    let mut config = fixture.config(Mode::Enforce);
+    config.boot_id = "boot-2".to_owned();
+    let mut keeper = Keeper::open(config).unwrap();
+    assert_eq!(refusal(&mut keeper), said);
+    assert_eq!(keeper.undrain().unwrap().drained, None);
+    start(&mut keeper, "db", 1, true, 8);
+    let long = keeper.drain(&"x".repeat(201), NOW).unwrap_err();
+    assert!(matches!(long, KeeperError::BadAsk(_)), "{long}");
+    drop(keeper);
+    let observing = Keeper::open(fixture.config(Mode::Observe));
+    let said = observing.unwrap().drain("", NOW).unwrap_err().to_string();
+    assert!(said.contains("would write its ledger"), "{said}");
 }
 
 /// Two packages that draw 205 W each at most.
@@ -136,6 +176,9 @@ fn leave_puts_the_limits_back_also_where_nothing_ever_ran() {
     let mut keeper = fixture.open();
     keeper.cap(watts(300), NOW).unwrap();
     drop(keeper);
+    let placed = footprint(&fixture.root(), &fixture.path("state")).unwrap();
+    let originals = LIMITS.map(|file| (PathBuf::from(format!("/{file}")), "205000000".to_owned()));
+    assert_eq!(placed.changed, BTreeMap::from(originals));
     let left = leave(&fixture.root(), &fixture.path("state")).unwrap();
     assert_eq!(
         left.to_string(),

@@ -106,23 +106,24 @@ pub enum Verb {
         /// A claim's name or id, or a node's name.
         what: String,
     },
-    /// Empty a bay so that its part can be pulled: answers yes, `yes, exposed`, or no, with the numbers.
+    /// Empty a bay so that its part can be pulled: answers yes, `yes, exposed`, or no, with the numbers. Without a bay: this
+    /// machine takes no new workloads, and those that run go on.
     Drain {
         /// The bay, as in shelf/psu-3 (its printed label does too, as in "PSU 4").
-        place: String,
+        place: Option<String>,
         /// Go on although no further loss is covered meanwhile.
-        #[arg(long)]
+        #[arg(long, requires = "place")]
         exposed: bool,
         /// Go on although promises are broken (smoke does not wait); needs --reason.
-        #[arg(long, requires = "reason")]
+        #[arg(long, requires_all = ["reason", "place"])]
         force: bool,
         #[command(flatten)]
         change: Change,
     },
-    /// Take a drain back: the bay returns to service.
+    /// Take a drain back: the bay returns to service, or without a bay this machine takes workloads again.
     Undrain {
         /// The bay.
-        place: String,
+        place: Option<String>,
         #[command(flatten)]
         change: Change,
     },
@@ -151,6 +152,18 @@ pub enum Verb {
         #[arg(long, default_value_t = 0, value_name = "N")]
         after: u64,
     },
+    /// Stop all processes of a workload on this machine where they are; what it holds it keeps.
+    Freeze {
+        /// Its name.
+        workload: WorkloadId,
+    },
+    /// Let the processes of a frozen workload go on.
+    Thaw {
+        /// Its name.
+        workload: WorkloadId,
+    },
+    /// Cap the power of this machine's CPU packages, or put back the limits that were found before the first cap.
+    Cap(CapArgs),
     /// Watch one node: NUMA nodes, CPUs, GPUs, power, drives, and whether its sources speak.
     #[command(after_help = TOP_HELP)]
     Top(TopArgs),
@@ -229,6 +242,18 @@ pub struct Change {
     /// Why; goes into the journal.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// `busbar cap`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct CapArgs {
+    /// The most that all packages together may draw, as in 300; it stands until another cap or its release.
+    #[arg(long, value_parser = parse_watts)]
+    pub watts: Option<Power>,
+    /// Put back what was found before the first cap.
+    #[arg(long)]
+    pub release: bool,
 }
 
 /// `busbar run`.
@@ -325,6 +350,18 @@ mod tests {
     #[test]
     fn the_grammar_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cap_is_set_or_released_and_never_both_or_neither() {
+        let taken = |words: &str| Cli::try_parse_from(words.split_whitespace()).is_ok();
+        assert!(taken("busbar cap --watts 300") && taken("busbar cap --release"));
+        assert!(!taken("busbar cap") && !taken("busbar cap --watts 300 --release"));
+        assert!(
+            taken("busbar drain") && taken("busbar undrain") && taken("busbar drain shelf/psu-3 --exposed")
+        );
+        assert!(!taken("busbar drain --exposed") && !taken("busbar drain --force --reason smoke"));
+        assert!(taken("busbar freeze web") && !taken("busbar freeze ../web"));
     }
 
     #[test]

@@ -19,8 +19,8 @@ Examples:
   busbar run --cpus 4 --exclusive --hugepages 2MiB=2GiB --l3 25% -- CMD
   busbar run --cpus 4 --exclusive --watts 600 --dry-run -- CMD
 
-What can be placed and not yet enforced (GPUs, watts; huge pages and shares of caches where this host lacks hugetlb or
-resctrl) is offered with --dry-run and refused without; both say what would give it.";
+What can be placed and not yet enforced (watts; GPUs on cgroup v1; huge pages and shares of caches where this host lacks
+hugetlb or resctrl) is offered with --dry-run and refused without; both say what would give it.";
 
 /// What is asked for.
 #[derive(Debug, Args)]

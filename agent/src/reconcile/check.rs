@@ -58,7 +58,18 @@ fn is_of(step: &Step, dirs: &[PathBuf]) -> bool {
     let path = step.path();
     let is_file_above = |dir: &Path| match step {
         Step::WriteFile { .. } | Step::EnableControllers { .. } => path.parent() == dir.parent(),
-        Step::MakeCgroup { .. } | Step::RemoveCgroup { .. } | Step::MoveProcess { .. } => false,
+        Step::MakeCgroup { .. }
+        | Step::RemoveCgroup { .. }
+        | Step::MoveProcess { .. }
+        | Step::Remember { .. }
+        | Step::Forget { .. }
+        | Step::AllowDevices { .. }
+        | Step::ListDevice { .. }
+        | Step::MakeClass { .. }
+        | Step::RemoveClass { .. }
+        | Step::AssignTasks { .. }
+        | Step::Freeze { .. }
+        | Step::End { .. } => false,
     };
     dirs.iter().any(|dir| path.starts_with(dir) || is_file_above(dir))
 }

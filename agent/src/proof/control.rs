@@ -29,7 +29,7 @@ pub(super) const FILES: [&str; 20] = [
 /// The CPUs that the kernel really gives, in v2 and in v1.
 const EFFECTIVE: [&str; 2] = ["cpuset.cpus.effective", "cpuset.effective_cpus"];
 /// The state of a partition.
-const PARTITION: &str = "cpuset.cpus.partition";
+pub(super) const PARTITION: &str = "cpuset.cpus.partition";
 
 /// The kernel's reasons (`perr_strings` of `kernel/cgroup/cpuset.c`, Linux 6.12), and what helps.
 const REASONS: [(&str, &str); 8] = [
@@ -151,12 +151,31 @@ pub(super) fn read_back(
     }
 }
 
-/// Whether these files show a partition that the kernel keeps.
+/// Judges the state of a cgroup that the workload's stands in. One that is broken breaks all below, and Linux 6.1 goes on
+/// saying `root` there; that it is no partition at all is no trouble, because a remote one needs none above.
+pub(super) fn read_above(dir: &str, says: String) -> Control {
+    let state = partition_state(&says);
+    let is_broken = matches!(state, PartitionState::Invalid { .. });
+    Control {
+        file: format!("{dir}/{PARTITION}"),
+        says,
+        trouble: if is_broken { state.trouble() } else { String::new() },
+    }
+}
+
+/// Whether these files show a partition that the kernel keeps: the workload's own, and none above that is broken.
 pub(super) fn is_enforced(controls: &[Control]) -> bool {
-    let mut states = controls
+    let states = controls
         .iter()
         .filter(|control| control.file.ends_with(PARTITION));
-    states.any(|control| partition_state(&control.says).is_valid())
+    let mut is_valid = false;
+    for state in states.map(|control| partition_state(&control.says)) {
+        is_valid |= state.is_valid();
+        if matches!(state, PartitionState::Invalid { .. }) {
+            return false;
+        }
+    }
+    is_valid
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Reads what a proof needs of a host: its tasks, its interrupts, the files of a cgroup. Bounded, and changes nothing.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use agent_api::v1::{Control, MemoryPlaces, NumaBytes};
@@ -9,7 +10,7 @@ use facts::{Bytes, CpuId, CpuSet};
 use intent::WorkloadId;
 
 use super::cast::Polled;
-use super::control::{FILES, read_back};
+use super::control::{FILES, PARTITION, read_above, read_back};
 use super::interrupts::{Counts, between, table};
 use super::places::{Places, add_maps, legacy, unified};
 use super::task::{allowed, cpuset_cgroup, is_in, schedstat, stat};
@@ -168,8 +169,24 @@ pub(super) fn controls(root: &Root, subject: &Subject) -> Vec<Control> {
                 controls.push(read_back(dir, file, says, &subject.cpus, subject.wants_partition));
             }
         }
+        if subject.wants_partition {
+            controls.extend(above(root, dir));
+        }
     }
     controls
+}
+
+/// The state of partitions that this cgroup stands in, up to the root cgroup, which has no such file.
+fn above(root: &Root, dir: &str) -> Vec<Control> {
+    let above = Path::new(dir).ancestors().skip(1);
+    let states = above.map_while(|dir| {
+        let dir = dir.to_str()?;
+        let says = root
+            .read(&format!("{}/{PARTITION}", dir.trim_start_matches('/')))
+            .ok()?;
+        Some(read_above(dir, says.chars().take(LONGEST_SHOWN).collect()))
+    });
+    states.collect()
 }
 
 /// The processes in the workload's own cgroups, not in those below.

@@ -28,6 +28,7 @@ fn workload() -> Workload {
         since: Moment::from_millis(1),
         cgroups: vec!["/sys/fs/cgroup/busbar/web-1".to_owned()],
         exclusivity: Exclusivity::Partition,
+        frozen: false,
         steps: Vec::new(),
     }
 }
@@ -252,6 +253,26 @@ fn a_partition_that_a_sibling_broke_is_told_with_the_kernels_reason() {
     let all = proof.because.join("\n");
     assert!(
         all.contains("take them out there") && all.contains("gives CPUs 3; expected 2-3"),
+        "{all}"
+    );
+}
+
+#[test]
+fn a_partition_in_a_broken_one_is_none_although_it_says_root() {
+    let recorded = Recorded::new();
+    let above = "sys/fs/cgroup/busbar/cpuset.cpus.partition";
+    recorded.write(above, "root\n");
+    let whole = proof(seen(&recorded, &[70]));
+    assert_eq!((whole.verdict, whole.is_enforced), (Verdict::Proven, true));
+    recorded.write(above, "member\n");
+    assert!(proof(seen(&recorded, &[70])).is_enforced, "a remote one");
+    recorded.write(above, "root invalid (Cpu list in cpuset.cpus not exclusive)\n");
+    let broken = proof(seen(&recorded, &[70]));
+    assert_eq!((broken.verdict, broken.is_enforced), (Verdict::NotProven, false));
+    let all = broken.because.join("\n");
+    assert!(
+        all.contains("/sys/fs/cgroup/busbar/cpuset.cpus.partition says")
+            && all.contains("take them out there"),
         "{all}"
     );
 }

@@ -5,9 +5,11 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use agent::metrics::{Format, Gzip, Layout, Order, Selection};
+use agent::metrics::{Format, Layout, Order, Selection};
 use criterion::{Criterion, criterion_group, criterion_main};
 use facts::sheet::{Pad, Sheet};
+use flate2::{Compress, Compression, FlushCompress};
+use page_gzip::Template;
 
 const SERIES: usize = 5_000;
 
@@ -48,11 +50,22 @@ fn encode(criterion: &mut Criterion) {
             });
         });
     }
-    let (mut gzip, mut packed) = (Gzip::default(), Vec::new());
+    let (words, pieces) = layout.pieces(Format::OpenMetrics);
+    let (mut template, mut packed) = (Template::of(words, pieces), Vec::new());
     group.bench_function("gzip of it", |bench| {
         bench.iter(|| {
             packed.clear();
-            gzip.pack(black_box(&page), &mut packed).unwrap();
+            template.pack(words, black_box(&page), &mut packed);
+        });
+    });
+    // The peer: the fastest level of a compressor that sees the page for the first time.
+    let mut peer = Compress::new_gzip(Compression::fast(), 15);
+    group.bench_function("gzip of it by zlib-rs", |bench| {
+        bench.iter(|| {
+            peer.reset();
+            packed.clear();
+            packed.reserve(page.len());
+            peer.compress_vec(black_box(&page), &mut packed, FlushCompress::Finish)
         });
     });
     group.bench_function("lay out", |bench| {

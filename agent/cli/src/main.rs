@@ -12,6 +12,7 @@ mod args;
 mod ask;
 mod draw;
 mod failure;
+mod help;
 mod local;
 mod paint;
 mod power;

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use super::House;
 use super::answer::Failure;
 use super::routes::Shared;
-use crate::metrics::{Counts, Format, Gzip, GzipError, Own, Press, Selection, takes_gzip};
+use crate::metrics::{Counts, Format, Own, Press, Selection, takes_gzip};
 
 /// How long one page serves all who ask: a scraper every few seconds never sees an old one, and sixteen at once cost what one does.
 const SHARED_FOR: Duration = Duration::from_millis(100);
@@ -48,7 +48,6 @@ pub struct Pages {
 #[derive(Debug)]
 struct Kept {
     press: Press,
-    gzip: Gzip,
     text: Printed,
     open: Printed,
 }
@@ -58,7 +57,6 @@ impl Pages {
     pub fn new(selection: Selection, counts: Counts) -> Pages {
         let kept = Kept {
             press: Press::new(selection.clone(), counts.clone()),
-            gzip: Gzip::default(),
             text: Printed::default(),
             open: Printed::default(),
         };
@@ -139,7 +137,7 @@ impl Kept {
     }
 
     fn answer(&mut self, format: Format, wants_gzip: bool) -> Result<Bytes, Failure> {
-        let Kept { gzip, text, open, .. } = self;
+        let Kept { press, text, open } = self;
         let printed = match format {
             Format::Text => text,
             Format::OpenMetrics => open,
@@ -152,20 +150,20 @@ impl Kept {
         if !wants_gzip {
             return Ok(printed.plain.clone());
         }
-        printed.packed(gzip).map_err(|error| broken(&error.to_string()))
+        Ok(printed.packed(press, format))
     }
 }
 
 impl Printed {
-    fn packed(&mut self, gzip: &mut Gzip) -> Result<Bytes, GzipError> {
+    fn packed(&mut self, press: &mut Press, format: Format) -> Bytes {
         if let Some(packed) = &self.packed {
-            return Ok(packed.clone());
+            return packed.clone();
         }
         let mut packed = std::mem::take(&mut self.spare);
-        gzip.pack(&self.plain, &mut packed)?;
+        press.pack(format, &self.plain, &mut packed);
         let packed = Bytes::from(packed);
         self.packed = Some(packed.clone());
-        Ok(packed)
+        packed
     }
 }
 

@@ -124,6 +124,20 @@ impl Layout {
         self.rows.len() == sheets.len() && self.rows.iter().zip(sheets).all(same)
     }
 
+    /// What a page of this format is made of but for its numbers: all words, and where in them each piece stands.
+    pub fn pieces(&self, format: Format) -> (&[u8], impl Iterator<Item = Range<usize>>) {
+        let pieces = self.groups.iter().flat_map(move |group| {
+            let head = match format {
+                Format::Text => group.text_head.clone(),
+                Format::OpenMetrics => group.open_head.clone(),
+            };
+            let lines = self.lines.get(group.lines.clone()).unwrap_or_default();
+            let lines = lines.iter().map(|line| wide(line.start)..wide(line.end));
+            std::iter::once(head).chain(lines)
+        });
+        (&self.words, pieces)
+    }
+
     /// How many rows were dropped because they stand there already.
     pub fn dropped(&self) -> usize {
         self.dropped

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::BufMut;
 use facts::Inventory;
 use facts::sheet::{Pad, Sheet};
+use page_gzip::Template;
 
 use super::counts::Counts;
 use super::draft::Draft;
@@ -24,6 +25,9 @@ pub struct Press {
     order: Order,
     counts: Counts,
     layout: Layout,
+    /// How pages of this layout are compressed, in each format once somebody asked for it.
+    packed_text: Option<Template>,
+    packed_open: Option<Template>,
     /// The view whose sheet this is; weak, so that an old view is not kept alive.
     view: Weak<View>,
     view_sheet: Arc<Sheet>,
@@ -40,6 +44,8 @@ impl Press {
             order: Order::new(families(), selection),
             counts,
             layout: Layout::default(),
+            packed_text: None,
+            packed_open: None,
             view: Weak::new(),
             view_sheet: Arc::default(),
             view_pad: Pad::default(),
@@ -74,6 +80,7 @@ impl Press {
         sheets.push(Arc::new(self.of_page(0)));
         if !self.layout.fits(&sheets) {
             self.layout = Layout::of(&sheets, &self.order);
+            (self.packed_text, self.packed_open) = (None, None);
         }
         let series = self.layout.series(&sheets);
         sheets.truncate(of_others);
@@ -81,6 +88,17 @@ impl Press {
         self.layout.encode(&sheets, format, page);
         self.took = Some(started.elapsed());
         series
+    }
+
+    /// Appends a page, best the last one of this format, to `packed` as gzip.
+    pub fn pack(&mut self, format: Format, page: &[u8], packed: &mut Vec<u8>) {
+        let template = match format {
+            Format::Text => &mut self.packed_text,
+            Format::OpenMetrics => &mut self.packed_open,
+        };
+        let (words, pieces) = self.layout.pieces(format);
+        let template = template.get_or_insert_with(|| Template::of(words, pieces));
+        template.pack(words, page, packed);
     }
 
     fn of_own(&mut self, own: &Own) -> Sheet {

@@ -8,6 +8,7 @@
 )]
 
 mod junk;
+mod nvme;
 mod parts;
 mod tree;
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::bighost;
-use super::exporter::{Exporter, Measured};
+use super::exporter::{Cost, Exporter, Measured};
 use super::facts::scratch;
 use super::figure::{Figure, millis};
 use crate::Wrong;
@@ -40,8 +40,8 @@ pub fn node_exporter(place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wron
     bighost::write(&large)?;
     let mut figures = Vec::new();
     for (name, root) in [("this machine", None), ("256 CPUs", Some(large.as_path()))] {
-        let ours = agent(place, &folder, ALONE, root)?.measure(root.is_none())?;
-        let theirs = node_exporter_at(&peer, &folder, root).measure(false)?;
+        let ours = agent(place, &folder, ALONE, root)?.measure()?;
+        let theirs = node_exporter_at(&peer, &folder, root).measure()?;
         figures.extend(compare(name, &ours, &theirs, root.is_none()));
     }
     Ok(figures)
@@ -94,6 +94,17 @@ fn node_exporter_at(peer: &Path, folder: &Path, root: Option<&Path>) -> Exporter
     }
 }
 
+/// CPU time that a scrape adds; the whole in brackets.
+fn cost(name: &str, what: &str, ours: Cost, theirs: Cost) -> Figure {
+    let millis = |took: Duration| took.as_secs_f64() * 1000.0;
+    let added = (millis(ours.added), millis(theirs.added));
+    let mut figure = Figure::ratio(&format!("{name}: {what}"), "ms", added.0, added.1, 0.1);
+    let (our, their) = (millis(ours.whole), millis(theirs.whole));
+    let whole = format!(" ({our:.2} ms and {their:.2} ms with what each does anyway)");
+    figure.value.push_str(&whole);
+    figure
+}
+
 fn compare(name: &str, ours: &Measured, theirs: &Measured, is_small: bool) -> Vec<Figure> {
     let time = |took: Duration| took.as_secs_f64() * 1000.0;
     let ratio = |what: &str, unit: &str, (our, their): (f64, f64), most: f64| {
@@ -110,17 +121,12 @@ fn compare(name: &str, ours: &Measured, theirs: &Measured, is_small: bool) -> Ve
             (time(ours.first_scrape), time(theirs.first_scrape)),
             1.0,
         ),
-        ratio(
-            "CPU a scrape",
-            "ms",
-            (time(ours.cpu_plain), time(theirs.cpu_plain)),
-            0.1,
-        ),
-        ratio(
+        cost(name, "CPU a scrape", ours.cpu_plain, theirs.cpu_plain),
+        cost(
+            name,
             "CPU a scrape, compressed",
-            "ms",
-            (time(ours.cpu_as_prometheus), time(theirs.cpu_as_prometheus)),
-            0.1,
+            ours.cpu_as_prometheus,
+            theirs.cpu_as_prometheus,
         ),
     ];
     let (one, other) = (&ours.one, &theirs.one);
@@ -153,7 +159,8 @@ fn compare(name: &str, ours: &Measured, theirs: &Measured, is_small: bool) -> Ve
         &format!("{name}: threads after 16 scrapers"),
         format!("{} beside {}", ours.threads, theirs.threads),
     ));
-    if let (true, Some(idle)) = (is_small, ours.idle) {
+    let idle = ours.idle;
+    if is_small {
         figures.push(Figure {
             what: format!("{name}: share of a core while nobody asks"),
             value: format!("{:.3} %", idle * 100.0),

@@ -44,6 +44,11 @@ pub fn page(place: &Place) -> Result<Vec<Figure>, Wrong> {
         judged("text")?,
         judged("OpenMetrics")?,
         micros("gzip of that page", took("gzip of it")?, None),
+        micros(
+            "gzip of that page by zlib-rs, level 1",
+            took("gzip of it by zlib-rs")?,
+            None,
+        ),
     ])
 }
 
@@ -60,7 +65,14 @@ fn micros(what: &str, took: Duration, target: Option<Duration>) -> Figure {
 
 /// The middle of `time: [low middle high]` below the line of a benchmark, as criterion prints it.
 fn estimate(text: &str, name: &str) -> Option<Duration> {
-    let (_, after) = text.split_once(name)?;
+    // The whole name: another may begin with it.
+    let is_line = |line: &&str| {
+        line.strip_prefix(name)
+            .is_some_and(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with("time:"))
+    };
+    let begin = text.lines().find(is_line)?;
+    let (_, after) = text.split_once(begin)?;
+    let after = if begin.contains("time:") { begin } else { after };
     let (_, after) = after.split_once("time:")?;
     let (_, after) = after.split_once('[')?;
     let mut words = after.split_once(']')?.0.split_whitespace().skip(2);

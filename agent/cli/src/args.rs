@@ -246,8 +246,11 @@ pub struct RunArgs {
     /// Say nothing about the placement.
     #[arg(long, short)]
     pub quiet: bool,
+    /// Run the container of this OCI bundle (a directory with config.json) through crun or runc; the bundle is not changed.
+    #[arg(long, value_name = "BUNDLE", conflicts_with = "command")]
+    pub oci: Option<PathBuf>,
     /// The command and its arguments.
-    #[arg(required = true, last = true, value_name = "CMD")]
+    #[arg(required_unless_present = "oci", last = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,
 }
 

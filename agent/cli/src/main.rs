@@ -12,6 +12,7 @@ mod args;
 mod ask;
 mod draw;
 mod failure;
+mod oci;
 mod paint;
 mod power;
 mod run;

@@ -148,7 +148,7 @@ impl Container {
     pub fn prepare(&self, workload: &Workload, beside: &Path) -> Result<Prepared, OciError> {
         let id = format!("busbar-{}", workload.id);
         let cgroups_path = if self.is_unified {
-            let group = unified(workload);
+            let group = unified(workload)?;
             step_aside(&group)?;
             let below = group.strip_prefix(UNIFIED).unwrap_or(&group);
             format!("/{}", below.join(CONTAINER_GROUP).display())
@@ -193,9 +193,16 @@ fn runtime(places: &[PathBuf], is_unified: bool) -> Result<PathBuf, OciError> {
 }
 
 /// The workload's v2 cgroup.
-fn unified(workload: &Workload) -> PathBuf {
+fn unified(workload: &Workload) -> Result<PathBuf, OciError> {
     let mut groups = workload.cgroups.iter().map(PathBuf::from);
-    groups.next().unwrap_or_else(|| PathBuf::from(UNIFIED))
+    let below = groups.find(|group| group.starts_with(UNIFIED) && group != Path::new(UNIFIED));
+    below.ok_or_else(|| {
+        let why = io::Error::other(format!(
+            "the agent names {:?} for {}",
+            workload.cgroups, workload.id
+        ));
+        failed("find the workload's cgroup below", Path::new(UNIFIED), why)
+    })
 }
 
 /// Moves this process, and with it the runtime, into a cgroup beside the container's.

@@ -18,6 +18,15 @@ const START: Duration = Duration::from_secs(5);
 const SMAPS: &str = "/proc/self/smaps";
 /// Pages of a mapping that are no pages of its file.
 const ANONYMOUS: &str = "Anonymous:";
+/// What a mapping is, in words of two letters.
+const FLAGS: &str = "VmFlags:";
+
+/// Flags of what does not come back from the page cache by itself: a device's memory (`io`, `pf`, `mm`), what is shared (`sh`,
+/// `ms`), locked (`lo`) or made of huge pages (`ht`). A driver such as NVIDIA's fills a device's mapping once: whoever reads it
+/// after it was dropped is killed by SIGBUS.
+const NOT_OURS: [&str; 7] = ["io", "pf", "mm", "sh", "ms", "lo", "ht"];
+/// Where devices lie.
+const DEVICES: &str = "/dev/";
 
 /// A part of our address space that shows a file and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +76,10 @@ fn drop_it() {
         let Some(start) = NonNull::new(std::ptr::without_provenance_mut::<c_void>(shown.start)) else {
             continue;
         };
-        // SAFETY: the mapping cannot be written to and the kernel says that every page of it is its file's (no anonymous
-        // page), so that reading it again gives the same bytes (madvise(2), MADV_DONTNEED). Relocated data fails that test.
-        // The kernel refuses what has been unmapped meanwhile, and nothing here maps at run time but drivers' libraries.
+        // SAFETY: the mapping is private and cannot be written to, shows a plain file and no device, and the kernel says that
+        // every page of it is its file's (no anonymous page), so that reading it again gives the same bytes (madvise(2),
+        // MADV_DONTNEED). Relocated data fails that test. The kernel refuses what has been unmapped meanwhile, and nothing here
+        // maps at run time but drivers' libraries.
         let _ = unsafe { madvise(start, shown.length, MmapAdvise::MADV_DONTNEED) };
     }
 }
@@ -83,21 +93,28 @@ fn trim() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn trim() {}
 
-/// The mappings that show nothing but a file, of a text of [`SMAPS`].
+/// The mappings that show nothing but a plain file of their own, of a text of [`SMAPS`].
 fn shown(smaps: &str) -> Vec<Shown> {
     let mut found = Vec::new();
-    let mut read_only = None;
+    let mut of_file = None;
     for line in smaps.lines() {
         if let Some(amount) = line.strip_prefix(ANONYMOUS) {
-            found.extend(read_only.take().filter(|_| amount.trim() == "0 kB"));
+            of_file = of_file.filter(|_| amount.trim() == "0 kB");
+        } else if let Some(flags) = line.strip_prefix(FLAGS) {
+            // The last line of a mapping; a kernel that tells no flags tells too little.
+            let is_ours = !flags
+                .split_ascii_whitespace()
+                .any(|flag| NOT_OURS.contains(&flag));
+            found.extend(of_file.take().filter(|_| is_ours));
         } else if let Some(mapping) = mapping(line) {
-            read_only = mapping;
+            of_file = mapping;
         }
     }
     found
 }
 
-/// The head of a mapping: `None` where the line is none, `Some(None)` where it can be written to or shows no file.
+/// The head of a mapping: `None` where the line is none, `Some(None)` where it can be written to, is shared, or shows no file or
+/// a device.
 fn mapping(line: &str) -> Option<Option<Shown>> {
     let mut words = line.split_ascii_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
@@ -105,8 +122,11 @@ fn mapping(line: &str) -> Option<Option<Shown>> {
     let end = usize::from_str_radix(end, 16).ok()?;
     let (rights, inode) = (words.next()?, words.nth(2)?);
     let length = end.checked_sub(start)?;
-    let is_file = rights.starts_with("r-") && inode != "0";
-    Some(is_file.then_some(Shown { start, length }))
+    let is_file = words
+        .next()
+        .is_some_and(|path| path.starts_with('/') && !path.starts_with(DEVICES));
+    let is_private = rights.starts_with("r-") && rights.ends_with('p');
+    Some((is_private && is_file && inode != "0").then_some(Shown { start, length }))
 }
 
 #[cfg(test)]
@@ -121,12 +141,27 @@ Anonymous:             0 kB
 VmFlags: rd mr mw me sd
 55d000010000-55d000030000 r-xp 00010000 fe:00 1234                       /usr/bin/busbar-agent
 Anonymous:             0 kB
+VmFlags: rd ex mr mw me sd
 55d000030000-55d000040000 r--p 00030000 fe:00 1234                       /usr/bin/busbar-agent
 Anonymous:            64 kB
+VmFlags: rd mr mw me ac sd
 55d000040000-55d000041000 rw-p 00040000 fe:00 1234                       /usr/bin/busbar-agent
+Anonymous:             0 kB
+VmFlags: rd wr mr mw me ac sd
+7f1000000000-7f1000001000 r--s 00000000 00:06 412                        /dev/nvidiactl
+Anonymous:             0 kB
+VmFlags: rd sh mr me ms de dd mm
+7f1000001000-7f1000002000 r--p 00000000 00:06 412                        /dev/nvidia0
+Anonymous:             0 kB
+VmFlags: rd mr mw me
+7f1000002000-7f1000003000 r--p 00000000 fe:00 1235                       /opt/mapped by a driver
+Anonymous:             0 kB
+VmFlags: rd mr mw me mm
+7f1000003000-7f1000004000 r--p 00000000 fe:00 1236                       /opt/of a kernel that tells no flags
 Anonymous:             0 kB
 7ffd00000000-7ffd00002000 r-xp 00000000 00:00 0                          [vdso]
 Anonymous:             0 kB
+VmFlags: rd ex mr mw me de sd
 ";
 
     #[test]

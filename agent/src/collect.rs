@@ -31,7 +31,8 @@ const MOST_NEWS: usize = 64;
 /// How patient the hub is.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// A turn may take two and a half beats, so that one that hangs is told within three, and this long at least: a busy machine is no broken source.
+    /// A turn may take two beats, so that one that hangs is told within three whatever tick and load add, and this long at
+    /// least: a busy machine is no broken source.
     pub least: Duration,
     /// And this long at most: nobody waits three minutes for a source that is asked once a minute.
     pub most: Duration,
@@ -52,7 +53,7 @@ impl Default for Patience {
 impl Patience {
     /// How long a turn of a source is waited for.
     fn with(&self, beat: Duration) -> Duration {
-        (beat.saturating_mul(5) / 2).clamp(self.least, self.most)
+        beat.saturating_mul(2).clamp(self.least, self.most)
     }
 }
 

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 pub const LEDGER_FILE: &str = "ledger.json";
 /// The ledger before the last change, for people: the agent never reads it by itself.
 pub const PREVIOUS_FILE: &str = "ledger.json.prev";
+/// What files of the host said before isolators changed them: interrupts, work queues, cache classes.
+pub const ORIGINALS_FILE: &str = "originals.json";
 /// The next ledger while it is written.
 const NEXT_FILE: &str = "ledger.json.next";
 /// Held by the agent that runs: two agents would undo each other's work.
@@ -345,7 +347,7 @@ impl Lock {
 
 /// The files that the ledger has made in a state directory.
 pub fn files(state_dir: &Path) -> Vec<PathBuf> {
-    let names = [LEDGER_FILE, PREVIOUS_FILE, NEXT_FILE, LOCK_FILE];
+    let names = [LEDGER_FILE, PREVIOUS_FILE, NEXT_FILE, LOCK_FILE, ORIGINALS_FILE];
     names
         .into_iter()
         .map(|name| state_dir.join(name))

@@ -50,6 +50,10 @@ pub(crate) fn name_if_any(root: &Root, relative: &str) -> Option<String> {
     name(root, relative).ok().flatten()
 }
 
+/// What the kernel prints for a pointer that shows nothing (Documentation/core-api/printk-formats.rst): of an NVMe controller that
+/// has not said yet who it is, for example.
+const NO_POINTER: [&str; 3] = ["(null)", "(efault)", "(einval)"];
+
 /// Text that a person may see: no control characters, no surrounding white space, of bounded length.
 pub(crate) fn cleaned(bytes: &[u8]) -> Option<String> {
     let text: String = String::from_utf8_lossy(bytes)
@@ -59,7 +63,7 @@ pub(crate) fn cleaned(bytes: &[u8]) -> Option<String> {
         .take(LONGEST_NAME)
         .collect();
     let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    (!text.is_empty() && !NO_POINTER.contains(&text)).then(|| text.to_owned())
 }
 
 /// `numa_node` of a device; the kernel writes -1 where it does not know.

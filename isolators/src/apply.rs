@@ -3,6 +3,10 @@
 //! Each step is done, then read back: the kernel takes writes that it does not fulfil. Planning and execution are apart,
 //! so this file decides nothing but "may I" and "did it work".
 
+mod class;
+mod devices;
+mod ending;
+mod record;
 mod recorded;
 
 use std::fs::{self, OpenOptions};
@@ -16,7 +20,9 @@ use nix::libc::{EBUSY, ESRCH};
 
 use crate::cgroup::started;
 use crate::host::{Host, is_gone};
-use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Step};
+use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Reads, Step};
+
+pub(crate) use recorded::program as recorded_program;
 
 /// How often a cgroup is tried that is still busy: processes that just ended stay in it until the kernel has buried them.
 const REMOVE_TRIES: u32 = 100;
@@ -84,6 +90,17 @@ pub enum StepError {
         file: PathBuf,
         /// What was written.
         wrote: String,
+        /// What it says.
+        said: String,
+    },
+    /// resctrl refused, and says why.
+    #[error("resctrl refused: {0}")]
+    Status(String),
+    /// It did not come about in the time that it was given.
+    #[error("{} still says {said:?}", .file.display())]
+    TooSlow {
+        /// The file.
+        file: PathBuf,
         /// What it says.
         said: String,
     },
@@ -156,7 +173,16 @@ fn partition_of(step: &Step) -> &[WorkloadId] {
         Step::MakeCgroup { .. }
         | Step::EnableControllers { .. }
         | Step::MoveProcess { .. }
-        | Step::RemoveCgroup { .. } => &[],
+        | Step::RemoveCgroup { .. }
+        | Step::Remember { .. }
+        | Step::Forget { .. }
+        | Step::AllowDevices { .. }
+        | Step::ListDevice { .. }
+        | Step::MakeClass { .. }
+        | Step::RemoveClass { .. }
+        | Step::AssignTasks { .. }
+        | Step::Freeze { .. }
+        | Step::End { .. } => &[],
     }
 }
 
@@ -181,7 +207,7 @@ fn reason(step: &Step, cause: &StepError) -> String {
         StepError::ReadBack { said, .. } => format!("the kernel answers {said:?} in {name}"),
         StepError::Refused(error) => format!("the kernel refused {name}: {error}"),
         StepError::NoFile(_) => format!("this kernel has no {name}"),
-        StepError::Gone(_) => cause.to_string(),
+        StepError::Gone(_) | StepError::Status(_) | StepError::TooSlow { .. } => cause.to_string(),
     }
 }
 
@@ -192,19 +218,35 @@ fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
         Step::RemoveCgroup { dir } => remove(host, dir),
         Step::EnableControllers { dir, controllers, .. } => enable(host, dir, controllers),
         Step::WriteFile {
-            file, value, reads, ..
-        } => {
-            write(host, file, value)?;
-            let said = read(host, file)?;
-            if reads.agree(value, &said) {
-                return Ok(());
-            }
-            Err(StepError::ReadBack {
-                file: file.clone(),
-                wrote: value.clone(),
-                said,
-            })
-        }
+            file,
+            value,
+            reads,
+            refusal_to: None,
+            ..
+        } => write_and_read(host, file, value, *reads),
+        Step::WriteFile {
+            file,
+            value,
+            reads,
+            refusal_to: Some(record),
+            ..
+        } => match write_and_read(host, file, value, *reads) {
+            Ok(()) => Ok(()),
+            Err(error) => record::refused(host, record, file, value, &error.to_string()),
+        },
+        Step::Remember {
+            record,
+            boot_id,
+            originals,
+        } => record::remember(host, record, boot_id, originals),
+        Step::Forget { record, files } => record::forget(host, record, files),
+        Step::AllowDevices { dir, rules, .. } => devices::attach(host, dir, rules),
+        Step::ListDevice { dir, entry, allow } => devices::list(host, dir, entry, *allow),
+        Step::MakeClass { dir } => class::make(host, dir),
+        Step::RemoveClass { dir } => class::remove(host, dir),
+        Step::AssignTasks { dir, pid, started } => class::assign(host, dir, *pid, *started),
+        Step::Freeze { dir, frozen } => ending::freeze(host, dir, *frozen),
+        Step::End { dir, how } => ending::end(host, dir, *how),
         Step::MoveProcess {
             pid,
             started,
@@ -212,6 +254,19 @@ fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
             to,
         } => move_process(host, *pid, *started, from, to),
     }
+}
+
+fn write_and_read(host: &Host, file: &Path, value: &str, reads: Reads) -> Result<(), StepError> {
+    write(host, file, value).map_err(|error| class::with_status(host, file, error))?;
+    let said = read(host, file)?;
+    if reads.agree(value, &said) {
+        return Ok(());
+    }
+    Err(StepError::ReadBack {
+        file: file.to_owned(),
+        wrote: value.to_owned(),
+        said,
+    })
 }
 
 fn make(host: &Host, dir: &Path) -> Result<(), StepError> {
@@ -298,6 +353,11 @@ fn write(host: &Host, file: &Path, value: &str) -> Result<(), StepError> {
     let real = host.real(file);
     // A kernel's file is there or not; in a recorded tree it comes into being.
     let make = !file.parent().is_some_and(|dir| host.is_kernels(dir));
+    let text = if make {
+        recorded::merged(host, file, value)
+    } else {
+        format!("{value}\n")
+    };
     let opened = OpenOptions::new()
         .write(true)
         .create(make)
@@ -305,7 +365,7 @@ fn write(host: &Host, file: &Path, value: &str) -> Result<(), StepError> {
         .open(real);
     let mut opened = opened.map_err(|error| failed(file, error))?;
     opened
-        .write_all(format!("{value}\n").as_bytes())
+        .write_all(text.as_bytes())
         .map_err(|error| failed(file, error))
 }
 

@@ -1,11 +1,20 @@
 //! The host as a directory: `/` for this machine, another one for a recorded or made-up tree. Reads only.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
+use nix::libc;
+use nix::sys::statfs::{
+    CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, FsType, PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs,
+};
 use nix::unistd::{AccessFlags, access};
+
+/// The longest file that is read. The kernel's lists of processes are the longest of them: four million numbers take 32 MiB.
+const LONGEST: u64 = 64 << 20;
+
+/// resctrl (`include/uapi/linux/magic.h`).
+const RDTGROUP_SUPER_MAGIC: FsType = FsType(0x0765_5821);
 
 /// The directory below which `/sys` and `/proc` stand. All paths in steps are the host's own (`/sys/fs/cgroup/…`);
 /// only here they meet the directory.
@@ -31,9 +40,9 @@ impl Host {
     /// The text of a file without white space around it; `None` where there is no such file.
     ///
     /// # Errors
-    /// When it is there and cannot be read as text.
+    /// When it is there and cannot be read as text, or has no end.
     pub fn read(&self, path: &Path) -> io::Result<Option<String>> {
-        match fs::read_to_string(self.real(path)) {
+        match read_bounded(&self.real(path)) {
             Ok(text) => Ok(Some(text.trim().to_owned())),
             Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(error),
@@ -63,6 +72,24 @@ impl Host {
         Ok(names)
     }
 
+    /// The names of everything in a directory, sorted: sysfs lists devices as links. None where it does not exist.
+    ///
+    /// # Errors
+    /// When it is there and cannot be listed.
+    pub fn entries(&self, path: &Path) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.real(path)) {
+            Ok(entries) => entries,
+            Err(error) if is_gone(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.extend(entry?.file_name().into_string());
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// Whether this is a directory.
     pub fn is_dir(&self, path: &Path) -> bool {
         self.real(path).is_dir()
@@ -78,20 +105,40 @@ impl Host {
         access(&self.real(path), AccessFlags::W_OK).is_ok()
     }
 
-    /// Whether this directory is a real cgroup of a kernel, and no plain directory of a recorded tree.
+    /// Whether this directory is a real one of a kernel (a cgroup, of resctrl, proc or sysfs), and no plain directory of a
+    /// recorded tree.
     pub fn is_kernels(&self, path: &Path) -> bool {
         statfs(&self.real(path)).is_ok_and(|about| {
             let kind = about.filesystem_type();
-            kind == CGROUP_SUPER_MAGIC || kind == CGROUP2_SUPER_MAGIC
+            let kinds = [
+                CGROUP_SUPER_MAGIC,
+                CGROUP2_SUPER_MAGIC,
+                PROC_SUPER_MAGIC,
+                SYSFS_MAGIC,
+                RDTGROUP_SUPER_MAGIC,
+            ];
+            kinds.contains(&kind)
         })
     }
+}
+
+fn read_bounded(real: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(real)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > LONGEST {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("longer than {LONGEST} bytes"),
+        ));
+    }
+    Ok(text)
 }
 
 /// Whether an error means that there is no such file: a cgroup that was removed while it was open answers ENODEV.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
         || error.kind() == io::ErrorKind::NotADirectory
-        || error.raw_os_error() == Some(nix::libc::ENODEV)
+        || error.raw_os_error() == Some(libc::ENODEV)
 }
 
 #[cfg(test)]
@@ -107,6 +154,12 @@ mod tests {
             Path::new("/srv/recorded/sys/etc/x")
         );
         assert_eq!(Host::at("/").real(Path::new("/sys/fs")), Path::new("/sys/fs"));
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_an_error_and_not_all_memory() {
+        let error = Host::at("/").read(Path::new("/dev/full")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 
     #[test]

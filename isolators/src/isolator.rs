@@ -73,6 +73,34 @@ pub enum IsolateError {
         /// The controllers that are on.
         has: String,
     },
+    /// The host has the controller, but not this part of it.
+    #[error("{what} cannot be had here: there is no {file} (controller {controller}); {gives}")]
+    Lacks {
+        /// What was asked for.
+        what: String,
+        /// The kernel's name of the controller.
+        controller: &'static str,
+        /// The file that would be written.
+        file: PathBuf,
+        /// What would give it.
+        gives: &'static str,
+    },
+    /// There is no such device, or it is none that can be limited.
+    #[error("{device:?} cannot be limited: {why}")]
+    NoDevice {
+        /// What it was called.
+        device: String,
+        /// Why not, with the file that was looked for.
+        why: String,
+    },
+    /// More is wanted than is left, of a resource that the kernel divides.
+    #[error("{wanted} is wanted, and {left}")]
+    NoneLeft {
+        /// What is wanted.
+        wanted: String,
+        /// What is left, and what would free more.
+        left: String,
+    },
     /// A file of the host cannot be read.
     #[error("cannot read {path}")]
     Unreadable {

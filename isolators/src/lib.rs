@@ -3,13 +3,23 @@
 //! *Steps* are data and planning is pure reading; [`mod@apply`] alone writes, and alone asks the modes whether it may.
 
 pub mod apply;
+pub mod block;
+mod bpf;
 pub mod cgroup;
+mod daemon;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 pub mod host;
+pub mod irq;
 pub mod isolator;
+pub mod mask;
+pub mod powercap;
+pub mod record;
+pub mod resctrl;
 pub mod roster;
+pub mod rule;
 pub mod step;
+pub mod workqueue;
 
 pub use apply::{Applied, ApplyError, Outcome, PartitionRefused, apply};
 pub use host::Host;

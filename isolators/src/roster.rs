@@ -2,10 +2,13 @@
 
 use intent::Intent;
 
-use crate::cgroup::{Cpu, Cpuset, Layout, Memory, Tree};
+use crate::cgroup::{Cpu, Cpuset, Devices, Hugetlb, Io, Layout, Memory, Pids, Tree};
 use crate::host::Host;
+use crate::irq::Irq;
 use crate::isolator::{IsolateError, Isolator, Phase};
+use crate::resctrl::Resctrl;
 use crate::step::Step;
+use crate::workqueue::Workqueue;
 
 /// The roster, in the order in which their steps of one phase are done: directories before the files in them.
 pub fn roster(layout: &Layout) -> Vec<Box<dyn Isolator>> {
@@ -14,6 +17,13 @@ pub fn roster(layout: &Layout) -> Vec<Box<dyn Isolator>> {
         Box::new(Cpuset::new(layout)),
         Box::new(Memory::new(layout)),
         Box::new(Cpu::new(layout)),
+        Box::new(Io::new(layout)),
+        Box::new(Pids::new(layout)),
+        Box::new(Hugetlb::new(layout)),
+        Box::new(Devices::new(layout)),
+        Box::new(Resctrl::new(layout)),
+        Box::new(Irq::new(layout)),
+        Box::new(Workqueue::new(layout)),
     ]
 }
 

@@ -1,16 +1,39 @@
 //! One change to the host, as data.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use intent::WorkloadId;
 use serde::{Deserialize, Serialize};
+
+use crate::rule::DeviceRule;
 
 /// The kernel's list of processes of a cgroup; a number written there moves that process in.
 pub const CGROUP_PROCS: &str = "cgroup.procs";
 
 /// The controllers that the cgroups in a cgroup have (v2).
 pub const CGROUP_SUBTREE_CONTROL: &str = "cgroup.subtree_control";
+
+/// What the devices controller of v1 allows; read only.
+pub const DEVICES_LIST: &str = "devices.list";
+/// Written to allow and to deny (v1).
+pub const DEVICES_ALLOW: &str = "devices.allow";
+/// See [`DEVICES_ALLOW`].
+pub const DEVICES_DENY: &str = "devices.deny";
+
+/// The threads of a class of resctrl; a number written there puts that thread in.
+pub const TASKS: &str = "tasks";
+
+/// What is asked of processes that shall end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// `SIGTERM`: in order, by themselves.
+    Term,
+    /// `SIGKILL`, or `cgroup.kill` where the kernel has it: at once, and no process that was just made is missed.
+    Kill,
+}
 
 /// How what was written is found again when it is read back. The kernel rounds and sorts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +45,14 @@ pub enum Reads {
     List,
     /// The same number of bytes, rounded down to pages.
     Bytes,
+    /// One line of several, found by its first word: the words that were written are in it.
+    Keyed,
+    /// The same set of CPUs, as a mask in hexadecimal.
+    Mask,
+    /// The same number of microwatts, rounded down to the hardware's unit.
+    Microwatts,
+    /// The lines of a resctrl schemata that were written.
+    Schemata,
     /// The same state of a partition: the kernel takes a write that it cannot fulfil and then shows `root invalid (why)`.
     Partition,
 }
@@ -60,6 +91,76 @@ pub enum Step {
         /// they have none, and everything else goes on.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         partition_of: Vec<WorkloadId>,
+        /// Where it is noted that the kernel refuses, which is no failure then: interrupts that cannot be moved are many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal_to: Option<PathBuf>,
+    },
+    /// Note what files say before they are changed for the first time; on disk when the step is done.
+    Remember {
+        /// The record.
+        record: PathBuf,
+        /// The boot that it speaks of.
+        boot_id: String,
+        /// What each file says.
+        originals: BTreeMap<PathBuf, String>,
+    },
+    /// Take files out of the record again: they say what they said before.
+    Forget {
+        /// The record.
+        record: PathBuf,
+        /// The files.
+        files: Vec<PathBuf>,
+    },
+    /// Attach the program of these rules to a cgroup (v2), in the place of the one that we attached before.
+    AllowDevices {
+        /// The cgroup.
+        dir: PathBuf,
+        /// The rules; the first that fits decides, what none fits is allowed.
+        rules: Vec<DeviceRule>,
+        /// The name of our program that was attached when the step was planned.
+        before: Option<String>,
+    },
+    /// Allow or deny a line of the devices controller (v1), then read its list back.
+    ListDevice {
+        /// The cgroup.
+        dir: PathBuf,
+        /// `b 8:0 rwm`.
+        entry: String,
+        /// Whether it is allowed.
+        allow: bool,
+    },
+    /// Make a class of resctrl.
+    MakeClass {
+        /// Its directory.
+        dir: PathBuf,
+    },
+    /// Remove a class of resctrl; its threads go back to the class of everybody.
+    RemoveClass {
+        /// Its directory.
+        dir: PathBuf,
+    },
+    /// Put all threads of a process into a class of resctrl.
+    AssignTasks {
+        /// The class.
+        dir: PathBuf,
+        /// The process.
+        pid: u32,
+        /// When it was started, as in [`Step::MoveProcess`].
+        started: u64,
+    },
+    /// Stop or continue all processes of a cgroup, and wait until they are.
+    Freeze {
+        /// The cgroup.
+        dir: PathBuf,
+        /// Whether they shall stand still.
+        frozen: bool,
+    },
+    /// Ask all processes of a cgroup, and of those in it, to end.
+    End {
+        /// The cgroup.
+        dir: PathBuf,
+        /// How.
+        how: Ending,
     },
     /// Move a process with all its threads into another cgroup of the same hierarchy.
     MoveProcess {
@@ -84,7 +185,18 @@ impl Step {
     /// The path that the step changes.
     pub fn path(&self) -> PathBuf {
         match self {
-            Step::MakeCgroup { dir } | Step::RemoveCgroup { dir } => dir.clone(),
+            Step::MakeCgroup { dir }
+            | Step::RemoveCgroup { dir }
+            | Step::MakeClass { dir }
+            | Step::RemoveClass { dir }
+            | Step::AllowDevices { dir, .. }
+            | Step::Freeze { dir, .. }
+            | Step::End { dir, .. } => dir.clone(),
+            Step::Remember { record, .. } | Step::Forget { record, .. } => record.clone(),
+            Step::ListDevice { dir, allow, .. } => {
+                dir.join(if *allow { DEVICES_ALLOW } else { DEVICES_DENY })
+            }
+            Step::AssignTasks { dir, .. } => dir.join(TASKS),
             Step::EnableControllers { dir, .. } => dir.join(CGROUP_SUBTREE_CONTROL),
             Step::WriteFile { file, .. } => file.clone(),
             Step::MoveProcess { to, .. } => to.join(CGROUP_PROCS),
@@ -98,6 +210,49 @@ impl fmt::Display for Step {
         match self {
             Step::MakeCgroup { dir } => write!(f, "make cgroup {}", dir.display()),
             Step::RemoveCgroup { dir } => write!(f, "remove cgroup {}", dir.display()),
+            Step::MakeClass { dir } => write!(f, "make class {}", dir.display()),
+            Step::RemoveClass { dir } => write!(f, "remove class {}", dir.display()),
+            Step::Remember {
+                originals, record, ..
+            } => {
+                let count = originals.len();
+                write!(f, "note what {count} file(s) say now in {}", record.display())
+            }
+            Step::Forget { files, record } => {
+                let count = files.len();
+                write!(
+                    f,
+                    "take {count} file(s) that are as before out of {}",
+                    record.display()
+                )
+            }
+            Step::AllowDevices { dir, rules, .. } => {
+                let rules: Vec<String> = rules.iter().map(DeviceRule::to_string).collect();
+                write!(
+                    f,
+                    "attach device rules to {}: {}",
+                    dir.display(),
+                    rules.join(", ")
+                )
+            }
+            Step::ListDevice { dir, entry, allow } => {
+                let word = if *allow { "allow" } else { "deny" };
+                write!(f, "{word} devices {entry} in {}", dir.display())
+            }
+            Step::AssignTasks { dir, pid, .. } => {
+                write!(f, "put the threads of process {pid} into class {}", dir.display())
+            }
+            Step::Freeze { dir, frozen } => {
+                let word = if *frozen { "freeze" } else { "thaw" };
+                write!(f, "{word} {}", dir.display())
+            }
+            Step::End { dir, how } => {
+                let word = match how {
+                    Ending::Term => "ask to end",
+                    Ending::Kill => "kill",
+                };
+                write!(f, "{word} the processes in {}", dir.display())
+            }
             Step::MoveProcess { pid, from, to, .. } => {
                 write!(
                     f,
@@ -111,29 +266,38 @@ impl fmt::Display for Step {
                 controllers,
                 own,
                 ..
-            } => {
-                let names = controllers.join(", ");
-                write!(
-                    f,
-                    "switch on the controllers {names} for the cgroups in {}",
-                    dir.display()
-                )?;
-                if *own {
-                    return Ok(());
-                }
-                f.write_str(" (outside our own cgroup; adds, and takes nothing away)")
-            }
+            } => show_controllers(f, dir, controllers, *own),
             Step::WriteFile {
                 file, value, before, ..
-            } => {
-                let shown = if value.is_empty() { "(empty)" } else { value };
-                write!(f, "write {shown} to {}", file.display())?;
-                match before.as_deref() {
-                    None => Ok(()),
-                    Some("") => f.write_str(" (was empty)"),
-                    Some(before) => write!(f, " (was {before})"),
-                }
-            }
+            } => show_write(f, file, value, before.as_deref()),
         }
+    }
+}
+
+fn show_controllers(
+    f: &mut fmt::Formatter<'_>,
+    dir: &Path,
+    controllers: &[String],
+    own: bool,
+) -> fmt::Result {
+    let names = controllers.join(", ");
+    write!(
+        f,
+        "switch on the controllers {names} for the cgroups in {}",
+        dir.display()
+    )?;
+    if own {
+        return Ok(());
+    }
+    f.write_str(" (outside our own cgroup; adds, and takes nothing away)")
+}
+
+fn show_write(f: &mut fmt::Formatter<'_>, file: &Path, value: &str, before: Option<&str>) -> fmt::Result {
+    let shown = if value.is_empty() { "(empty)" } else { value };
+    write!(f, "write {shown} to {}", file.display())?;
+    match before {
+        None => Ok(()),
+        Some("") => f.write_str(" (was empty)"),
+        Some(before) => write!(f, " (was {before})"),
     }
 }

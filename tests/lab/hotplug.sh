@@ -16,9 +16,22 @@ all_cpus() { [ "$(get /metrics | grep -c '^busbar_cpu_topology_info')" = 4 ]; }
 wait_for all_cpus || echo "CHECK FAIL the topology arrives"
 get /metrics >/run/page
 grep -q '^busbar_source_up{source="uevent"} 1' /run/page && echo "CHECK ok the kernel's events are heard" || echo "CHECK FAIL the kernel's events: $(grep uevent /run/page)"
-# The stream, each line with the time at which it came.
-(printf 'GET /v1/events HTTP/1.0\r\n\r\n'; sleep 600) | nc 127.0.0.1 9711 | while read -r line; do echo "$(uptime_ms) $line"; done >/run/events &
+# The stream, each line with the time at which it came; read by the shell alone, since a process for each line would be the slower.
+(printf 'GET /v1/events HTTP/1.0\r\n\r\n'; sleep 600) | nc 127.0.0.1 9711 | while read -r line; do read -r up _ </proc/uptime; echo "${up%.*}${up#*.}0 $line"; done >/run/events &
 wait_for grep -q '200 OK' /run/events
+
+# The kernel's own word, each with the time at which it came: a drive stands in sysfs before the kernel has read its partitions
+# and says that it is there (block/genhd.c, device_add_disk).
+cat >/run/hear <<'HEAR'
+#!/bin/sh
+read -r up _ </proc/uptime
+[ "$ACTION" = add ] && echo "${up%.*}${up#*.}0 $DEVPATH" >>/run/uevents
+HEAR
+chmod +x /run/hear; : >/run/uevents
+uevent /run/hear &
+said() { # PATTERN: when the kernel said it
+    grep -m 1 -E "$1" /run/uevents | cut -d' ' -f1
+}
 
 told() { # NUMBER PATTERN: an event that is not among the first NUMBER lines
     tail -n "+$(($1 + 1))" /run/events | grep -m 1 -E "$2"
@@ -29,7 +42,7 @@ kernel() { # COMMAND...: until the kernel shows it
     n=0; until "$@"; do n=$((n + 1)); [ $n -gt 1500 ] && break; sleep 0.02; done
     shown=$(uptime_ms)
 }
-noticed() { # WHAT EVENT SERIES there|gone
+noticed() { # WHAT EVENT SERIES there|gone [UEVENT]
     if ! wait_for told "$before" "$2"; then
         echo "CHECK FAIL $1 is told: $(tail -n "+$((before + 1))" /run/events | tr '\n' ' ' | head -c 600)"
         return
@@ -37,6 +50,7 @@ noticed() { # WHAT EVENT SERIES there|gone
     came=$(told "$before" "$2" | cut -d' ' -f1)
     echo "CHECK ok $1 is told"
     echo "MEASURED $1: $((shown - began)) ms from the act to sysfs, $((came - shown)) ms from sysfs to the event"
+    [ -z "${5:-}" ] || echo "MEASURED $1: $((came - $(said "$5"))) ms from the kernel's uevent to the event"
     get /metrics >/run/page
     if grep -qE "$3" /run/page; then is=there; else is=gone; fi
     check "$1: its series are $4 in the next scrape" "$4" "$is"
@@ -49,13 +63,13 @@ act; echo 1 >/sys/devices/system/cpu/cpu3/online; kernel sh -c 'grep -q 1 /sys/d
 noticed "a CPU that comes" 'CPUs 3 appeared' '^busbar_cpu_topology_info\{cpu="3"' there
 
 act; qmp device_add '{"driver":"nvme","id":"nv1","serial":"SN-7","bus":"rp1","drive":"d1"}'; kernel test -e /sys/block/nvme0n1
-noticed "an NVMe drive that comes" 'drive nvme0n1.* appeared' 'device="nvme0n1"' there
+noticed "an NVMe drive that comes" 'drive nvme0n1.* appeared' 'device="nvme0n1"' there '/nvme0n1$'
 told "$before" 'PCI function .* appeared' >/dev/null && echo "CHECK ok its PCI function is told" || { wait_for told "$before" 'PCI function .* appeared' && echo "CHECK ok its PCI function is told" || echo "CHECK FAIL its PCI function is told"; }
 act; qmp device_del '{"id":"nv1"}'; kernel test ! -e /sys/block/nvme0n1
 noticed "an NVMe drive that goes" 'drive nvme0n1.* vanished' 'device="nvme0n1"' gone
 
 act; qmp device_add '{"driver":"virtio-blk-pci","id":"vb1","bus":"rp2","drive":"d2"}'; kernel test -e /sys/block/vda
-noticed "a block device that comes" 'drive vda.* appeared' 'device="vda"' there
+noticed "a block device that comes" 'drive vda.* appeared' 'device="vda"' there '/block/vda$'
 act; qmp device_del '{"id":"vb1"}'; kernel test ! -e /sys/block/vda
 noticed "a block device that goes" 'drive vda.* vanished' 'device="vda"' gone
 

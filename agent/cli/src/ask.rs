@@ -17,10 +17,11 @@ Examples:
   busbar run --cpus 2 --exclusive --oci ./bundle              the container of an OCI bundle, on 2 CPUs of its own
   busbar run --cpus 4 --exclusive --near gpu:1 --topology single-numa-node -- CMD
   busbar run --cpus 8 --exclusive --policy spread --siblings whole --dry-run -- CMD
-  busbar run --cpus 4 --exclusive --hugepages 2MiB=2GiB --l3 25% --watts 600 --dry-run -- CMD
+  busbar run --cpus 4 --exclusive --hugepages 2MiB=2GiB --l3 25% -- CMD
+  busbar run --cpus 4 --exclusive --watts 600 --dry-run -- CMD
 
-What can be placed and not yet enforced on this host (GPUs, huge pages, cache, bandwidth, watts) is offered with --dry-run
-and refused without.";
+What can be placed and not yet enforced (GPUs, watts; huge pages and shares of caches where this host lacks hugetlb or
+resctrl) is offered with --dry-run and refused without; both say what would give it.";
 
 /// What is asked for.
 #[derive(Debug, Args)]

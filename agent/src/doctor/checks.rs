@@ -6,7 +6,7 @@ use std::path::Path;
 
 use collectors::Root;
 use isolators::Host;
-use isolators::cgroup::{CgroupMode, Cgroups};
+use isolators::cgroup::{CgroupMode, Layout, cannot};
 use serde::Serialize;
 
 use super::kernel::Options;
@@ -104,6 +104,10 @@ const ROOT_FILES: [(&str, &str, &str, &[&str]); 5] = [
 /// The unit file gives these rights; by hand it is root who has them.
 const AS_ROOT: &str = "run it as root, or through the packaged unit busbar-agent.service";
 
+/// Our own cgroup.
+const OWN_CGROUP: &str = "busbar";
+/// What a line of its own tells already.
+const PARTITION: &str = "partition";
 const PARANOID: &str = "proc/sys/kernel/perf_event_paranoid";
 const CPUINFO: &str = "proc/cpuinfo";
 /// `CAP_PERFMON` (38) and `CAP_SYS_ADMIN` (21) as bits of `CapEff`.
@@ -332,17 +336,31 @@ fn gpus(root: &Root) -> Vec<Missing> {
 }
 
 fn cgroups(root: &Root) -> Vec<Missing> {
-    let cgroups = Cgroups::find(&Host::at(root.directory()));
-    if cgroups.mode == CgroupMode::Unified {
+    let layout = Layout::find(&Host::at(root.directory()), OWN_CGROUP);
+    if layout.cgroups.mode == CgroupMode::Unified {
         return Vec::new();
     }
-    vec![Missing {
+    let mode = layout.cgroups.mode.word();
+    let partitions = Missing {
         part: "cgroups",
-        what: format!("cgroups are in mode {}: cpuset is not in v2", cgroups.mode.word()),
+        what: format!("cgroups are in mode {mode}: cpuset is not in v2"),
         costs: "CPUs that the kernel keeps every other task off (partitions)",
         families: &[],
         remedy: "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all".to_owned(),
-    }]
+    };
+    // What v1 lacks is only worth a line where v1 is in use.
+    let old = layout.cgroups.mode != CgroupMode::None;
+    let limits = cannot(&layout)
+        .into_iter()
+        .filter(|one| old && one.what != PARTITION);
+    let limits = limits.map(|one| Missing {
+        part: "cgroups",
+        what: format!("{}: {}", one.what, one.why),
+        costs: "this limit of a workload",
+        families: &[],
+        remedy: one.gives,
+    });
+    [partitions].into_iter().chain(limits).collect()
 }
 
 fn kernel_options(root: &Root, options: &Options) -> Vec<Missing> {

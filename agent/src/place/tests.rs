@@ -358,8 +358,15 @@ fn whatever_is_not_enforced_is_named() {
     assert_eq!(
         unenforced(&Ask {
             near: vec!["gpu:0".parse().unwrap()],
+            l3_share: Some(Share::new(250).unwrap()),
+            memory_bandwidth_share: Some(Share::new(250).unwrap()),
+            hugepages: vec![HugepageAsk {
+                page_bytes: Bytes::new(2 << 20),
+                bytes: Bytes::new(2 << 20),
+            }],
             ..ask(1)
         }),
-        None
+        None,
+        "isolators bring these about, or refuse by themselves what a host lacks"
     );
 }

@@ -10,22 +10,8 @@ const UNENFORCED: &[Part] = &[
     (
         "gpus",
         |ask| ask.gpus.is_some(),
-        "no isolator keeps other workloads off a GPU yet; near gpu:N places CPUs and memory beside it",
-    ),
-    (
-        "hugepages",
-        |ask| !ask.hugepages.is_empty(),
-        "no isolator limits huge pages (hugetlb) yet",
-    ),
-    (
-        "l3_share",
-        |ask| ask.l3_share.is_some(),
-        "no isolator divides the L3 cache (resctrl) yet",
-    ),
-    (
-        "memory_bandwidth_share",
-        |ask| ask.memory_bandwidth_share.is_some(),
-        "no isolator divides memory bandwidth (resctrl) yet",
+        "rules of devices keep a workload off the GPUs of others, and nothing keeps those without a GPU off this one yet; \
+         near gpu:N places CPUs and memory beside it",
     ),
     (
         "watts",

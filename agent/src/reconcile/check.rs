@@ -58,7 +58,19 @@ fn is_of(step: &Step, dirs: &[PathBuf]) -> bool {
     let path = step.path();
     let is_file_above = |dir: &Path| match step {
         Step::WriteFile { .. } | Step::EnableControllers { .. } => path.parent() == dir.parent(),
-        Step::MakeCgroup { .. } | Step::RemoveCgroup { .. } | Step::MoveProcess { .. } => false,
+        Step::MakeCgroup { .. }
+        | Step::RemoveCgroup { .. }
+        | Step::MoveProcess { .. }
+        | Step::AllowDevices { .. }
+        | Step::ListDevice { .. }
+        | Step::Freeze { .. }
+        | Step::End { .. }
+        // Records and cache classes stand elsewhere; interrupts and work queues are seen by who comes.
+        | Step::Remember { .. }
+        | Step::Forget { .. }
+        | Step::MakeClass { .. }
+        | Step::RemoveClass { .. }
+        | Step::AssignTasks { .. } => false,
     };
     dirs.iter().any(|dir| path.starts_with(dir) || is_file_above(dir))
 }

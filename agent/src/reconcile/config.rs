@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use collectors::Root;
 use facts::CpuSet;
 use intent::Actuators;
+use isolators::Host;
+use isolators::cgroup::Layout;
+
+use crate::ledger::ORIGINALS_FILE;
 
 /// The name of Busbar's own cgroup below each controller's mount point.
 pub const OWN_CGROUP: &str = "busbar";
@@ -63,6 +67,17 @@ impl KeeperConfig {
             boot_id,
             cgroup_name: OWN_CGROUP.to_owned(),
             drift: Drift::default(),
+        }
+    }
+
+    /// Where our cgroups stand on this host. Only the agent of the host itself, known by the usual name of its cgroup,
+    /// changes what is outside of them (interrupts, work queues, cache classes): two agents would undo each other's work.
+    pub(super) fn layout(&self, host: &Host) -> Layout {
+        let layout = Layout::find(host, &self.cgroup_name);
+        if self.cgroup_name == OWN_CGROUP {
+            layout.noting_in(self.state_dir.join(ORIGINALS_FILE))
+        } else {
+            layout
         }
     }
 }

@@ -131,12 +131,11 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
 fn moves(steps: &[Step]) -> usize {
     let mut pids: Vec<u32> = steps
         .iter()
-        .filter_map(|step| match step {
-            Step::MoveProcess { pid, .. } => Some(*pid),
-            Step::MakeCgroup { .. }
-            | Step::EnableControllers { .. }
-            | Step::WriteFile { .. }
-            | Step::RemoveCgroup { .. } => None,
+        .filter_map(|step| {
+            let Step::MoveProcess { pid, .. } = step else {
+                return None;
+            };
+            Some(*pid)
         })
         .collect();
     pids.sort_unstable();

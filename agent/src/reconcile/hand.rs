@@ -6,7 +6,7 @@ use agent_api::v1::Exclusivity;
 use facts::CpuSet;
 use intent::{Actuator, Generation, Intent, Isolation};
 use isolators::apply::{ApplyError, StepError, held};
-use isolators::cgroup::{Layout, Origin, members, nearest_living, started};
+use isolators::cgroup::{Origin, members, nearest_living, started};
 use isolators::{Applied, IsolateError, Outcome, Phase, Step, apply, plan};
 
 use super::keeper::lent;
@@ -179,7 +179,7 @@ impl Keeper {
     /// Looks at the host's cgroups again, where nothing of ours stands in them yet.
     pub(super) fn refresh(&mut self) {
         if self.ledger.workloads.is_empty() {
-            self.layout = Layout::find(&self.host, &self.config.cgroup_name);
+            self.layout = self.config.layout(&self.host);
         }
     }
 
@@ -252,6 +252,9 @@ pub(super) fn unplanned(error: IsolateError) -> KeeperError {
     match error {
         IsolateError::NoController { .. }
         | IsolateError::OutOfReach { .. }
+        | IsolateError::Lacks { .. }
+        | IsolateError::NoDevice { .. }
+        | IsolateError::NoneLeft { .. }
         | IsolateError::NotDelegated { .. } => KeeperError::Refused(told(&error)),
         IsolateError::Unreadable { .. } | IsolateError::Strange { .. } => KeeperError::Failed(told(&error)),
     }

@@ -3,7 +3,7 @@
 use intent::{Actuator, WorkloadId};
 use isolators::Host;
 use isolators::apply::held;
-use isolators::cgroup::{Layout, strangers};
+use isolators::cgroup::strangers;
 
 use super::hand::{after, shown, told};
 use super::keeper::StepWatch;
@@ -46,7 +46,7 @@ impl Keeper {
             )));
         }
         let host = Host::at(config.root.directory());
-        let mut layout = Layout::find(&host, &config.cgroup_name);
+        let mut layout = config.layout(&host);
         let refused = ledger.workloads.iter().filter(|entry| !entry.refused.is_empty());
         layout.refused = refused.map(|entry| entry.id.clone()).collect();
         let mut keeper = Keeper {

@@ -36,6 +36,20 @@ impl Keeper {
     /// # Errors
     /// With what is missing, and who has it.
     pub fn offer(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
+        let mut offer = self.placed(ask, inventory)?;
+        offer.because.extend(place::unenforced(ask));
+        if !offer.hugepages.is_empty() || !offer.cache.is_empty() {
+            let id = ask.name.clone().map_or_else(|| made_up("", 0), Ok)?;
+            let with = self.ledger.intent.with(isolation_of(&id, ask, &offer));
+            offer
+                .because
+                .extend(self.missing(&with).err().map(|error| error.to_string()));
+        }
+        Ok(offer)
+    }
+
+    /// The place for an ask, whether or not this host can bring all of it about.
+    fn placed(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
         let now;
         let machine = if self.machine_of.is_some() && self.machine_of == inventory.at {
             &self.machine
@@ -44,16 +58,12 @@ impl Keeper {
             &now
         };
         let taken = taken(&self.ledger);
-        let mut offer = place::place(ask, machine, &taken, self.ledger.intent.generation).map_err(
-            |refusal| match refusal {
-                Refusal::BadAsk(text) => KeeperError::BadAsk(text),
-                Refusal::NotHere(text) => KeeperError::Shortfall(text),
-                Refusal::Shortfall(text) => KeeperError::Shortfall(with_advice(text, ask, machine, &taken)),
-                Refusal::Unknown => KeeperError::Refused(refusal.to_string()),
-            },
-        )?;
-        offer.because.extend(place::unenforced(ask));
-        Ok(offer)
+        place::place(ask, machine, &taken, self.ledger.intent.generation).map_err(|refusal| match refusal {
+            Refusal::BadAsk(text) => KeeperError::BadAsk(text),
+            Refusal::NotHere(text) => KeeperError::Shortfall(text),
+            Refusal::Shortfall(text) => KeeperError::Shortfall(with_advice(text, ask, machine, &taken)),
+            Refusal::Unknown => KeeperError::Refused(refusal.to_string()),
+        })
     }
 
     /// Offers, writes the intent down, applies it, reads back, and moves the process `pid` in.
@@ -70,7 +80,7 @@ impl Keeper {
     ) -> Result<Workload, KeeperError> {
         self.refresh();
         self.look(inventory);
-        let offer = self.offer(&request.ask, inventory)?;
+        let offer = self.placed(&request.ask, inventory)?;
         if let Some(why) = place::unenforced(&request.ask) {
             return Err(KeeperError::Refused(why));
         }
@@ -178,6 +188,10 @@ impl Keeper {
             .unwrap_or_default();
         let moves = enter(&self.layout, isolation, asker.pid, asker.started, &origins).map_err(unplanned)?;
         done.extend(self.act(&moves)?);
+        if isolation.cache.is_some() {
+            // A class of resctrl holds threads: they can be put into it only where they are.
+            done.extend(self.converge()?);
+        }
         self.read_back(isolation, asker.pid)?;
         let partition = self.layout.wants_partition(isolation);
         let steps: Vec<String> = done.iter().map(Step::to_string).collect();

@@ -10,5 +10,6 @@
 mod crash;
 mod drift;
 mod fixture;
+mod grants;
 mod life;
 mod modes;

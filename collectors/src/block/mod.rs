@@ -16,6 +16,11 @@ use crate::root::{ReadError, Root};
 
 const BLOCK: &str = "sys/class/block";
 const NVME: &str = "sys/class/nvme";
+/// States of an NVMe controller (drivers/nvme/host/sysfs.c): it answers, it never will, it goes; the others are on the way.
+const NVME_STATE: &str = "state";
+const NVME_LIVE: &str = "live";
+const NVME_DEAD: &str = "dead";
+const NVME_DELETING: &str = "deleting";
 const PCI_DEVICES: &str = "sys/bus/pci/devices";
 /// `size` counts these, whatever the drive's own sectors are.
 const SECTOR_BYTES: u64 = 512;
@@ -150,11 +155,24 @@ impl BlockCollector {
         })
     }
 
+    /// Whether a controller is neither on its way out nor still being asked who it is: its namespaces are gone, or not there yet.
+    fn is_settled(&self, name: &str) -> bool {
+        let controller = format!("{NVME}/{name}");
+        let state = self.root.read(&format!("{controller}/{NVME_STATE}"));
+        match state.as_deref() {
+            Ok(leaving) if leaving.starts_with(NVME_DELETING) => false,
+            Ok(NVME_LIVE | NVME_DEAD) | Err(_) => true,
+            Ok(_) => attribute::name_if_any(&self.root, &format!("{controller}/serial")).is_some(),
+        }
+    }
+
     /// NVMe controllers that no drive of the block layer hangs from.
     fn bare_controllers(&self, drives: &[Drive]) -> Vec<Drive> {
         let names = self.root.list(NVME).unwrap_or_default();
         let is_bare = |name: &&String| {
-            is_controller(name) && !drives.iter().any(|drive| drive.controllers.contains(name))
+            is_controller(name)
+                && !drives.iter().any(|drive| drive.controllers.contains(name))
+                && self.is_settled(name)
         };
         let bare = names.iter().filter(is_bare);
         bare.map(|name| self.bare_controller(name)).collect()

@@ -115,13 +115,11 @@ pub(super) const HWMON: [&str; 8] = [
 ];
 
 /// What node_exporter's names are made of, besides those that have a target of their own.
-pub(super) const NODE: [&str; 13] = [
+pub(super) const NODE: [&str; 11] = [
     "proc/net/snmp",
     "proc/net/snmp6",
     "proc/net/sockstat",
     "proc/net/sockstat6",
-    "proc/net/udp",
-    "proc/net/udp6",
     "proc/net/arp",
     "proc/loadavg",
     "proc/uptime",
@@ -132,7 +130,7 @@ pub(super) const NODE: [&str; 13] = [
 ];
 
 /// Parts that drivers answer for.
-pub(super) const NODE_PARTS: [&str; 7] = [
+pub(super) const NODE_PARTS: [&str; 9] = [
     "sys/class/net/eth0/speed",
     "sys/class/net/eth0/mtu",
     "sys/class/net/eth0/flags",
@@ -140,4 +138,6 @@ pub(super) const NODE_PARTS: [&str; 7] = [
     "sys/class/net/eth0/operstate",
     "sys/class/nvme/nvme0/serial",
     "sys/class/powercap/intel-rapl:0/energy_uj",
+    "proc/net/udp",
+    "proc/net/udp6",
 ];

@@ -1,4 +1,5 @@
-//! The source `node_parts`: node_exporter's `netclass`, `nvme` and `rapl`. Drivers answer some of these, so it has a beat of its own.
+//! The source `node_parts`: node_exporter's `netclass`, `nvme`, `rapl` and `udp_queues`. Drivers answer some of these, and the
+//! kernel walks its whole table of UDP sockets for the last, so it has a beat of its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use facts::sheet::{Pad, Writing};
 use facts::{Family, NoData};
 
 use super::network::{LEFT_OUT, class};
+use super::procfs::write_udp;
 use super::select::float;
 use crate::collector::{CollectError, Collector};
 use crate::columns;
@@ -32,6 +34,8 @@ const NET: &str = "sys/class/net";
 const NVME: &str = "sys/class/nvme";
 const POWERCAP: &str = "sys/class/powercap";
 const ZONE: &str = "intel-rapl";
+/// Sockets with their queues, and the family that the name says.
+const UDP: [(&str, &str); 2] = [("proc/net/udp", "v4"), ("proc/net/udp6", "v6")];
 
 /// Bytes a second of one megabit a second.
 const BYTES_OF_MEGABIT: f64 = 125_000.0;
@@ -168,6 +172,11 @@ impl Collector for PartsCollector {
             );
         }
         self.write_zones(&mut sheet);
+        for (file, ip) in UDP {
+            if let Ok(text) = self.root.read_bytes(file) {
+                write_udp(&text, ip, &mut sheet);
+            }
+        }
         let sheet = sheet.finish();
         self.pad = pad;
         Ok(Observation {

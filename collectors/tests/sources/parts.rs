@@ -1,5 +1,7 @@
 //! Drives, NICs, GPUs, power zones, sensors and times, as a kernel shows them.
 
+use std::fs;
+
 use facts::power::{HostMeter, SensorKind, SensorState};
 use facts::{Bytes, NoData, NumaNodeId, Power, Reading};
 
@@ -100,6 +102,40 @@ fn drives_are_what_holds_data_by_itself() {
     assert_eq!(sata.transport.as_deref(), Some("sata"));
     assert_eq!((sata.rotational, sata.numa_node), (Some(true), None));
     assert_eq!(sata.wwid.as_deref(), Some("naa.5000c500"));
+}
+
+#[test]
+fn a_controller_without_a_namespace_is_a_drive_once_it_says_who_it_is() {
+    let seen_as = |state: &str, serial: &str| {
+        let tree = Tree::empty();
+        let pci = tree.pci("0000:5e:00.0", "0x010802", ("0x144d", "0xa80a"), "0");
+        let controller = format!("{pci}/nvme/nvme0");
+        tree.files(
+            &controller,
+            &[("state", state), ("serial", serial), ("model", serial)],
+        );
+        tree.link("sys/class/nvme/nvme0", &controller);
+        fs::create_dir_all(tree.at("sys/class/block")).unwrap();
+        let drives = read(&tree).drives;
+        drives.first().map(|drive| drive.identity.serial.clone())
+    };
+    // While it connects the kernel has nothing to show and prints so; while it goes, it is its namespaces that went first.
+    for (state, serial, expected) in [
+        ("live", "S64", Some(Some("S64"))),
+        ("resetting", "S64", Some(Some("S64"))),
+        ("dead", "(efault)", Some(None)),
+        ("connecting", "(efault)", None),
+        ("new", "", None),
+        ("deleting", "S64", None),
+        ("deleting (no IO)", "S64", None),
+    ] {
+        let seen = seen_as(&format!("{state}\n"), &format!("{serial}\n"));
+        assert_eq!(
+            seen,
+            expected.map(|serial| serial.map(str::to_owned)),
+            "{state} {serial}"
+        );
+    }
 }
 
 #[test]

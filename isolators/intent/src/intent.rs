@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use facts::CpuSet;
 use serde::{Deserialize, Serialize};
 
 use crate::isolation::{Isolation, WorkloadId};
@@ -40,6 +41,14 @@ impl Intent {
         self.isolations
             .iter()
             .find(|isolation| isolation.workload == *workload)
+    }
+
+    /// All CPUs that somebody has exclusively.
+    pub fn exclusive_cpus(&self) -> CpuSet {
+        let mut all = CpuSet::new();
+        let exclusive = self.isolations.iter().filter(|isolation| isolation.exclusive);
+        exclusive.for_each(|isolation| all.add(&isolation.cpus));
+        all
     }
 
     /// The next intent: with this isolation, in the place of an older one of the same workload.

@@ -42,6 +42,9 @@ pub struct Isolation {
     /// Memory beyond which it is slowed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_high: Option<Bytes>,
+    /// Whether all of it ends where one of its processes is ended for want of memory (`memory.oom.group`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_oom_group: Option<bool>,
     /// What is promised to it of each NUMA node's memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_on: Option<Vec<NumaShare>>,
@@ -87,6 +90,7 @@ impl Isolation {
             memory_min: None,
             memory_low: None,
             memory_high: None,
+            memory_oom_group: None,
             memory_on: None,
             hugepages: None,
             io: None,

@@ -44,6 +44,8 @@ pub struct Layout {
     pub partitions: Partitions,
     /// Workloads to which the kernel refused a partition. They are not asked for one again.
     pub refused: BTreeSet<WorkloadId>,
+    /// Where it is noted what files outside of our cgroups said before we changed them. Without it none of them is changed.
+    pub record: Option<PathBuf>,
 }
 
 impl Layout {
@@ -56,7 +58,16 @@ impl Layout {
             name: name.to_owned(),
             partitions,
             refused: BTreeSet::new(),
+            record: None,
         }
+    }
+
+    /// The same, and what is outside of our cgroups (interrupts, work queues, cache classes) may be changed too: what it said
+    /// before is noted in this file of the host first.
+    #[must_use]
+    pub fn noting_in(mut self, record: impl Into<PathBuf>) -> Layout {
+        self.record = Some(record.into());
+        self
     }
 
     /// The place of a controller.
@@ -84,10 +95,26 @@ impl Layout {
 
     /// The controllers that this workload needs.
     pub fn needs(isolation: &Isolation) -> Vec<Controller> {
+        let cpu = isolation.cpu_time_max.is_some()
+            || isolation.cpu_weight.is_some()
+            || isolation.cpu_idle.is_some();
+        let memory = [
+            isolation.memory_max,
+            isolation.memory_min,
+            isolation.memory_low,
+            isolation.memory_high,
+        ];
         let all = [
             (Controller::Cpuset, true),
-            (Controller::Memory, isolation.memory_max.is_some()),
-            (Controller::Cpu, isolation.cpu_time_max.is_some()),
+            (
+                Controller::Memory,
+                memory.iter().any(Option::is_some) || isolation.memory_oom_group.is_some(),
+            ),
+            (Controller::Cpu, cpu),
+            (Controller::Io, isolation.io.is_some()),
+            (Controller::Pids, isolation.pids_max.is_some()),
+            (Controller::Hugetlb, isolation.hugepages.is_some()),
+            (Controller::Devices, isolation.devices.is_some()),
         ];
         all.into_iter()
             .filter(|(_, needed)| *needed)
@@ -178,8 +205,14 @@ impl Layout {
             .iter()
             .flat_map(|isolation| Layout::needs(isolation))
             .collect();
-        let here = |controller: &Controller| self.cgroups.places.get(controller) == Some(place);
-        needed.into_iter().filter(here).map(Controller::word).collect()
+        let here = |controller: &Controller| {
+            controller.is_switched() && self.cgroups.places.get(controller) == Some(place)
+        };
+        needed
+            .into_iter()
+            .filter(here)
+            .map(|controller| controller.word_in(place.version))
+            .collect()
     }
 }
 

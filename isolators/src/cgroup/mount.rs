@@ -12,6 +12,9 @@ const CGROUP_CONTROLLERS: &str = "cgroup.controllers";
 /// Where v2 stands when no list of mounts says so.
 const USUAL_MOUNT: &str = "/sys/fs/cgroup";
 
+/// What v1 calls the I/O controller.
+const BLKIO: &str = "blkio";
+
 /// A kernel controller that we use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Controller {
@@ -21,19 +24,65 @@ pub enum Controller {
     Memory,
     /// How much CPU time.
     Cpu,
+    /// How much I/O of which block device.
+    Io,
+    /// How many processes and threads.
+    Pids,
+    /// How many huge pages of which size.
+    Hugetlb,
+    /// Which devices: in v2 no controller at all, but a program that is attached to the cgroup.
+    Devices,
 }
 
 impl Controller {
     /// All of them.
-    pub const ALL: [Controller; 3] = [Controller::Cpuset, Controller::Memory, Controller::Cpu];
+    pub const ALL: [Controller; 7] = [
+        Controller::Cpuset,
+        Controller::Memory,
+        Controller::Cpu,
+        Controller::Io,
+        Controller::Pids,
+        Controller::Hugetlb,
+        Controller::Devices,
+    ];
 
-    /// The kernel's name.
+    /// The kernel's name in v2, and in v1 where it has no other one there.
     pub const fn word(self) -> &'static str {
         match self {
             Controller::Cpuset => "cpuset",
             Controller::Memory => "memory",
             Controller::Cpu => "cpu",
+            Controller::Io => "io",
+            Controller::Pids => "pids",
+            Controller::Hugetlb => "hugetlb",
+            Controller::Devices => "devices",
         }
+    }
+
+    /// The kernel's name in a hierarchy of this version.
+    pub const fn word_in(self, version: Version) -> &'static str {
+        match (self, version) {
+            (Controller::Io, Version::V1) => BLKIO,
+            _ => self.word(),
+        }
+    }
+
+    /// What makes a kernel offer it.
+    const fn given_by(self) -> &'static str {
+        match self {
+            Controller::Cpuset => "a kernel with CONFIG_CPUSETS",
+            Controller::Memory => "a kernel with CONFIG_MEMCG and without cgroup_disable=memory",
+            Controller::Cpu => "a kernel with CONFIG_CGROUP_SCHED",
+            Controller::Io => "a kernel with CONFIG_BLK_CGROUP",
+            Controller::Pids => "a kernel with CONFIG_CGROUP_PIDS",
+            Controller::Hugetlb => "a kernel with CONFIG_CGROUP_HUGETLB",
+            Controller::Devices => "cgroup v2, or in v1 a kernel with CONFIG_CGROUP_DEVICE",
+        }
+    }
+
+    /// Whether it is switched on in `cgroup.subtree_control` (v2).
+    pub(super) const fn is_switched(self) -> bool {
+        !matches!(self, Controller::Devices)
     }
 }
 
@@ -101,6 +150,18 @@ struct Mount {
     controllers: Vec<String>,
 }
 
+impl Mount {
+    fn has(&self, controller: Controller) -> bool {
+        let version = self.place.version;
+        let always = version == Version::V2 && !controller.is_switched();
+        always
+            || self
+                .controllers
+                .iter()
+                .any(|name| name == controller.word_in(version))
+    }
+}
+
 impl Cgroups {
     /// Looks at the host's mounts. A host without any has mode `None`; that is no error.
     pub fn find(host: &Host) -> Cgroups {
@@ -151,13 +212,15 @@ impl Cgroups {
 }
 
 fn usable(host: &Host, mounts: &[Mount], controller: Controller) -> Result<Place, String> {
-    let mut why = "no mounted cgroup hierarchy has it".to_owned();
+    let mut why = format!(
+        "no mounted cgroup hierarchy has it; {} offers it, in v2 to this cgroup where cgroup.controllers names it, in v1 \
+         where its hierarchy is mounted",
+        controller.given_by()
+    );
     // A mount that shows the whole hierarchy is better than one that shows a part.
-    let mut having: Vec<&Mount> = mounts
-        .iter()
-        .filter(|mount| mount.controllers.iter().any(|name| name == controller.word()))
-        .collect();
-    having.sort_by_key(|mount| mount.place.shows != Path::new("/"));
+    let mut having: Vec<&Mount> = mounts.iter().filter(|mount| mount.has(controller)).collect();
+    // On a hybrid host a v1 hierarchy is the one that other programs look at.
+    having.sort_by_key(|mount| (mount.place.shows != Path::new("/"), mount.place.version));
     for mount in having {
         let shown = mount.place.mount.display();
         if mount.read_only {

@@ -1,6 +1,6 @@
 //! Who else has a hand on this host's cpusets: found before anything is written, named with the setting that would yield.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use facts::CpuSet;
 
@@ -22,6 +22,8 @@ const SLURM: [&str; 3] = [
 ];
 /// What systemd writes for `AllowedCPUs=`.
 const CPUSET_CPUS: &str = "cpuset.cpus";
+/// The CPUs that a cgroup's processes may use: v2 shows it apart from what was asked for.
+const CPUSET_CPUS_EFFECTIVE: &str = "cpuset.cpus.effective";
 /// How many processes a message names.
 const MOST_NAMED: usize = 4;
 
@@ -103,6 +105,29 @@ pub fn strangers(host: &Host, layout: &Layout) -> Result<Option<String>, Isolate
         }
     }
     Ok(None)
+}
+
+/// Cgroups of the host, the top and those in it, whose processes may run on these CPUs: with partitions there is none. Ours are
+/// left out. Reads, and writes nothing.
+pub fn host_cgroups_on(host: &Host, layout: &Layout, cpus: &CpuSet) -> Vec<(PathBuf, CpuSet)> {
+    let Some(place) = layout.cgroups.places.get(&Controller::Cpuset) else {
+        return Vec::new();
+    };
+    let file = match place.version {
+        Version::V1 => CPUSET_CPUS,
+        Version::V2 => CPUSET_CPUS_EFFECTIVE,
+    };
+    let own = layout.own(place);
+    let below = host.directories(&place.mount).unwrap_or_default();
+    let below = below.iter().map(|name| place.mount.join(name));
+    let all = [place.mount.clone()].into_iter().chain(below);
+    all.filter(|dir| !own.contains(dir))
+        .filter_map(|dir| {
+            let text = host.read(&dir.join(file)).ok().flatten()?;
+            let here = text.parse::<CpuSet>().ok()?.intersection(cpus);
+            (!here.is_empty()).then_some((dir, here))
+        })
+        .collect()
 }
 
 /// `4711 sleep`.

@@ -10,6 +10,7 @@ use super::layout::Layout;
 use super::mount::{Controller, Place, Version};
 use crate::host::Host;
 use crate::isolator::IsolateError;
+use crate::resctrl::{class_of, has_share};
 use crate::step::{CGROUP_PROCS, Step};
 
 /// Field 22 of `/proc/PID/stat`, counted from the field after the name in brackets, which is the third.
@@ -129,7 +130,7 @@ fn in_hierarchy(text: &str, layout: &Layout, place: &Place) -> Option<PathBuf> {
     let here: Vec<&str> = Controller::ALL
         .into_iter()
         .filter(|controller| layout.cgroups.places.get(controller) == Some(place))
-        .map(Controller::word)
+        .map(|controller| controller.word_in(place.version))
         .collect();
     let path = text.lines().find_map(|line| {
         let (number, rest) = line.split_once(':')?;
@@ -188,7 +189,12 @@ pub fn enter(
             to: layout.group(place, isolation),
         }
     });
-    Ok(steps.collect())
+    let class = has_share(isolation).then(|| Step::AssignTasks {
+        dir: class_of(layout, &isolation.workload),
+        pid,
+        started,
+    });
+    Ok(steps.chain(class).collect())
 }
 
 #[cfg(test)]

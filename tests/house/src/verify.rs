@@ -226,6 +226,7 @@ fn lab(place: &Place, screen: &Screen, install: bool, totals: &mut Totals) -> Do
     let done = lab::step(place, screen, install, &mut checks);
     totals.passed += checks.passed;
     totals.failed += checks.failed;
+    totals.skipped += checks.skipped;
     if done.verdict == Verdict::Skip {
         totals.skipped += 1;
         totals.reasons.push(format!("lab: {}", done.detail));

@@ -88,7 +88,7 @@ fn sockets(protocol: &[u8], key: &[u8], unit: &[u8]) -> Option<&'static Family> 
 }
 
 /// The queues of all sockets: `tx_queue:rx_queue` in hexadecimal is the fifth word.
-pub(super) fn write_udp(text: &[u8], ip: &str, sheet: &mut Writing<'_>) {
+pub(in super::super) fn write_udp(text: &[u8], ip: &str, sheet: &mut Writing<'_>) {
     let (mut sent, mut received) = (0_u64, 0_u64);
     for line in columns::lines(text).skip(1) {
         let queues = columns::words(line).nth(4);

@@ -17,6 +17,7 @@ use crate::columns;
 use crate::root::{Kept, Root};
 use families as f;
 use lines::Labels;
+pub(super) use lines::write_udp;
 
 /// How often it is asked when nobody scrapes, and how long what an admin sets is taken as it was.
 const BEAT: Duration = Duration::from_secs(10);
@@ -31,7 +32,6 @@ const NUMBERS: [(&str, &Family); 4] = [
     ("proc/sys/net/netfilter/nf_conntrack_count", &f::CONNTRACK),
     ("proc/sys/net/netfilter/nf_conntrack_max", &f::CONNTRACK_LIMIT),
 ];
-const UDP: [(&str, &str); 2] = [("proc/net/udp", "v4"), ("proc/net/udp6", "v6")];
 
 /// Reads the files.
 pub struct KernelCollector {
@@ -42,7 +42,6 @@ pub struct KernelCollector {
     files: Kept,
     numbers: Vec<(Kept, &'static Family)>,
     arp: Kept,
-    udp: Vec<(Kept, &'static str)>,
     snmp: [(Kept, Select); 2],
     snmp6: (Kept, Keyed),
     vmstat: (Kept, Keyed),
@@ -71,7 +70,6 @@ impl KernelCollector {
                 .map(|(file, family)| (kept(file), *family))
                 .collect(),
             arp: kept("proc/net/arp"),
-            udp: UDP.iter().map(|(file, ip)| (kept(file), *ip)).collect(),
             snmp: ["proc/net/netstat", "proc/net/snmp"].map(|file| (kept(file), Select::default())),
             snmp6: (kept("proc/net/snmp6"), Keyed::default()),
             vmstat: (kept("proc/vmstat"), Keyed::default()),
@@ -110,11 +108,6 @@ impl KernelCollector {
         }
         if let Ok(text) = self.arp.read(buffer) {
             self.labels.write_arp(text, sheet);
-        }
-        for (file, ip) in &mut self.udp {
-            if let Ok(text) = file.read(buffer) {
-                lines::write_udp(text, ip, sheet);
-            }
         }
         for file in &mut self.sockstat {
             if let Ok(text) = file.read(buffer) {

@@ -60,6 +60,8 @@ const MACHINE: [&str; 28] = [
 /// What the story prints before the name of a check that held and of one that did not.
 const HELD: &str = "CHECK ok ";
 const BROKE: &str = "CHECK FAIL ";
+/// What it prints before the name of a check that cannot be made here, with the reason.
+const SKIPPED: &str = "CHECK SKIP ";
 /// What it prints before something that it measured.
 const MEASURED: &str = "MEASURED ";
 /// What `init` prints when the story has ended.
@@ -120,7 +122,10 @@ pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path) -> Re
     let mut child = Emulator(child);
     if let Err(why) = lines.pass_on(companion.as_mut()) {
         running.end(Verdict::Fail, &format!("{why}: {}", kernel::end_of(&errors)));
-        return Ok(Told::Checks(Checks { passed: 0, failed: 1 }));
+        return Ok(Told::Checks(Checks {
+            failed: 1,
+            ..Checks::default()
+        }));
     }
     child.wait(|| running.draw());
     // The emulator ends first: the companion's input ends with it.
@@ -135,6 +140,9 @@ fn tell(screen: &Screen, running: Running<'_>, kernel: &Kernel, log: &Path) -> C
     let checks = count(&text);
     let whole = text.lines().any(|line| line.trim_end() == END);
     for line in text.lines().filter(|line| line.starts_with(MEASURED)) {
+        screen.line(&format!("    {}", line.trim_end()));
+    }
+    for line in text.lines().filter(|line| line.starts_with(SKIPPED)) {
         screen.line(&format!("    {}", line.trim_end()));
     }
     if whole && checks.failed == 0 {
@@ -153,8 +161,8 @@ fn tell(screen: &Screen, running: Running<'_>, kernel: &Kernel, log: &Path) -> C
     }
     running.end(Verdict::Fail, &format!("log: {}", log.display()));
     Checks {
-        passed: checks.passed,
         failed: checks.failed + usize::from(!whole),
+        ..checks
     }
 }
 
@@ -202,6 +210,7 @@ fn count(text: &str) -> Checks {
     Checks {
         passed: lines(HELD),
         failed: lines(BROKE),
+        skipped: lines(SKIPPED),
     }
 }
 
@@ -233,6 +242,8 @@ fn pack(place: &Place, kernel: &Kernel, story: &Story) -> Result<Vec<u8>, String
     archive.copy(&story.script, "story")?;
     let ours = PROGRAMS.map(|program| place.binaries(false).join(program));
     let mut programs = ours.to_vec();
+    let examples = place.binaries(false).join("examples");
+    programs.extend(story.examples.iter().map(|name| examples.join(name)));
     for name in &story.programs {
         programs
             .push(on_path(name).ok_or_else(|| format!("the story needs {name}, which is not installed"))?);
@@ -294,8 +305,17 @@ mod tests {
 
     #[test]
     fn checks_are_counted_by_their_lines() {
-        let text = "boot\nCHECK ok one\nCHECK FAIL two: why\nCHECK ok three\r\nSTORY END\n";
-        assert_eq!(count(text), Checks { passed: 2, failed: 1 });
+        let text =
+            "boot\nCHECK ok one\nCHECK FAIL two: why\nCHECK ok three\r\nCHECK SKIP four: no\nSTORY END\n";
+        let (passed, failed, skipped) = (2, 1, 1);
+        assert_eq!(
+            count(text),
+            Checks {
+                passed,
+                failed,
+                skipped
+            }
+        );
         assert_eq!(count("CHECK okay"), Checks::default());
     }
 }

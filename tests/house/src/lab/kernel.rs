@@ -27,16 +27,38 @@ pub struct Kernel {
     pub folder: PathBuf,
 }
 
-/// What has been fetched already.
-pub fn fetched(place: &Place) -> Option<Kernel> {
-    let folder = place.tools().join("lab");
-    let image = fs::read_dir(folder.join(BOOT))
+impl Kernel {
+    /// The kernel of another package that was unpacked here, with the same shell.
+    pub fn instead(self, folder: PathBuf) -> Result<Kernel, Wrong> {
+        let image = image_in(&folder).ok_or_else(|| {
+            Wrong::Usage(format!(
+                "{} holds no boot/vmlinuz-*; expected a kernel package that was unpacked with dpkg -x",
+                folder.display()
+            ))
+        })?;
+        Ok(Kernel {
+            image,
+            folder,
+            ..self
+        })
+    }
+}
+
+/// The kernel image of an unpacked package.
+fn image_in(folder: &Path) -> Option<PathBuf> {
+    fs::read_dir(folder.join(BOOT))
         .ok()?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| {
             path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-"))
-        })?;
+        })
+}
+
+/// What has been fetched already.
+pub fn fetched(place: &Place) -> Option<Kernel> {
+    let folder = place.tools().join("lab");
+    let image = image_in(&folder)?;
     let busybox = ["bin/busybox", "usr/bin/busybox"].map(|path| folder.join(path));
     let busybox = busybox.into_iter().find(|path| path.is_file())?;
     Some(Kernel {

@@ -17,6 +17,8 @@ pub struct Story {
     pub devices: Vec<String>,
     /// Programs of the host that the guest needs.
     pub programs: Vec<String>,
+    /// Examples of our crates that the guest needs.
+    pub examples: Vec<String>,
     /// The script that runs on the host beside the guest.
     pub companion: Option<PathBuf>,
 }
@@ -55,9 +57,10 @@ impl Story {
                 }
                 "qemu" => story.devices.extend(words),
                 "programs" => story.programs.extend(words),
+                "examples" => story.examples.extend(words),
                 other => {
                     return Err(format!(
-                        "line {}: unknown ask {other:?}; expected modules, module, qemu or programs",
+                        "line {}: unknown ask {other:?}; expected modules, module, qemu, programs or examples",
                         at + 1
                     ));
                 }

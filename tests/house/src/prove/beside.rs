@@ -145,7 +145,10 @@ fn compare(name: &str, ours: &Measured, theirs: &Measured, is_small: bool) -> Ve
     let pair = (memory(ours.memory), memory(theirs.memory));
     figures.push(ratio("memory after 100 scrapes", "MiB", pair, 0.5));
     let pair = (memory(ours.memory_after_crowd), memory(theirs.memory_after_crowd));
-    figures.push(ratio("memory after 16 scrapers", "MiB", pair, 1.0 / 3.0));
+    // The third is of what node_exporter holds after sixteen scrapers of 7,300 series (metrics.md of the design, target 2: 77 MB);
+    // of a small machine's few series it holds little more than after a hundred scrapes, so the half of those stands.
+    let most = if is_small { 0.5 } else { 1.0 / 3.0 };
+    figures.push(ratio("memory after 16 scrapers", "MiB", pair, most));
     figures.push(Figure::told(
         &format!("{name}: threads after 16 scrapers"),
         format!("{} beside {}", ours.threads, theirs.threads),

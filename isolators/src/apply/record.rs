@@ -1,0 +1,93 @@
+//! The record of originals is written: merged, flushed, renamed, and the directory flushed, before what it speaks of is changed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::StepError;
+use crate::host::Host;
+use crate::record::{Record, Refusal};
+
+/// Owner only.
+const FILE_MODE: u32 = 0o600;
+/// What is appended to the file's name while the next one is written.
+const NEXT: &str = "next";
+
+pub(super) fn remember(
+    host: &Host,
+    path: &Path,
+    boot_id: &str,
+    originals: &BTreeMap<PathBuf, String>,
+) -> Result<(), StepError> {
+    let mut record = found(host, path)?;
+    boot_id.clone_into(&mut record.boot_id);
+    for (file, text) in originals {
+        // What was noted first is the original.
+        record
+            .originals
+            .entry(file.clone())
+            .or_insert_with(|| text.clone());
+    }
+    write(host, path, &record)
+}
+
+pub(super) fn forget(host: &Host, path: &Path, files: &[PathBuf]) -> Result<(), StepError> {
+    let mut record = found(host, path)?;
+    for file in files {
+        record.originals.remove(file);
+        record.refused.remove(file);
+    }
+    if record.originals.is_empty() {
+        return match fs::remove_file(host.real(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StepError::Refused(error)),
+            Ok(()) | Err(_) => Ok(()),
+        };
+    }
+    write(host, path, &record)
+}
+
+/// Notes what the kernel refused, so that it is not asked again for the same.
+pub(super) fn refused(
+    host: &Host,
+    path: &Path,
+    file: &Path,
+    value: &str,
+    why: &str,
+) -> Result<(), StepError> {
+    tracing::debug!(file = %file.display(), value, why, "the kernel keeps what it has");
+    let mut record = found(host, path)?;
+    let refusal = Refusal {
+        value: value.to_owned(),
+        why: why.to_owned(),
+    };
+    record.refused.insert(file.to_owned(), refusal);
+    write(host, path, &record)
+}
+
+fn found(host: &Host, path: &Path) -> Result<Record, StepError> {
+    Record::read(host, path).map_err(|error| StepError::Refused(io::Error::other(error)))
+}
+
+fn write(host: &Host, path: &Path, record: &Record) -> Result<(), StepError> {
+    let real = host.real(path);
+    let written = (|| {
+        let folder = real.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(folder)?;
+        let next = real.with_extension(NEXT);
+        let text = serde_json::to_string_pretty(record).map_err(io::Error::other)?;
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(FILE_MODE)
+            .open(&next)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&next, &real)?;
+        File::open(folder)?.sync_all()
+    })();
+    written.map_err(StepError::Refused)
+}

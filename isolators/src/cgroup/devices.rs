@@ -1,0 +1,209 @@
+//! The devices that a workload may use: no others of the kinds that it was given some of; devices of other kinds stay as they are.
+//!
+//! In v2 the rules become a program that is attached to the cgroup; in v1 they become the lists of the devices controller.
+
+use std::path::Path;
+
+use intent::{DeviceKind, DeviceWish, Intent, Isolation};
+
+use super::device_list;
+use super::layout::Layout;
+use super::mount::{Controller, Version};
+use crate::block::{DeviceNumber, disk_and_partitions, number_of};
+use crate::host::Host;
+use crate::isolator::{IsolateError, Isolator, Phase};
+use crate::rule::{Access, DeviceRule, Kind, program_name};
+use crate::step::Step;
+
+/// Majors by the driver's name.
+const DEVICES: &str = "/proc/devices";
+/// The driver's own list of GPUs, by their PCI address.
+const NVIDIA_GPUS: &str = "/proc/driver/nvidia/gpus";
+/// A line of its `information`.
+const DEVICE_MINOR: &str = "Device Minor:";
+/// The major of NVIDIA's GPUs; minors up to 253 are GPUs, the last two are for all.
+const NVIDIA_MAJOR: u32 = 195;
+const NVIDIA_LAST_GPU: u32 = 253;
+/// The name of a GPU's device: `nvidia0`.
+const NVIDIA: &str = "nvidia";
+/// The driver of the capabilities by which MIG devices are used.
+const NVIDIA_CAPS: &str = "nvidia-caps";
+/// `card0`, `renderD128` of a GPU below its PCI device.
+const PCI_DEVICES: &str = "/sys/bus/pci/devices";
+const DRM: &str = "drm";
+/// The major of DRM devices.
+const DRM_MAJOR: u32 = 226;
+const DEV: &str = "dev";
+/// Character devices that reach past a block device to what is behind it, by their drivers.
+const BEHIND_BLOCK: [&str; 4] = ["nvme", "nvme-generic", "sg", "bsg"];
+
+/// Plans the rules of devices.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    layout: Layout,
+}
+
+impl Devices {
+    /// For this layout.
+    pub fn new(layout: &Layout) -> Devices {
+        Devices {
+            layout: layout.clone(),
+        }
+    }
+
+    fn of_one(&self, host: &Host, isolation: &Isolation) -> Result<Vec<(Phase, Step)>, IsolateError> {
+        let Some(wishes) = isolation.devices.as_deref().filter(|wishes| !wishes.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let place = self.layout.place(Controller::Devices)?;
+        let dir = self.layout.group(place, isolation);
+        let rules = rules(host, wishes)?;
+        if place.version == Version::V1 {
+            return device_list::steps(host, &dir, &rules);
+        }
+        let before = host.is_dir(&dir).then(|| attached(host, &dir)).flatten();
+        if before.as_deref() == Some(program_name(&rules).as_str()) {
+            return Ok(Vec::new());
+        }
+        let phase = if before.is_some() {
+            Phase::Release
+        } else {
+            Phase::Shape
+        };
+        Ok(vec![(phase, Step::AllowDevices { dir, rules, before })])
+    }
+}
+
+/// The name of our program on this cgroup; `None` where there is none, or where we may not ask.
+fn attached(host: &Host, dir: &Path) -> Option<String> {
+    if host.is_kernels(dir) {
+        crate::bpf::ours(&host.real(dir))
+            .ok()
+            .flatten()
+            .map(|program| program.name)
+    } else {
+        crate::apply::recorded_program(host, dir)
+    }
+}
+
+/// The rules, the first that fits decides; what none fits is allowed.
+pub(super) fn rules(host: &Host, wishes: &[DeviceWish]) -> Result<Vec<DeviceRule>, IsolateError> {
+    let majors = majors(host);
+    let mut rules = Vec::new();
+    let any = |kinds: &[DeviceKind]| wishes.iter().any(|wish| kinds.contains(&wish.kind));
+    for wish in wishes {
+        match wish.kind {
+            DeviceKind::Block => rules.extend(block(host, wish)?),
+            DeviceKind::Gpu => rules.extend(gpu(host, wish)?),
+            DeviceKind::Mig => return Err(no_mig(wish)),
+        }
+    }
+    let deny = |kind, major, first, last| DeviceRule {
+        access: Access::Deny,
+        kind,
+        major,
+        minors: (first, last),
+    };
+    if any(&[DeviceKind::Gpu]) {
+        rules.push(deny(Kind::Char, Some(NVIDIA_MAJOR), 0, NVIDIA_LAST_GPU));
+        rules.push(deny(Kind::Char, Some(DRM_MAJOR), 0, u32::MAX));
+        let caps = majors.iter().filter(|(name, _)| name == NVIDIA_CAPS);
+        rules.extend(caps.map(|(_, major)| deny(Kind::Char, Some(*major), 0, u32::MAX)));
+    }
+    if any(&[DeviceKind::Block]) {
+        rules.push(deny(Kind::Block, None, 0, u32::MAX));
+        let behind = majors
+            .iter()
+            .filter(|(name, _)| BEHIND_BLOCK.contains(&name.as_str()));
+        rules.extend(behind.map(|(_, major)| deny(Kind::Char, Some(*major), 0, u32::MAX)));
+    }
+    Ok(rules)
+}
+
+fn allow(kind: Kind, number: DeviceNumber) -> DeviceRule {
+    DeviceRule {
+        access: Access::Allow,
+        kind,
+        major: Some(number.major),
+        minors: (number.minor, number.minor),
+    }
+}
+
+fn block(host: &Host, wish: &DeviceWish) -> Result<Vec<DeviceRule>, IsolateError> {
+    let name = wish.device.as_deref().unwrap_or_default();
+    number_of(host, name)?;
+    let numbers = disk_and_partitions(host, name)?;
+    Ok(numbers
+        .into_iter()
+        .map(|number| allow(Kind::Block, number))
+        .collect())
+}
+
+/// NVIDIA's own device, and the DRM devices of the PCI device that it is.
+fn gpu(host: &Host, wish: &DeviceWish) -> Result<Vec<DeviceRule>, IsolateError> {
+    let mut rules = Vec::new();
+    let by_name = wish
+        .device
+        .as_deref()
+        .and_then(|name| name.strip_prefix(NVIDIA)?.parse().ok());
+    let by_place = wish.pci.and_then(|pci| {
+        let file = Path::new(NVIDIA_GPUS).join(pci.to_string()).join("information");
+        let text = host.read(&file).ok().flatten()?;
+        let minor = text.lines().find_map(|line| line.strip_prefix(DEVICE_MINOR))?;
+        minor.trim().parse().ok()
+    });
+    // The place is looked at first: names change with the order in which drivers found their devices.
+    let minor: Option<u32> = by_place.or(by_name).filter(|minor| *minor <= NVIDIA_LAST_GPU);
+    rules.extend(minor.map(|minor| {
+        let major = NVIDIA_MAJOR;
+        allow(Kind::Char, DeviceNumber { major, minor })
+    }));
+    if let Some(pci) = wish.pci {
+        let drm = Path::new(PCI_DEVICES).join(pci.to_string()).join(DRM);
+        for node in host.entries(&drm).unwrap_or_default() {
+            let text = host.read(&drm.join(node).join(DEV)).ok().flatten();
+            let number = text.as_deref().and_then(DeviceNumber::parse);
+            rules.extend(number.map(|number| allow(Kind::Char, number)));
+        }
+    }
+    if rules.is_empty() {
+        return Err(IsolateError::NoDevice {
+            device: wish.name(),
+            why: format!("neither {NVIDIA_GPUS} nor {PCI_DEVICES} has a device of it"),
+        });
+    }
+    Ok(rules)
+}
+
+fn no_mig(wish: &DeviceWish) -> IsolateError {
+    IsolateError::NoDevice {
+        device: wish.name(),
+        why: "parts of a GPU (MIG) are told apart by capabilities that are not read here; ask for the whole GPU".to_owned(),
+    }
+}
+
+/// Names and majors of character devices: `195 nvidia` between two headings.
+pub(super) fn majors(host: &Host) -> Vec<(String, u32)> {
+    let text = host.read(Path::new(DEVICES)).ok().flatten().unwrap_or_default();
+    let lines = text.lines().take_while(|line| !line.starts_with("Block"));
+    lines
+        .filter_map(|line| {
+            let (major, name) = line.trim().split_once(' ')?;
+            Some((name.trim().to_owned(), major.parse().ok()?))
+        })
+        .collect()
+}
+
+impl Isolator for Devices {
+    fn name(&self) -> &'static str {
+        Controller::Devices.word()
+    }
+
+    fn steps(&self, host: &Host, intent: &Intent) -> Result<Vec<(Phase, Step)>, IsolateError> {
+        let mut steps = Vec::new();
+        for isolation in &intent.isolations {
+            steps.extend(self.of_one(host, isolation)?);
+        }
+        Ok(steps)
+    }
+}

@@ -1,0 +1,190 @@
+//! What files of the host said before our first change: on disk before that change, so that a release can put it back.
+//!
+//! For what outlives a workload's cgroup: affinities of interrupts, kernel masks, the schemata of everybody, power limits. All
+//! of them are gone with the boot, so a record of an earlier boot says nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use facts::CpuSet;
+use serde::{Deserialize, Serialize};
+
+use crate::host::Host;
+use crate::isolator::{IsolateError, Phase};
+use crate::mask::CpuMask;
+use crate::step::{Reads, Step};
+
+/// This boot.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// What was found before our first change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The boot that it speaks of.
+    pub boot_id: String,
+    /// What each file said.
+    pub originals: BTreeMap<PathBuf, String>,
+    /// What the kernel refused to take: it is not asked again for the same.
+    #[serde(default)]
+    pub refused: BTreeMap<PathBuf, Refusal>,
+}
+
+/// A write that the kernel refused, which is no failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// What was written.
+    pub value: String,
+    /// What the kernel said.
+    pub why: String,
+}
+
+impl Record {
+    /// The record of this boot; empty where there is none yet.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read or understood.
+    pub fn read(host: &Host, path: &Path) -> Result<Record, IsolateError> {
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            move |cause| IsolateError::Unreadable { path, cause }
+        };
+        let boot = Path::new(BOOT_ID);
+        let boot_id = host.read(boot).map_err(unreadable(boot))?.unwrap_or_default();
+        let none = Record {
+            boot_id,
+            ..Record::default()
+        };
+        let Some(text) = host.read(path).map_err(unreadable(path))? else {
+            return Ok(none);
+        };
+        let record: Record = serde_json::from_str(&text).map_err(|_| IsolateError::Strange {
+            path: path.to_owned(),
+            text: text.chars().take(100).collect(),
+            expected: "what files of this host said before they were changed",
+        })?;
+        Ok(if record.boot_id == none.boot_id {
+            record
+        } else {
+            none
+        })
+    }
+
+    /// The step that adds to it.
+    pub(crate) fn remember(&self, path: &Path, originals: BTreeMap<PathBuf, String>) -> Option<Step> {
+        (!originals.is_empty()).then(|| Step::Remember {
+            record: path.to_owned(),
+            boot_id: self.boot_id.clone(),
+            originals,
+        })
+    }
+}
+
+/// A file that lists CPUs which kernel work may use.
+pub(crate) struct Listing {
+    /// The file.
+    pub file: PathBuf,
+    /// A list or a mask.
+    pub reads: Reads,
+    /// Where it goes when all that it had is taken.
+    pub instead: CpuSet,
+}
+
+impl Listing {
+    fn parse(&self, text: &str) -> Option<CpuSet> {
+        if self.reads == Reads::Mask {
+            CpuMask::parse(text).map(|mask| mask.0)
+        } else {
+            text.parse().ok()
+        }
+    }
+
+    fn shown(&self, cpus: &CpuSet) -> String {
+        if self.reads == Reads::Mask {
+            CpuMask(cpus.clone()).to_string()
+        } else {
+            cpus.to_string()
+        }
+    }
+}
+
+impl Listing {
+    /// What it shall say: what it said, without the exclusive CPUs, or others where that is none.
+    fn wanted(&self, original: CpuSet, exclusive: &CpuSet) -> CpuSet {
+        let rest = original.difference(exclusive);
+        if rest.is_empty() && !original.is_empty() {
+            self.instead.clone()
+        } else {
+            rest
+        }
+    }
+}
+
+/// The steps that keep kernel work off these CPUs, and that put back what it had as they are given back.
+pub(crate) fn keep_away(
+    host: &Host,
+    path: &Path,
+    record: &Record,
+    listings: Vec<Listing>,
+    exclusive: &CpuSet,
+) -> Result<Vec<(Phase, Step)>, IsolateError> {
+    let (mut originals, mut done) = (BTreeMap::new(), Vec::new());
+    let (mut release, mut grant) = (Vec::new(), Vec::new());
+    for listing in listings {
+        // An interrupt that went since it was listed, or a file that only some kernels let us read.
+        let Ok(Some(text)) = host.read(&listing.file) else {
+            continue;
+        };
+        let known = record.originals.get(&listing.file);
+        let Some(is) = listing.parse(&text) else { continue };
+        let Some(original) = known.map_or(Some(is.clone()), |text| listing.parse(text)) else {
+            continue;
+        };
+        let wanted = listing.wanted(original, exclusive);
+        if is == wanted {
+            if known.is_some() && exclusive.is_empty() {
+                done.push(listing.file.clone());
+            }
+            continue;
+        }
+        let value = listing.shown(&wanted);
+        let refused = record.refused.get(&listing.file);
+        if wanted.is_empty() || refused.is_some_and(|refused| refused.value == value) {
+            if exclusive.is_empty() {
+                done.push(listing.file.clone());
+            }
+            continue;
+        }
+        if known.is_none() {
+            originals.insert(listing.file.clone(), text.clone());
+        }
+        let shrinks = !is.is_disjoint(exclusive);
+        let step = Step::WriteFile {
+            file: listing.file,
+            value,
+            before: Some(text),
+            reads: listing.reads,
+            partition_of: Vec::new(),
+            refusal_to: Some(path.to_owned()),
+        };
+        if shrinks { &mut release } else { &mut grant }.push(step);
+    }
+    let mut steps: Vec<(Phase, Step)> = Vec::new();
+    // On disk before the first write.
+    steps.extend(
+        record
+            .remember(path, originals)
+            .map(|step| (Phase::Release, step)),
+    );
+    steps.extend(release.into_iter().map(|step| (Phase::Release, step)));
+    steps.extend(grant.into_iter().map(|step| (Phase::Grant, step)));
+    if !done.is_empty() {
+        let forget = Step::Forget {
+            record: path.to_owned(),
+            files: done,
+        };
+        steps.push((Phase::Grant, forget));
+    }
+    Ok(steps)
+}

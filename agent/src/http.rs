@@ -3,6 +3,7 @@
 //! **Invariant**: what changes anything comes over the Unix socket, from root or our own user, and places the process that
 //! asks: its pid comes from the kernel (`SO_PEERCRED`), never from the request.
 
+mod acts;
 mod answer;
 mod connection;
 mod live;

@@ -1,6 +1,8 @@
 //! The one task that owns the keeper: orders come over a bounded queue, a sweep follows every second, and at once where
 //! somebody writes to our cgroups.
 
+mod acts;
+
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -8,6 +10,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use agent_api::v1::{Ask, Ended, Offer, RunRequest, Workload};
+use agent_api::v1::{Capped, Frozen, NodeDrain};
+use facts::Power;
 use intent::WorkloadId;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
@@ -41,6 +45,11 @@ type Reply<T> = oneshot::Sender<Result<T, KeeperError>>;
 
 enum Order {
     Offer(Ask, Reply<Offer>),
+    Freeze(WorkloadId, bool, Reply<Frozen>),
+    /// A drain of the node with its reason, or its end.
+    Drain(Option<String>, Reply<NodeDrain>),
+    /// A cap, or its end.
+    Cap(Option<Power>, Reply<Capped>),
     Start(RunRequest, Asker, Reply<Workload>),
     End(WorkloadId, Reply<Ended>),
     Check(WorkloadId, Reply<Checked>),
@@ -267,6 +276,15 @@ impl Task {
             Order::Offer(ask, reply) => {
                 let _ = reply.send(self.keeper.offer(&ask, inventory));
             }
+            Order::Freeze(id, frozen, reply) => {
+                let _ = reply.send(self.freeze(&id, frozen));
+            }
+            Order::Drain(reason, reply) => {
+                let _ = reply.send(self.drain(reason.as_deref(), now));
+            }
+            Order::Cap(watts, reply) => {
+                let _ = reply.send(self.cap(watts, now));
+            }
             Order::Start(request, asker, reply) => {
                 self.keeper.look(inventory);
                 let started = self.keeper.start(request, asker.pid, asker.uid, inventory, now);
@@ -319,6 +337,7 @@ impl Task {
             cgroup: keeper.cgroup_status(),
             reserved: keeper.reserved(),
             shared: keeper.shared(),
+            drained: keeper.drained().cloned(),
             plan: keeper.plan().map_err(|error| error.to_string()),
         });
     }

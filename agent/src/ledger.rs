@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use agent_api::v1::{Ask, Exclusivity};
+use agent_api::v1::{Ask, Drained, Exclusivity};
 use facts::Moment;
 use intent::{Intent, WorkloadId};
 use isolators::cgroup::Origin;
@@ -92,6 +92,9 @@ pub struct Ledger {
     pub intent: Intent,
     /// What is remembered of each workload of the intent, and of those that are being undone.
     pub workloads: Vec<Entry>,
+    /// Since when and why the node takes no new workloads. It outlives a reboot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained: Option<Drained>,
 }
 
 /// Why there is no ledger to work with.
@@ -143,6 +146,7 @@ impl Ledger {
             cgroup_name: cgroup_name.to_owned(),
             intent: Intent::default(),
             workloads: Vec::new(),
+            drained: None,
         }
     }
 

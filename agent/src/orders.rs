@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use agent::facts::Output;
-use agent::reconcile::{self, KeeperError};
+use agent::reconcile::{self, Footprint, KeeperError};
 use agent_api::v1::{Plan, Status};
 use agent_api::{AgentClient, ClientError};
 use anyhow::Context;
@@ -76,10 +76,13 @@ pub fn footprint(args: &PlaceArgs) -> Result<ExitCode, ExitCode> {
     for cgroup in &placed.cgroups {
         println!("cgroup   {}", cgroup.display());
     }
+    for (file, before) in &placed.changed {
+        println!("changed  {} (said {before:?})", file.display());
+    }
     for file in &placed.files {
         println!("file     {}", file.display());
     }
-    if placed.workloads.is_empty() && placed.cgroups.is_empty() && placed.files.is_empty() {
+    if placed == Footprint::default() {
         println!("nothing of Busbar is on this host");
     }
     Ok(ExitCode::SUCCESS)

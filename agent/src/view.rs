@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Proof, Status, Workload};
+use agent_api::v1::{CgroupStatus, Drained, Exclusivity, PlannedStep, Proof, Status, Workload};
 use facts::{CpuSet, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation, WorkloadId};
 use tokio::sync::watch;
@@ -51,6 +51,8 @@ pub struct Kept {
     pub reserved: CpuSet,
     /// CPUs that everybody without exclusive ones shares.
     pub shared: CpuSet,
+    /// The drain in force.
+    pub drained: Option<Drained>,
     /// The outstanding steps, or why they cannot be told.
     pub plan: Result<Vec<PlannedStep>, String>,
 }
@@ -68,6 +70,7 @@ impl Default for Kept {
             },
             reserved: CpuSet::new(),
             shared: CpuSet::new(),
+            drained: None,
             plan: Ok(Vec::new()),
         }
     }
@@ -108,6 +111,7 @@ impl View {
             reserved_cpus: kept.reserved.clone(),
             shared_cpus: kept.shared.clone(),
             started_at: about.started_at,
+            drained: kept.drained.clone(),
         }
     }
 }

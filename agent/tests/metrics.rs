@@ -83,6 +83,7 @@ fn view() -> View {
         command: "sleep".to_owned(),
         uid: 0,
         pid: 4711,
+        frozen: false,
         cpus: "2-3".parse().unwrap(),
         numa_nodes: "0".parse().unwrap(),
         exclusive: true,

@@ -98,7 +98,7 @@ fn print(sheet: &Sheet) {
             .family
             .labels
             .iter()
-            .zip(&row.labels)
+            .zip(row.labels.iter())
             .map(|(name, value)| format!("{name}={value:?}"))
             .collect();
         let number = match number {

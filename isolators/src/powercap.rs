@@ -55,6 +55,14 @@ pub fn owner(host: &Host) -> Option<String> {
     ))
 }
 
+/// The packages that have a zone here, by their numbers. Whether a zone takes a limit is found out by [`steps`].
+///
+/// # Errors
+/// When the zones cannot be listed.
+pub fn packages(host: &Host) -> Result<Vec<u32>, IsolateError> {
+    Ok(zones(host)?.into_keys().collect())
+}
+
 /// The steps to a cap. Lowering is a release, raising (never above the original) a grant.
 ///
 /// # Errors

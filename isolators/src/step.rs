@@ -227,13 +227,13 @@ impl fmt::Display for Step {
                 )
             }
             Step::AllowDevices { dir, rules, .. } => {
-                let rules: Vec<String> = rules.iter().map(DeviceRule::to_string).collect();
-                write!(
-                    f,
-                    "attach device rules to {}: {}",
-                    dir.display(),
-                    rules.join(", ")
-                )
+                let texts: Vec<String> = rules.iter().map(DeviceRule::to_string).collect();
+                let texts = if texts.is_empty() {
+                    "everything is allowed again".to_owned()
+                } else {
+                    texts.join(", ")
+                };
+                write!(f, "attach device rules to {}: {texts}", dir.display())
             }
             Step::ListDevice { dir, entry, allow } => {
                 let word = if *allow { "allow" } else { "deny" };

@@ -1,5 +1,6 @@
 //! Version 1 of the agent's API: what goes over the wire.
 
+mod act;
 mod ask;
 mod near;
 mod offer;
@@ -10,6 +11,7 @@ use facts::{Bytes, CpuSet, Moment, NumaSet};
 use intent::{Actuators, Generation, WorkloadId};
 use serde::{Deserialize, Serialize};
 
+pub use act::{CapRequest, Capped, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
 pub use near::{Near, NotNear};
 pub use offer::{Offer, OfferedGpu, TopologyHint};
@@ -57,6 +59,9 @@ pub struct Workload {
     pub exclusivity: Exclusivity,
     /// What the agent did to bring it about, a line a step.
     pub steps: Vec<String>,
+    /// Whether all of its processes stand still (`busbar freeze`). Agents before this field froze nothing.
+    #[serde(default)]
+    pub frozen: bool,
 }
 
 /// How exclusive an exclusive CPU is on this host.
@@ -109,6 +114,9 @@ pub struct Status {
     pub shared_cpus: CpuSet,
     /// When this run began.
     pub started_at: Moment,
+    /// Since when and why it takes no new workloads; `None` where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained: Option<Drained>,
 }
 
 /// What would change on the host now.

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use agent_api::v1::{LONGEST_GRACE, LONGEST_WATCH, SHORTEST_WATCH};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use facts::Power;
 use intent::WorkloadId;
 
+use crate::amount::{parse_duration, parse_grace, parse_watch, parse_watts};
 use crate::ask::{AskArgs, RUN_HELP};
 use crate::top::TopArgs;
 
@@ -106,23 +106,24 @@ pub enum Verb {
         /// A claim's name or id, or a node's name.
         what: String,
     },
-    /// Empty a bay so that its part can be pulled: answers yes, `yes, exposed`, or no, with the numbers.
+    /// Empty a bay so that its part can be pulled: answers yes, `yes, exposed`, or no, with the numbers. Without a bay: this
+    /// machine takes no new workloads, and those that run go on.
     Drain {
         /// The bay, as in shelf/psu-3 (its printed label does too, as in "PSU 4").
-        place: String,
+        place: Option<String>,
         /// Go on although no further loss is covered meanwhile.
-        #[arg(long)]
+        #[arg(long, requires = "place")]
         exposed: bool,
         /// Go on although promises are broken (smoke does not wait); needs --reason.
-        #[arg(long, requires = "reason")]
+        #[arg(long, requires_all = ["reason", "place"])]
         force: bool,
         #[command(flatten)]
         change: Change,
     },
-    /// Take a drain back: the bay returns to service.
+    /// Take a drain back: the bay returns to service, or without a bay this machine takes workloads again.
     Undrain {
         /// The bay.
-        place: String,
+        place: Option<String>,
         #[command(flatten)]
         change: Change,
     },
@@ -151,6 +152,18 @@ pub enum Verb {
         #[arg(long, default_value_t = 0, value_name = "N")]
         after: u64,
     },
+    /// Stop all processes of a workload on this machine where they are; what it holds it keeps.
+    Freeze {
+        /// Its name.
+        workload: WorkloadId,
+    },
+    /// Let the processes of a frozen workload go on.
+    Thaw {
+        /// Its name.
+        workload: WorkloadId,
+    },
+    /// Cap the power of this machine's CPU packages, or put back the limits that were found before the first cap.
+    Cap(CapArgs),
     /// Watch one node: NUMA nodes, CPUs, GPUs, power, drives, and whether its sources speak.
     #[command(after_help = TOP_HELP)]
     Top(TopArgs),
@@ -231,6 +244,18 @@ pub struct Change {
     pub reason: Option<String>,
 }
 
+/// `busbar cap`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct CapArgs {
+    /// The most that all packages together may draw, as in 300; it stands until another cap or its release.
+    #[arg(long, value_parser = parse_watts)]
+    pub watts: Option<Power>,
+    /// Put back what was found before the first cap.
+    #[arg(long)]
+    pub release: bool,
+}
+
 /// `busbar run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -264,60 +289,6 @@ pub struct VerifyArgs {
     pub for_milliseconds: u32,
 }
 
-fn parse_grace(text: &str) -> Result<u32, String> {
-    let milliseconds = parse_duration(text)?.checked_mul(1_000);
-    milliseconds
-        .filter(|grace| *grace <= LONGEST_GRACE)
-        .ok_or_else(|| format!("{text:?} is too long a grace; expected at most 10m"))
-}
-
-fn parse_watch(text: &str) -> Result<u32, String> {
-    let expected =
-        || format!("{text:?} is no time to watch; expected {SHORTEST_WATCH}ms to 1m, as in 500ms, 5s or 1m");
-    let milliseconds = match text.strip_suffix("ms") {
-        Some(digits) => digits.parse().map_err(|_| expected())?,
-        None => parse_duration(text)
-            .ok()
-            .and_then(|seconds| seconds.checked_mul(1_000))
-            .ok_or_else(expected)?,
-    };
-    if (SHORTEST_WATCH..=LONGEST_WATCH).contains(&milliseconds) {
-        Ok(milliseconds)
-    } else {
-        Err(expected())
-    }
-}
-
-/// Watts, exactly.
-pub fn parse_watts(text: &str) -> Result<Power, String> {
-    let expected = || {
-        format!("{text:?} is no number of watts; expected one as in 800 or 0.5, at most 18446744073709551")
-    };
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-    if decimals.is_empty() || decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(expected());
-    }
-    let watts: u64 = whole.parse().map_err(|_| expected())?;
-    let milliwatts: u64 = format!("{decimals:0<3}").parse().map_err(|_| expected())?;
-    let power =
-        Power::from_watts(watts).and_then(|power| power.checked_add(Power::from_milliwatts(milliwatts)));
-    power.ok_or_else(expected)
-}
-
-fn parse_duration(text: &str) -> Result<u32, String> {
-    let expected = || format!("{text:?} is no duration; expected one as in 30s, 10m or 1h");
-    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(digits_end);
-    let number: u32 = digits.parse().map_err(|_| expected())?;
-    let each = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        _ => return Err(expected()),
-    };
-    number.checked_mul(each).ok_or_else(expected)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -331,39 +302,14 @@ mod tests {
     }
 
     #[test]
-    fn watts_are_exact() {
-        assert_eq!(parse_watts("800").unwrap(), Power::from_milliwatts(800_000));
-        assert_eq!(parse_watts("0.5").unwrap(), Power::from_milliwatts(500));
-        assert_eq!(parse_watts("0").unwrap(), Power::ZERO);
-        for bad in [
-            "",
-            "-1",
-            "1e3",
-            "1.",
-            "1.2345",
-            "0x10",
-            "99999999999999999999",
-            "18446744073709552",
-            "NaN",
-        ] {
-            assert!(parse_watts(bad).is_err(), "{bad} was taken");
-        }
-    }
-
-    #[test]
-    fn a_time_to_watch_is_bounded() {
-        assert_eq!(parse_watch("500ms"), Ok(500));
-        assert_eq!(parse_watch("1m"), Ok(60_000));
-        for bad in ["", "0s", "99ms", "61s", "2m", "5", "-1s", "ms", "99999999999s"] {
-            assert!(parse_watch(bad).is_err(), "{bad} was taken");
-        }
-    }
-
-    #[test]
-    fn durations_have_units() {
-        assert_eq!(parse_duration("10m").unwrap(), 600);
-        for bad in ["", "10", "m", "10d", "-1s", "99999999h"] {
-            assert!(parse_duration(bad).is_err(), "{bad} was taken");
-        }
+    fn a_cap_is_set_or_released_and_never_both_or_neither() {
+        let taken = |words: &str| Cli::try_parse_from(words.split_whitespace()).is_ok();
+        assert!(taken("busbar cap --watts 300") && taken("busbar cap --release"));
+        assert!(!taken("busbar cap") && !taken("busbar cap --watts 300 --release"));
+        assert!(
+            taken("busbar drain") && taken("busbar undrain") && taken("busbar drain shelf/psu-3 --exposed")
+        );
+        assert!(!taken("busbar drain --exposed") && !taken("busbar drain --force --reason smoke"));
+        assert!(taken("busbar freeze web") && !taken("busbar freeze ../web"));
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use facts::{Bytes, Power};
 use intent::{Priority, Share, WorkloadId};
 
-use crate::args::parse_watts;
+use crate::amount::parse_watts;
 
 pub const RUN_HELP: &str = "\
 CPUs come from as few NUMA nodes as hold all of the ask: CPUs, memory, huge pages and GPUs together. `--dry-run` shows the
@@ -20,8 +20,8 @@ Examples:
   busbar run --cpus 4 --exclusive --hugepages 2MiB=2GiB --l3 25% -- CMD
   busbar run --cpus 4 --exclusive --watts 600 --dry-run -- CMD
 
-What can be placed and not yet enforced (GPUs, watts; huge pages and shares of caches where this host lacks hugetlb or
-resctrl) is offered with --dry-run and refused without; both say what would give it.";
+What can be placed and not yet enforced (watts; GPUs on cgroup v1; huge pages and shares of caches where this host lacks
+hugetlb or resctrl) is offered with --dry-run and refused without; both say what would give it.";
 
 /// What is asked for.
 #[derive(Debug, Args)]

@@ -8,10 +8,12 @@ use rack_api::v1::{DrainRequest, LocateRequest};
 
 use crate::args::{Change, Cli, Verb};
 
+mod amount;
 mod args;
 mod ask;
 mod draw;
 mod failure;
+mod local;
 mod oci;
 mod paint;
 mod power;
@@ -45,6 +47,9 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Run(args) => run::run(cli, args).await,
         Verb::Stop { workload, grace } => run::stop(cli, workload, *grace).await,
         Verb::Verify(args) => verify::verify(cli, args).await,
+        Verb::Freeze { workload } => local::freeze(cli, workload, true).await,
+        Verb::Thaw { workload } => local::freeze(cli, workload, false).await,
+        Verb::Cap(args) => local::cap(cli, args).await,
         Verb::Top(args) => top::top(cli, args).await,
         Verb::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "busbar", &mut std::io::stdout());
@@ -59,7 +64,11 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Release { claim, dry_run } => power::release(cli, &rack(cli)?, claim, *dry_run).await,
         Verb::Why { what } => show::why(cli, &rack(cli)?, what).await,
         Verb::Drain {
-            place,
+            place: None, change, ..
+        } => local::drain(cli, change, true).await,
+        Verb::Undrain { place: None, change } => local::drain(cli, change, false).await,
+        Verb::Drain {
+            place: Some(place),
             exposed,
             force,
             change,
@@ -71,7 +80,10 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
             };
             power::drain(cli, &rack(cli)?, request).await
         }
-        Verb::Undrain { place, change } => {
+        Verb::Undrain {
+            place: Some(place),
+            change,
+        } => {
             let request = DrainRequest {
                 cancel: true,
                 ..drain(place, change)

@@ -126,7 +126,7 @@ fn write(machine: &Path, path: &str, text: &str) {
 fn has_meter(seen: &Seen, chip: &str) -> bool {
     let in_facts = seen.inventory.sensors.iter().any(|sensor| sensor.chip == chip);
     let mut rows = seen.sheets.iter().flat_map(|sheet| sheet.rows().iter());
-    let in_sheets = rows.any(|row| row.labels.iter().any(|label| &**label == chip));
+    let in_sheets = rows.any(|row| row.labels.iter().any(|label| label == chip));
     assert_eq!(in_facts, in_sheets, "one view tells one story");
     in_facts
 }

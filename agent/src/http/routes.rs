@@ -19,6 +19,7 @@ use intent::WorkloadId;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
+use super::acts;
 use super::answer::Failure;
 use super::connection::Peer;
 use super::{House, live, proofs, scrape, stop};
@@ -64,7 +65,7 @@ pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Router {
 
 /// The routes of the Unix socket: questions and orders, for root and our own user.
 pub(super) fn over_socket(house: House) -> Router {
-    let orders = Router::new()
+    let orders = acts::orders()
         .route("/v1/offers", post(offer))
         .route("/v1/workloads", post(start))
         .route("/v1/workloads/{id}", delete(end))

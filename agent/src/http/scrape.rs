@@ -22,6 +22,10 @@ use crate::metrics::{Counts, Format, Gzip, GzipError, Own, Press, Selection, tak
 /// How long one page serves all who ask: a scraper every few seconds never sees an old one, and sixteen at once cost what one does.
 const SHARED_FOR: Duration = Duration::from_millis(100);
 
+/// A page of more bytes is given back once nobody shares it: the next scrape is seconds away, and the kernel takes and gives such
+/// memory whole. A smaller one lies in the heap, where the next takes its place.
+const LARGE: usize = 256 << 10;
+
 /// One page, and its compressed form once somebody asked for it.
 #[derive(Debug, Default)]
 struct Printed {
@@ -70,10 +74,12 @@ impl Pages {
         &self.counts
     }
 
-    /// The page as it is now, or was a moment ago. Who comes while it is made waits for it instead of making another.
-    async fn page(&self, house: &House, format: Format, wants_gzip: bool) -> Result<Bytes, Failure> {
+    /// The page as it is now, or was a moment ago, and whether it was made for this and is large. Who comes while it is made waits
+    /// for it instead of making another.
+    async fn page(&self, house: &House, format: Format, wants_gzip: bool) -> Result<(Bytes, bool), Failure> {
         let mut kept = self.kept.lock().await;
-        if !kept.slot(format).is_new() {
+        let is_made = !kept.slot(format).is_new();
+        if is_made {
             let fresh = house.fresh.sheets().await;
             // From here on, not from when the sources were asked: those who waited with us share what one that hangs left over.
             let at = Instant::now();
@@ -85,7 +91,17 @@ impl Pages {
                 return Err(broken("the page broke while it was written; the log has more"));
             }
         }
-        kept.answer(format, wants_gzip)
+        let is_large = kept.slot(format).plain.len() > LARGE;
+        Ok((kept.answer(format, wants_gzip)?, is_made && is_large))
+    }
+
+    /// Gives the page back that nobody shares any more.
+    async fn give_back(&self, format: Format) {
+        let mut kept = self.kept.lock().await;
+        let slot = kept.slot(format);
+        if !slot.is_new() {
+            *slot = Printed::default();
+        }
     }
 }
 
@@ -170,10 +186,17 @@ pub(super) async fn scrape(State(shared): State<Arc<Shared>>, headers: HeaderMap
     let format = Format::wanted(header(ACCEPT));
     let wants_gzip = takes_gzip(header(ACCEPT_ENCODING));
     let house = &shared.house;
-    let page = match house.pages.page(house, format, wants_gzip).await {
+    let (page, is_given_back) = match house.pages.page(house, format, wants_gzip).await {
         Ok(page) => page,
         Err(failure) => return failure.into_response(),
     };
+    if is_given_back {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            tokio::time::sleep(SHARED_FOR).await;
+            shared.house.pages.give_back(format).await;
+        });
+    }
     let mut answer = Response::new(page.into());
     let about = answer.headers_mut();
     about.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));

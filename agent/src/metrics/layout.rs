@@ -284,7 +284,7 @@ fn draw(line: &mut String, family: &Family, row: &Row) {
     line.push_str(family.name);
     // The last value of a histogram's row names the bucket, or says that it is the sum or the count.
     let part = match family.kind {
-        Kind::Histogram => row.labels.get(family.labels.len()).map(|part| &**part),
+        Kind::Histogram => row.labels.get(family.labels.len()),
         Kind::Counter | Kind::Gauge | Kind::Info | Kind::Untyped => None,
     };
     let bucket = match part {
@@ -302,8 +302,7 @@ fn draw(line: &mut String, family: &Family, row: &Row) {
         }
         None => None,
     };
-    let labels = family.labels.iter().zip(&row.labels);
-    let labels = labels.map(|(name, value)| (*name, &**value)).chain(bucket);
+    let labels = family.labels.iter().copied().zip(row.labels.iter()).chain(bucket);
     let mut is_first = true;
     for (name, value) in labels.filter(|(_, value)| !value.is_empty()) {
         line.push(if is_first { '{' } else { ',' });

@@ -6,19 +6,11 @@ use agent_api::v1::Ask;
 /// A part of an ask: its name, whether it is asked, and what is missing.
 type Part = (&'static str, fn(&Ask) -> bool, &'static str);
 
-const UNENFORCED: &[Part] = &[
-    (
-        "gpus",
-        |ask| ask.gpus.is_some(),
-        "rules of devices keep a workload off the GPUs of others, and nothing keeps those without a GPU off this one yet; \
-         near gpu:N places CPUs and memory beside it",
-    ),
-    (
-        "watts",
-        |ask| ask.watts.is_some(),
-        "no isolator caps the power of one workload yet; busbar claim power holds watts of the rack",
-    ),
-];
+const UNENFORCED: &[Part] = &[(
+    "watts",
+    |ask| ask.watts.is_some(),
+    "no isolator caps the power of one workload yet; busbar claim power holds watts of the rack",
+)];
 
 /// Why this ask cannot be brought about here although it can be placed; `None` where all of it can.
 pub fn unenforced(ask: &Ask) -> Option<String> {

@@ -28,6 +28,7 @@ fn workload() -> Workload {
         since: Moment::from_millis(1),
         cgroups: vec!["/sys/fs/cgroup/busbar/web-1".to_owned()],
         exclusivity: Exclusivity::Partition,
+        frozen: false,
         steps: Vec::new(),
     }
 }

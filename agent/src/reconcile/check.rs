@@ -61,16 +61,15 @@ fn is_of(step: &Step, dirs: &[PathBuf]) -> bool {
         Step::MakeCgroup { .. }
         | Step::RemoveCgroup { .. }
         | Step::MoveProcess { .. }
-        | Step::AllowDevices { .. }
-        | Step::ListDevice { .. }
-        | Step::Freeze { .. }
-        | Step::End { .. }
-        // Records and cache classes stand elsewhere; interrupts and work queues are seen by who comes.
         | Step::Remember { .. }
         | Step::Forget { .. }
+        | Step::AllowDevices { .. }
+        | Step::ListDevice { .. }
         | Step::MakeClass { .. }
         | Step::RemoveClass { .. }
-        | Step::AssignTasks { .. } => false,
+        | Step::AssignTasks { .. }
+        | Step::Freeze { .. }
+        | Step::End { .. } => false,
     };
     dirs.iter().any(|dir| path.starts_with(dir) || is_file_above(dir))
 }

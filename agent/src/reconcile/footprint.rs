@@ -5,15 +5,19 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use collectors::Root;
+use facts::Moment;
 use intent::{Actuators, Mode, WorkloadId};
 use isolators::cgroup::Layout;
+use isolators::powercap::Cap;
+use isolators::record::Record;
 use isolators::{Host, Step};
 use serde::Serialize;
 
 use super::config::OWN_CGROUP;
+use super::hand::unplanned;
 use super::recover::unopened;
 use super::{Keeper, KeeperConfig, KeeperError};
-use crate::ledger::{Ledger, files};
+use crate::ledger::{Ledger, ORIGINALS_FILE, files};
 
 /// This boot.
 const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
@@ -25,6 +29,9 @@ pub struct Footprint {
     pub workloads: Vec<WorkloadId>,
     /// Cgroup directories: our own, and the workloads' in them.
     pub cgroups: Vec<PathBuf>,
+    /// Files of the host that are not ours and that were changed (interrupts, work queues, cache classes, power limits), with
+    /// what they said before.
+    pub changed: BTreeMap<PathBuf, String>,
     /// Files of the state directory.
     pub files: Vec<PathBuf>,
 }
@@ -36,6 +43,8 @@ pub struct Left {
     pub moved: usize,
     /// The workloads whose cgroups were removed.
     pub removed: Vec<WorkloadId>,
+    /// Power limits that are again as they were found.
+    pub limits: usize,
     /// What could not be removed, and why.
     pub kept: Vec<String>,
 }
@@ -49,6 +58,10 @@ impl fmt::Display for Left {
             let plural = if self.moved == 1 { "" } else { "es" };
             write!(f, ", {} process{plural} moved back", self.moved)?;
         }
+        if self.limits > 0 {
+            let plural = if self.limits == 1 { "" } else { "s" };
+            write!(f, ", {} power limit{plural} put back", self.limits)?;
+        }
         if self.kept.is_empty() {
             f.write_str("; nothing left")
         } else {
@@ -60,7 +73,7 @@ impl fmt::Display for Left {
 /// Lists everything that Busbar placed on this host. Writes nothing.
 ///
 /// # Errors
-/// When the ledger cannot be read.
+/// When the ledger, or the record of what was changed, cannot be read.
 pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError> {
     let ledger = Ledger::read(state_dir).map_err(unopened)?;
     let name = ledger
@@ -70,9 +83,13 @@ pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError
         .iter()
         .flat_map(|ledger| &ledger.workloads)
         .map(|entry| entry.id.clone());
+    let host = Host::at(root.directory());
     Ok(Footprint {
         workloads: workloads.collect(),
-        cgroups: cgroups(&Host::at(root.directory()), name),
+        cgroups: cgroups(&host, name),
+        changed: Record::read(&host, &state_dir.join(ORIGINALS_FILE))
+            .map_err(unplanned)?
+            .originals,
         files: files(state_dir),
     })
 }
@@ -90,16 +107,23 @@ fn cgroups(host: &Host, name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Moves what still runs back to where it came from and removes every cgroup that the ledger names. It is an order of the
+/// Moves what still runs back to where it came from, removes every cgroup that the ledger names, and puts power limits back
+/// that were capped. It is an order of the
 /// person who calls it, so it acts in every mode; the agent must have stopped.
 ///
 /// # Errors
 /// When the ledger cannot be read or an agent is running.
 pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
-    let Some(ledger) = Ledger::read(state_dir).map_err(unopened)? else {
-        return Ok(Left::default());
+    let boot_id = root.read(BOOT_ID).ok();
+    let ledger = match Ledger::read(state_dir).map_err(unopened)? {
+        Some(ledger) => ledger,
+        // Who only ever capped power has no ledger.
+        None if Host::at(root.directory()).has(&state_dir.join(ORIGINALS_FILE)) => {
+            Ledger::new(boot_id.as_deref().unwrap_or_default(), OWN_CGROUP)
+        }
+        None => return Ok(Left::default()),
     };
-    let boot_id = root.read(BOOT_ID).unwrap_or_else(|_| ledger.boot_id.clone());
+    let boot_id = boot_id.unwrap_or_else(|| ledger.boot_id.clone());
     let actuators = Actuators::new(Mode::Enforce, BTreeMap::new())
         .map_err(|error| KeeperError::Failed(error.to_string()))?;
     let config = KeeperConfig {
@@ -122,10 +146,22 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
         }
         left.removed.push(id);
     }
+    if keeper.layout.record.is_some() {
+        // A release asks for no moment.
+        match keeper.bring_power(&Cap::Release, Moment::from_millis(0)) {
+            Ok(done) => left.limits = limits(&done),
+            Err(error) => left.kept.push(format!("power limits: {error}")),
+        }
+    }
     let rest = cgroups(&keeper.host, &keeper.config.cgroup_name);
     left.kept
         .extend(rest.iter().map(|dir| format!("{} is still there", dir.display())));
     Ok(left)
+}
+
+fn limits(steps: &[Step]) -> usize {
+    let writes = steps.iter().filter(|step| matches!(step, Step::WriteFile { .. }));
+    writes.count()
 }
 
 fn moves(steps: &[Step]) -> usize {

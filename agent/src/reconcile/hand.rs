@@ -28,18 +28,7 @@ impl Keeper {
     pub(super) fn gate(&self, steps: &[Step]) -> Result<(), KeeperError> {
         match held(&self.config.actuators, Actuator::Cpu, steps) {
             None => Ok(()),
-            Some(outcome) => self.done(outcome).map(|_| ()),
-        }
-    }
-
-    fn done(&self, outcome: Outcome) -> Result<Applied, KeeperError> {
-        match outcome {
-            Outcome::Done(applied) => Ok(applied),
-            Outcome::Would { mode, steps } => Err(KeeperError::Refused(format!(
-                "actuator {} is in {mode}: would {}",
-                Actuator::Cpu,
-                shown(&steps)
-            ))),
+            Some(outcome) => done(Actuator::Cpu, outcome).map(|_| ()),
         }
     }
 
@@ -55,14 +44,14 @@ impl Keeper {
 
     /// Does these steps, in order.
     pub(super) fn act(&mut self, steps: &[Step]) -> Result<Vec<Step>, KeeperError> {
-        let outcome = apply(
-            &self.config.actuators,
-            Actuator::Cpu,
-            &self.host,
-            steps,
-            &mut *self.watch,
-        );
-        let applied = self.done(outcome.map_err(failed)?)?;
+        self.act_by(Actuator::Cpu, steps)
+    }
+
+    /// Does these steps, in order, where the mode of this actuator allows it.
+    pub(super) fn act_by(&mut self, actuator: Actuator, steps: &[Step]) -> Result<Vec<Step>, KeeperError> {
+        let gate = &self.config.actuators;
+        let outcome = apply(gate, actuator, &self.host, steps, &mut *self.watch);
+        let applied = done(actuator, outcome.map_err(failed)?)?;
         for refused in &applied.refused {
             self.layout.refused.insert(refused.workload.clone());
             let entries = self.ledger.workloads.iter_mut();
@@ -160,7 +149,7 @@ impl Keeper {
             &steps,
             &mut *self.watch,
         ) {
-            Ok(outcome) => self.done(outcome).map(|_| true),
+            Ok(outcome) => done(Actuator::Cpu, outcome).map(|_| true),
             Err(ApplyError {
                 cause: StepError::Gone(_),
                 ..
@@ -211,6 +200,21 @@ fn reshare(intent: &mut Intent, usable: Option<&CpuSet>) {
         .filter(|isolation| !isolation.exclusive)
     {
         isolation.cpus.clone_from(&shared);
+    }
+}
+
+/// What was done, or the refusal of the mode with what would have been done.
+fn done(actuator: Actuator, outcome: Outcome) -> Result<Applied, KeeperError> {
+    match outcome {
+        Outcome::Done(applied) => Ok(applied),
+        Outcome::Would { mode, steps } => Err(KeeperError::Refused(format!(
+            "actuator {actuator} is in {mode}: would {}",
+            if steps.is_empty() {
+                "write its ledger".to_owned()
+            } else {
+                shown(&steps)
+            }
+        ))),
     }
 }
 

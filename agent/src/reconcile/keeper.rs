@@ -5,7 +5,7 @@ use std::fmt;
 use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Workload};
 use facts::{CpuSet, Inventory, Moment};
 use intent::{Generation, Intent, Isolation, WorkloadId};
-use isolators::cgroup::{CgroupMode, Controller, Layout};
+use isolators::cgroup::{CgroupMode, Controller, Layout, is_frozen};
 use isolators::{Host, Phase, Step};
 
 use super::regain::Again;
@@ -146,6 +146,7 @@ impl Keeper {
             cgroups: cgroups.map(|dir| dir.display().to_string()).collect(),
             exclusivity: entry.exclusivity,
             steps: entry.steps.clone(),
+            frozen: is_frozen(&self.host, &self.layout, isolation).unwrap_or(false),
         }
     }
 

@@ -3,11 +3,14 @@
 //! Level-triggered: whatever happened, the host is compared with the intent in the ledger, and the missing steps are done.
 //! The intent is on disk before the first step, so a crash between two steps loses nothing.
 
+mod cap;
 mod check;
 mod config;
+mod drain;
 mod end;
 mod error;
 mod footprint;
+mod freeze;
 mod hand;
 mod keeper;
 mod recover;

@@ -27,7 +27,8 @@ impl Keeper {
     /// # Errors
     /// As [`Keeper::open`].
     pub fn open_watched(config: KeeperConfig, watch: StepWatch) -> Result<Keeper, KeeperError> {
-        let acts = held(&config.actuators, Actuator::Cpu, &[]).is_none();
+        let may = |actuator| held(&config.actuators, actuator, &[]).is_none();
+        let acts = may(Actuator::Cpu) || may(Actuator::PowerCap);
         let lock = if acts {
             Some(Lock::take(&config.state_dir).map_err(unopened)?)
         } else {
@@ -153,7 +154,9 @@ impl Keeper {
             ));
         }
         let intent = after(self.ledger.intent.generation);
+        let drained = self.ledger.drained.take();
         self.ledger = Ledger::new(&self.config.boot_id, &self.config.cgroup_name);
+        self.ledger.drained = drained;
         self.ledger.intent = intent;
         self.layout.refused.clear();
         if self.gate_is_open()

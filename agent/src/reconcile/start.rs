@@ -6,7 +6,7 @@ use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, Workload};
 use facts::{CpuSet, Inventory, Moment};
 use intent::{Isolation, WorkloadId};
 use isolators::Step;
-use isolators::cgroup::{Origin, conflicting_owner, enter, origins, started, strangers};
+use isolators::cgroup::{Controller, Origin, Version, conflicting_owner, enter, origins, started, strangers};
 
 use super::hand::{steps_of, unplanned};
 use super::keeper::taken;
@@ -37,7 +37,9 @@ impl Keeper {
     /// With what is missing, and who has it.
     pub fn offer(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
         let mut offer = self.placed(ask, inventory)?;
+        offer.because.extend(self.why_drained());
         offer.because.extend(place::unenforced(ask));
+        offer.because.extend(self.no_gpus_alone(ask));
         if !offer.hugepages.is_empty() || !offer.cache.is_empty() {
             let id = ask.name.clone().map_or_else(|| made_up("", 0), Ok)?;
             let with = self.ledger.intent.with(isolation_of(&id, ask, &offer));
@@ -78,10 +80,13 @@ impl Keeper {
         inventory: &Inventory,
         now: Moment,
     ) -> Result<Workload, KeeperError> {
+        if let Some(why) = self.why_drained() {
+            return Err(KeeperError::Refused(why));
+        }
         self.refresh();
         self.look(inventory);
         let offer = self.placed(&request.ask, inventory)?;
-        if let Some(why) = place::unenforced(&request.ask) {
+        if let Some(why) = place::unenforced(&request.ask).or_else(|| self.no_gpus_alone(&request.ask)) {
             return Err(KeeperError::Refused(why));
         }
         let id = self.name(&request)?;
@@ -120,6 +125,20 @@ impl Keeper {
             Ok(workload) => Ok(workload),
             Err(error) => Err(self.give_up(&id, &error)),
         }
+    }
+
+    /// Why the GPUs of an ask cannot be its alone here, where they cannot: what keeps others off stands on the others' cgroups.
+    fn no_gpus_alone(&self, ask: &Ask) -> Option<String> {
+        ask.gpus.as_ref()?;
+        let place = self.layout.place(Controller::Devices);
+        if place.is_ok_and(|place| place.version == Version::V2) {
+            return None;
+        }
+        Some(
+            "gpus cannot be kept from other workloads here: that is done by programs on cgroups of v2; boot with \
+             systemd.unified_cgroup_hierarchy=1, or ask near gpu:N, which places CPUs and memory beside it"
+                .to_owned(),
+        )
     }
 
     /// A name that nobody has: the one asked for, or one of the command and the generation.

@@ -80,6 +80,11 @@ fn over_tcp_nothing_is_ordered() {
         ("POST", "/v1/workloads"),
         ("POST", "/v1/offers"),
         ("DELETE", "/v1/workloads/web"),
+        ("POST", "/v1/workloads/web/freeze"),
+        ("POST", "/v1/workloads/web/thaw"),
+        ("PUT", "/v1/drain"),
+        ("PUT", "/v1/cap"),
+        ("DELETE", "/v1/cap"),
         ("PUT", "/x"),
     ] {
         let (status, head, body) = agent.ask(method, path, "Content-Length: 0\r\n");

@@ -1,10 +1,11 @@
 //! What an ask for huge pages, cache and bandwidth becomes in the kernel's files, and what is said where a host cannot do it.
 
 use agent::reconcile::KeeperError;
-use agent_api::v1::{Ask, HugepageAsk, RunRequest};
+use agent_api::v1::{Ask, GpuWish, HugepageAsk, RunRequest};
+use facts::gpu::Gpu;
 use facts::inventory::HugepagePool;
 use facts::topology::{Cache, CacheKind};
-use facts::{Bytes, Inventory, NumaNodeId};
+use facts::{Bytes, Identity, Inventory, NumaNodeId};
 use intent::Share;
 
 use crate::fixture::{Fixture, NOW, machine, request};
@@ -145,6 +146,53 @@ fn an_ask_for_cache_and_bandwidth_becomes_a_class_of_resctrl_with_the_asker_in_i
     keeper.end(&web.id, NOW).unwrap();
     assert_eq!(fixture.read(EVERYBODY), "MB:0=100;1=100\nL3:0=fff;1=fff");
     assert!(!fixture.path(CLASS).exists());
+}
+
+#[test]
+fn a_gpu_is_its_holders_alone_among_workloads_and_refused_where_nothing_keeps_others_off() {
+    let gpu = |number: u32| Gpu {
+        identity: Identity::default(),
+        uuid: Some(format!("GPU-{number}")),
+        pci: Some(format!("0000:{number:02x}:00.0").parse().unwrap()),
+        pci_id: None,
+        numa_node: None,
+        device: Some(format!("nvidia{number}")),
+        memory_bytes: None,
+        readings: None,
+    };
+    let inventory = Inventory {
+        gpus: vec![gpu(0), gpu(1)],
+        ..machine(8)
+    };
+    let program = |name: &str| format!("sys/fs/cgroup/busbar/{name}/busbar.device_program");
+    let fixture = Fixture::v2();
+    fixture.write("proc/devices", "Character devices:\n195 nvidia\n226 drm\n");
+    let mut keeper = fixture.open();
+    keeper
+        .start(request("other", 1, true), 8, 0, &inventory, NOW)
+        .unwrap();
+    assert!(!fixture.path(&program("other")).exists());
+    let wants = asking(|ask| ask.gpus = Some(GpuWish::Count(1)));
+    let web = keeper.start(wants.clone(), 7, 0, &inventory, NOW).unwrap();
+    let rules = |steps: &[String], name: &str| {
+        let start = format!("attach device rules to /sys/fs/cgroup/busbar/{name}: ");
+        let found = steps.iter().find_map(|step| step.strip_prefix(&start));
+        found.unwrap_or_else(|| panic!("{name}: {steps:?}")).to_owned()
+    };
+    assert_eq!(rules(&web.steps, "other"), "deny c 195:0");
+    assert_eq!(
+        rules(&web.steps, "web"),
+        "allow c 195:0, deny c 195:0-253, deny c 226:*"
+    );
+    assert!(fixture.path(&program("other")).exists() && fixture.path(&program("web")).exists());
+    let second = keeper.offer(&wants.ask, &inventory).unwrap();
+    assert_eq!(second.gpus[0].index, 1);
+    let ended = keeper.end(&web.id, NOW).unwrap();
+    assert_eq!(rules(&ended.undone, "other"), "everything is allowed again");
+    assert_eq!(keeper.plan().unwrap(), []);
+    drop(keeper);
+    let said = refusal(&Fixture::v1(), wants, &inventory);
+    assert!(said.contains("systemd.unified_cgroup_hierarchy=1"), "{said}");
 }
 
 #[test]

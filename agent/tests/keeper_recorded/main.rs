@@ -7,6 +7,7 @@
     clippy::wildcard_enum_match_arm
 )]
 
+mod acts;
 mod crash;
 mod drift;
 mod fixture;

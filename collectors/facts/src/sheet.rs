@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::labels::Labels;
 use crate::metric::Family;
 use crate::unit::{Bytes, Energy, Power};
 
@@ -79,18 +80,12 @@ pub struct Row {
     /// The family.
     pub family: &'static Family,
     /// The values of its labels.
-    pub labels: Box<[Box<str>]>,
+    pub labels: Labels,
 }
 
 impl Row {
     fn is(&self, family: &'static Family, labels: &[&str]) -> bool {
-        std::ptr::eq(self.family, family)
-            && self.labels.len() == labels.len()
-            && self
-                .labels
-                .iter()
-                .zip(labels)
-                .all(|(mine, other)| **mine == **other)
+        std::ptr::eq(self.family, family) && self.labels.are(labels)
     }
 }
 
@@ -210,7 +205,7 @@ impl Writing<'_> {
 fn row(family: &'static Family, labels: &[&str]) -> Row {
     Row {
         family,
-        labels: labels.iter().map(|label| Box::from(*label)).collect(),
+        labels: Labels::of(labels),
     }
 }
 
@@ -251,10 +246,7 @@ mod tests {
         assert!(!Arc::ptr_eq(first.rows(), third.rows()));
         assert_eq!(third.rows().len(), 1);
         let fourth = turn(&mut pad, &[("c", Some(1.0)), ("a", Some(1.0))]);
-        assert_eq!(
-            &*fourth.rows().first().unwrap().labels.first().unwrap().to_string(),
-            "c"
-        );
+        assert_eq!(fourth.rows().first().unwrap().labels.get(0), Some("c"));
         assert_eq!(fourth.rows().len(), 2);
     }
 

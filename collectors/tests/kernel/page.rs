@@ -63,7 +63,7 @@ fn add(page: &mut Page, sheet: &Sheet) {
             Number::Float(number) => number,
         };
         let names = row.family.labels.iter().map(|name| (*name).to_owned());
-        let values = row.labels.iter().map(|value| String::from(&**value));
+        let values = row.labels.iter().map(String::from);
         let mut labels: Vec<(String, String)> =
             names.zip(values).filter(|(_, value)| !value.is_empty()).collect();
         labels.sort();

@@ -93,7 +93,7 @@ fn links_of_pci_functions() {
     let rows: Vec<(&str, &str, facts::Number)> = sheet
         .iter()
         .filter(|(_, number)| *number != facts::Number::Nothing)
-        .map(|(row, number)| (row.family.name, &*row.labels[0], number))
+        .map(|(row, number)| (row.family.name, row.labels.get(0).unwrap(), number))
         .collect();
     assert_eq!(rows.len(), 6, "{rows:?}");
     assert!(rows.contains(&("busbar_pci_link_width", "0000:43:00.0", facts::Number::Whole(4))));

@@ -1,4 +1,5 @@
 //! The devices that a workload may use: no others of the kinds that it was given some of; devices of other kinds stay as they are.
+//! A GPU that one workload was given is kept from all other workloads too, as long as it is (v2).
 //!
 //! In v2 the rules become a program that is attached to the cgroup; in v1 they become the lists of the devices controller.
 
@@ -51,27 +52,55 @@ impl Devices {
         }
     }
 
-    fn of_one(&self, host: &Host, isolation: &Isolation) -> Result<Vec<(Phase, Step)>, IsolateError> {
-        let Some(wishes) = isolation.devices.as_deref().filter(|wishes| !wishes.is_empty()) else {
-            return Ok(Vec::new());
+    fn of_one(
+        &self,
+        host: &Host,
+        isolation: &Isolation,
+        held: &[DeviceWish],
+    ) -> Result<Vec<(Phase, Step)>, IsolateError> {
+        let wishes = isolation.devices.as_deref().unwrap_or_default();
+        let place = match self.layout.place(Controller::Devices) {
+            Ok(place) => place,
+            Err(_) if wishes.is_empty() => return Ok(Vec::new()),
+            Err(error) => return Err(error),
         };
-        let place = self.layout.place(Controller::Devices)?;
         let dir = self.layout.group(place, isolation);
-        let rules = rules(host, wishes)?;
+        let mut rules = if wishes.is_empty() {
+            Vec::new()
+        } else {
+            rules(host, wishes)?
+        };
         if place.version == Version::V1 {
-            return device_list::steps(host, &dir, &rules);
+            return if wishes.is_empty() {
+                Ok(Vec::new())
+            } else {
+                device_list::steps(host, &dir, &rules)
+            };
         }
-        let before = host.is_dir(&dir).then(|| attached(host, &dir)).flatten();
-        if before.as_deref() == Some(program_name(&rules).as_str()) {
+        if !wishes.iter().any(is_gpu) {
+            // One that has gone is nobody's: there is nothing of it to keep away.
+            let theirs = held.iter().filter_map(|wish| gpu(host, wish).ok()).flatten();
+            rules.extend(theirs.map(|rule| DeviceRule {
+                access: Access::Deny,
+                ..rule
+            }));
+        }
+        let is_there = host.is_dir(&dir);
+        let before = is_there.then(|| attached(host, &dir)).flatten();
+        if before.as_deref() == Some(program_name(&rules).as_str()) || before.is_none() && rules.is_empty() {
             return Ok(Vec::new());
         }
-        let phase = if before.is_some() {
-            Phase::Release
-        } else {
-            Phase::Shape
+        let phase = match (rules.is_empty(), is_there) {
+            (true, _) => Phase::Grant,
+            (false, true) => Phase::Release,
+            (false, false) => Phase::Shape,
         };
         Ok(vec![(phase, Step::AllowDevices { dir, rules, before })])
     }
+}
+
+fn is_gpu(wish: &DeviceWish) -> bool {
+    matches!(wish.kind, DeviceKind::Gpu | DeviceKind::Mig)
 }
 
 /// The name of our program on this cgroup; `None` where there is none, or where we may not ask.
@@ -200,9 +229,14 @@ impl Isolator for Devices {
     }
 
     fn steps(&self, host: &Host, intent: &Intent) -> Result<Vec<(Phase, Step)>, IsolateError> {
+        let all = intent
+            .isolations
+            .iter()
+            .flat_map(|isolation| isolation.devices.iter().flatten());
+        let held: Vec<DeviceWish> = all.filter(|wish| is_gpu(wish)).cloned().collect();
         let mut steps = Vec::new();
         for isolation in &intent.isolations {
-            steps.extend(self.of_one(host, isolation)?);
+            steps.extend(self.of_one(host, isolation, &held)?);
         }
         Ok(steps)
     }

@@ -1,8 +1,8 @@
 //! Rules of devices: which are allowed, as a program (v2) and as a list (v1).
 
 use intent::{DeviceKind, DeviceWish, Intent, Isolation};
-use isolators::Step;
 use isolators::rule::{Access, DeviceRule, Kind};
+use isolators::{Phase, Step};
 
 use super::tree::{Tree, isolation};
 
@@ -85,6 +85,51 @@ fn a_program_is_attached_once_and_replaced_when_the_rules_change() {
         .refusal(web(vec![wish(DeviceKind::Gpu, "card7")]))
         .to_string();
     assert!(absent.contains("card7"), "{absent}");
+}
+
+#[test]
+fn a_gpu_that_one_workload_holds_is_kept_from_the_others_until_it_ends() {
+    let tree = Tree::v2();
+    let disk = Isolation {
+        devices: Some(vec![wish(DeviceKind::Block, "sda")]),
+        ..isolation("disk", "2-3", false)
+    };
+    let before = Intent::default()
+        .with(isolation("plain", "2-3", false))
+        .with(disk);
+    tree.converge(&before);
+    let both = before.with(web(vec![wish(DeviceKind::Gpu, "nvidia1")]));
+    let steps = tree.converge(&both);
+    let of = |name: &str| {
+        let end = format!("busbar/{name}");
+        let found = steps.iter().find_map(|(phase, step)| match step {
+            Step::AllowDevices { dir, rules, .. } if dir.ends_with(&end) => Some((*phase, rules.clone())),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("{name}: {steps:?}"))
+    };
+    let (phase, plain) = of("plain");
+    assert_eq!(phase, Phase::Release, "what others lose they lose first");
+    assert!(!allowed(&plain, Kind::Char, 195, 1));
+    assert!(allowed(&plain, Kind::Char, 195, 0), "nobody was given this one");
+    assert!(allowed(&plain, Kind::Char, 195, 255) && allowed(&plain, Kind::Block, 8, 16));
+    let (_, disk) = of("disk");
+    assert!(!allowed(&disk, Kind::Char, 195, 1));
+    assert!(allowed(&disk, Kind::Block, 8, 0) && !allowed(&disk, Kind::Block, 8, 16));
+    assert!(allowed(&of("web").1, Kind::Char, 195, 1));
+    // Somebody who comes later is kept away from the beginning.
+    let three = both.with(isolation("late", "2-3", false));
+    let late = tree.converge(&three);
+    let attached = |(_, step): &&(Phase, Step)| matches!(step, Step::AllowDevices { .. });
+    assert_eq!(late.iter().filter(attached).count(), 1, "{late:?}");
+    let freed = tree.converge(&three.without(&"web".parse().unwrap()));
+    for (phase, step) in &freed {
+        if let Step::AllowDevices { dir, rules, .. } = step {
+            assert!(allowed(rules, Kind::Char, 195, 1));
+            assert!(dir.ends_with("disk") || *phase == Phase::Grant, "{step}");
+        }
+    }
+    assert_eq!(freed.iter().filter(attached).count(), 3, "{freed:?}");
 }
 
 #[test]

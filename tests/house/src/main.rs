@@ -36,6 +36,9 @@ fn main() -> ExitCode {
         Some("prove") => prove::prove(rest),
         Some("lab") => lab::lab(rest),
         Some("shake") => shake::shake(rest),
+        // What `cargo prove isolation` starts of itself.
+        Some("prove-burn") => Ok(prove::burn()),
+        Some("prove-latency") => prove::measure(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

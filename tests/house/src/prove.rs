@@ -7,6 +7,7 @@ mod encode;
 mod exporter;
 mod facts;
 mod figure;
+mod isolation;
 mod page;
 mod raised;
 mod scrape;
@@ -21,6 +22,7 @@ use crate::progress::Screen;
 use crate::up;
 
 use figure::Figure;
+pub use isolation::{burn, measure};
 
 const HELP: &str = "\
 cargo prove NAME: measures, and compares with the targets
@@ -30,6 +32,8 @@ cargo prove NAME: measures, and compares with the targets
   house      facts, first scrape, a pulled supply, recovery after kill -9, the length of `cargo verify`
   facts      the agent beside node_exporter: CPU time, memory and latency of a scrape; sick sources; a BMC's page and packets;
              how fast a page is written
+  isolation  an agent that enforces on this machine: start of a workload beside systemd-run and crun, many who share, a noisy
+             neighbour, random operations with kill -9. It needs root, and makes cgroups of its own, which it removes
 
 Builds optimised binaries, prints `what | value | target | pass` a line, the load average before and
 after, and exits 1 where a figure misses its target. On a busy machine the figures are worth little.
@@ -39,7 +43,7 @@ after, and exits 1 where a figure misses its target. On a busy machine the figur
 ";
 
 /// What can be proved today; other names come with their issues.
-const KNOWN: [&str; 2] = ["house", "facts"];
+const KNOWN: [&str; 3] = ["house", "facts", "isolation"];
 
 /// Runs `cargo prove`.
 pub fn prove(words: &[String]) -> Result<ExitCode, Wrong> {
@@ -84,7 +88,7 @@ pub fn prove(words: &[String]) -> Result<ExitCode, Wrong> {
     }
     let before = figure::load();
     screen.line(&format!("load average before: {before}"));
-    let figures = measure(name, &place, &screen)?;
+    let figures = measured(name, &place, &screen)?;
     let after = figure::load();
     screen.line(&format!("load average after: {after}"));
     if write {
@@ -100,7 +104,7 @@ pub fn prove(words: &[String]) -> Result<ExitCode, Wrong> {
     })
 }
 
-fn measure(name: &str, place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wrong> {
+fn measured(name: &str, place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wrong> {
     let mut figures = Vec::new();
     let mut add = |more: Vec<Figure>| {
         for figure in more {
@@ -113,6 +117,10 @@ fn measure(name: &str, place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wr
         add(sick::node(place)?);
         add(view::bmc(place, screen)?);
         add(encode::page(place)?);
+        return Ok(figures);
+    }
+    if name == "isolation" {
+        isolation::node(place, screen, add)?;
         return Ok(figures);
     }
     add(facts::cold(place)?);

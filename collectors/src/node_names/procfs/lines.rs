@@ -213,7 +213,7 @@ mod tests {
         write(&mut sheet);
         let sheet = sheet.finish();
         let rows = sheet.iter().map(|(row, number)| {
-            let labels: Vec<&str> = row.labels.iter().map(|label| &**label).collect();
+            let labels: Vec<&str> = row.labels.iter().collect();
             (
                 format!("{} {}", row.family.name, labels.join(" "))
                     .trim()

@@ -36,8 +36,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 const CROWD: usize = 16;
 const ROUNDS: usize = 200;
 
-/// Time for refreshes after the first, which reads the repository too.
-const REFRESHES: Duration = Duration::from_secs(6);
+/// By then a whole refresh has come after the first, which reads the repository too: a node's sensors are read every 30 s.
+const REFRESHED: Duration = Duration::from_secs(35);
 
 /// The packages of the peer, and what is in them.
 const PEER: [&str; 6] = [
@@ -60,6 +60,7 @@ pub fn bmc(place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wrong> {
         let page = ask::get(&url, &path)?;
         Ok(page.contains("ipmi_up{collector=\"ipmi\"} 1\n").then_some(()))
     })?;
+    let seen_at = Instant::now();
     let address = host(&url)?;
     let wrong = |err: String| Wrong::Failed(format!("{url}{path}: {err}"));
     let one = scrape::paced(address, &path, Wish::Plain, SCRAPES, PAUSE).map_err(wrong)?;
@@ -83,7 +84,7 @@ pub fn bmc(place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wrong> {
             format!("not measured: {why}"),
         ),
     });
-    std::thread::sleep(REFRESHES);
+    std::thread::sleep(REFRESHED.saturating_sub(seen_at.elapsed()));
     figures.push(packets(&url)?);
     rack.stop()?;
     world.running.stop()?;

@@ -1,0 +1,65 @@
+//! Acts on what runs here, and what came of them: a workload stands still and goes on, the packages' power is capped.
+
+use facts::{Moment, Power};
+use intent::WorkloadId;
+use serde::{Deserialize, Serialize};
+
+/// What came of freezing or thawing a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// Which.
+    pub id: WorkloadId,
+    /// Whether all of its processes stand still now.
+    pub frozen: bool,
+    /// What was done, a line a step; empty where it was so already.
+    pub done: Vec<String>,
+}
+
+/// The longest reason of a drain, in characters: it stands in a status and in refusals.
+pub const LONGEST_REASON: usize = 200;
+
+/// A request that the node shall take no new workloads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeDrainRequest {
+    /// Why, for people; at most [`LONGEST_REASON`] characters.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A node that takes no new workloads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drained {
+    /// Since when.
+    pub since: Moment,
+    /// Why; empty where nobody said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// What came of draining the node, or of taking that back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeDrain {
+    /// The drain in force; `None` where the node takes workloads.
+    pub drained: Option<Drained>,
+    /// The workloads that still run: a drain ends none.
+    pub running: Vec<WorkloadId>,
+}
+
+/// A request to cap the power of this node's CPU packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapRequest {
+    /// The most that all packages together may draw; each gets the same part of it, and never more than was found there.
+    pub watts: Power,
+}
+
+/// What came of a cap, or of its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capped {
+    /// The cap; `None` where what was found before the first one is in force again.
+    pub watts: Option<Power>,
+    /// What was done, a line a step; empty where it was so already.
+    pub done: Vec<String>,
+}

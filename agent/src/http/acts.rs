@@ -1,0 +1,50 @@
+//! Acts on what runs here: `/v1/workloads/NAME/freeze` and `…/thaw`, `/v1/drain` and `/v1/cap`.
+
+use std::sync::Arc;
+
+use agent_api::v1::{CapRequest, Capped, Frozen, NodeDrain, NodeDrainRequest};
+use axum::extract::{Path, State};
+use axum::routing::{post, put};
+use axum::{Json, Router};
+
+use super::routes::{Answer, Body, Place, Shared, read, workload_id};
+
+/// The orders of this file.
+pub(super) fn orders() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/v1/workloads/{id}/freeze", post(freeze))
+        .route("/v1/workloads/{id}/thaw", post(thaw))
+        .route("/v1/drain", put(drain).delete(undrain))
+        .route("/v1/cap", put(cap).delete(uncap))
+}
+
+async fn freeze(shared: Place, Path(id): Path<String>) -> Answer<Frozen> {
+    set(shared, &id, true).await
+}
+
+async fn thaw(shared: Place, Path(id): Path<String>) -> Answer<Frozen> {
+    set(shared, &id, false).await
+}
+
+async fn set(State(shared): Place, id: &str, frozen: bool) -> Answer<Frozen> {
+    let id = workload_id(id)?;
+    Ok(Json(shared.house.desk.freeze(id, frozen).await?))
+}
+
+async fn drain(State(shared): Place, body: Body) -> Answer<NodeDrain> {
+    let request: NodeDrainRequest = read(&body, "a drain, as in {\"reason\":\"new memory\"}")?;
+    Ok(Json(shared.house.desk.drain(Some(request.reason)).await?))
+}
+
+async fn undrain(State(shared): Place) -> Answer<NodeDrain> {
+    Ok(Json(shared.house.desk.drain(None).await?))
+}
+
+async fn cap(State(shared): Place, body: Body) -> Answer<Capped> {
+    let request: CapRequest = read(&body, "a cap, as in {\"watts\":300}")?;
+    Ok(Json(shared.house.desk.cap(Some(request.watts)).await?))
+}
+
+async fn uncap(State(shared): Place) -> Answer<Capped> {
+    Ok(Json(shared.house.desk.cap(None).await?))
+}

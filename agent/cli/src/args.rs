@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use agent_api::v1::{LONGEST_GRACE, LONGEST_WATCH, SHORTEST_WATCH};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use facts::Power;
 use intent::WorkloadId;
 
+use crate::amount::{parse_duration, parse_grace, parse_watch, parse_watts};
 use crate::ask::{AskArgs, RUN_HELP};
 use crate::help::{AFTER_HELP, TOP_HELP, VERIFY_HELP};
 use crate::top::TopArgs;
@@ -242,8 +242,11 @@ pub struct RunArgs {
     /// Say nothing about the placement.
     #[arg(long, short)]
     pub quiet: bool,
+    /// Run the container of this OCI bundle (a directory with config.json) through crun or runc; the bundle is not changed.
+    #[arg(long, value_name = "BUNDLE", conflicts_with = "command")]
+    pub oci: Option<PathBuf>,
     /// The command and its arguments.
-    #[arg(required = true, last = true, value_name = "CMD")]
+    #[arg(required_unless_present = "oci", last = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,
 }
 
@@ -255,60 +258,6 @@ pub struct VerifyArgs {
     /// How long to watch, as in 500ms, 5s or 1m (at most 1m).
     #[arg(long = "for", default_value = "5s", value_parser = parse_watch, value_name = "TIME")]
     pub for_milliseconds: u32,
-}
-
-fn parse_grace(text: &str) -> Result<u32, String> {
-    let milliseconds = parse_duration(text)?.checked_mul(1_000);
-    milliseconds
-        .filter(|grace| *grace <= LONGEST_GRACE)
-        .ok_or_else(|| format!("{text:?} is too long a grace; expected at most 10m"))
-}
-
-fn parse_watch(text: &str) -> Result<u32, String> {
-    let expected =
-        || format!("{text:?} is no time to watch; expected {SHORTEST_WATCH}ms to 1m, as in 500ms, 5s or 1m");
-    let milliseconds = match text.strip_suffix("ms") {
-        Some(digits) => digits.parse().map_err(|_| expected())?,
-        None => parse_duration(text)
-            .ok()
-            .and_then(|seconds| seconds.checked_mul(1_000))
-            .ok_or_else(expected)?,
-    };
-    if (SHORTEST_WATCH..=LONGEST_WATCH).contains(&milliseconds) {
-        Ok(milliseconds)
-    } else {
-        Err(expected())
-    }
-}
-
-/// Watts, exactly.
-pub fn parse_watts(text: &str) -> Result<Power, String> {
-    let expected = || {
-        format!("{text:?} is no number of watts; expected one as in 800 or 0.5, at most 18446744073709551")
-    };
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-    if decimals.is_empty() || decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(expected());
-    }
-    let watts: u64 = whole.parse().map_err(|_| expected())?;
-    let milliwatts: u64 = format!("{decimals:0<3}").parse().map_err(|_| expected())?;
-    let power =
-        Power::from_watts(watts).and_then(|power| power.checked_add(Power::from_milliwatts(milliwatts)));
-    power.ok_or_else(expected)
-}
-
-fn parse_duration(text: &str) -> Result<u32, String> {
-    let expected = || format!("{text:?} is no duration; expected one as in 30s, 10m or 1h");
-    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(digits_end);
-    let number: u32 = digits.parse().map_err(|_| expected())?;
-    let each = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        _ => return Err(expected()),
-    };
-    number.checked_mul(each).ok_or_else(expected)
 }
 
 #[cfg(test)]
@@ -333,42 +282,5 @@ mod tests {
         );
         assert!(!taken("busbar drain --exposed") && !taken("busbar drain --force --reason smoke"));
         assert!(taken("busbar freeze web") && !taken("busbar freeze ../web"));
-    }
-
-    #[test]
-    fn watts_are_exact() {
-        assert_eq!(parse_watts("800").unwrap(), Power::from_milliwatts(800_000));
-        assert_eq!(parse_watts("0.5").unwrap(), Power::from_milliwatts(500));
-        assert_eq!(parse_watts("0").unwrap(), Power::ZERO);
-        for bad in [
-            "",
-            "-1",
-            "1e3",
-            "1.",
-            "1.2345",
-            "0x10",
-            "99999999999999999999",
-            "18446744073709552",
-            "NaN",
-        ] {
-            assert!(parse_watts(bad).is_err(), "{bad} was taken");
-        }
-    }
-
-    #[test]
-    fn a_time_to_watch_is_bounded() {
-        assert_eq!(parse_watch("500ms"), Ok(500));
-        assert_eq!(parse_watch("1m"), Ok(60_000));
-        for bad in ["", "0s", "99ms", "61s", "2m", "5", "-1s", "ms", "99999999999s"] {
-            assert!(parse_watch(bad).is_err(), "{bad} was taken");
-        }
-    }
-
-    #[test]
-    fn durations_have_units() {
-        assert_eq!(parse_duration("10m").unwrap(), 600);
-        for bad in ["", "10", "m", "10d", "-1s", "99999999h"] {
-            assert!(parse_duration(bad).is_err(), "{bad} was taken");
-        }
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use facts::{Bytes, Power};
 use intent::{Priority, Share, WorkloadId};
 
-use crate::args::parse_watts;
+use crate::amount::parse_watts;
 
 pub const RUN_HELP: &str = "\
 CPUs come from as few NUMA nodes as hold all of the ask: CPUs, memory, huge pages and GPUs together. `--dry-run` shows the
@@ -14,6 +14,7 @@ place and why it is that one; a refusal says what is missing, who has it, and wh
 Examples:
   busbar run --cpus 2 -- make                                 shared CPUs, at most the time of two
   busbar run --cpus 4 --exclusive --memory 32GiB -- CMD       4 CPUs for CMD alone, 32 GiB promised near them
+  busbar run --cpus 2 --exclusive --oci ./bundle              the container of an OCI bundle, on 2 CPUs of its own
   busbar run --cpus 4 --exclusive --near gpu:1 --topology single-numa-node -- CMD
   busbar run --cpus 8 --exclusive --policy spread --siblings whole --dry-run -- CMD
   busbar run --cpus 4 --exclusive --hugepages 2MiB=2GiB --l3 25% -- CMD

@@ -3,6 +3,8 @@
 use agent_api::client::ClientError as AgentError;
 use rack_api::client::ClientError as RackError;
 
+use crate::oci::OciError;
+
 /// Wrong usage, or an ask that cannot be right.
 pub const USAGE: u8 = 2;
 /// The rack or the agent said no.
@@ -26,6 +28,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
             None if error.is_unreachable() => UNREACHABLE,
             None => 1,
         };
+    }
+    if let Some(error) = error.downcast_ref::<OciError>() {
+        return if error.is_refusal() { REFUSED } else { USAGE };
     }
     1
 }

@@ -8,12 +8,14 @@ use rack_api::v1::{DrainRequest, LocateRequest};
 
 use crate::args::{Change, Cli, Verb};
 
+mod amount;
 mod args;
 mod ask;
 mod draw;
 mod failure;
 mod help;
 mod local;
+mod oci;
 mod paint;
 mod power;
 mod run;

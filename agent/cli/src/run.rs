@@ -3,11 +3,12 @@
 //! The agent places the process that asks, so this process asks for itself and is moved into the new cgroup;
 //! the command is then born there as its child. No process ever names another one to be placed.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{ExitCode, ExitStatus};
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use agent_api::client::AgentClient;
@@ -19,6 +20,7 @@ use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Cli, Output, RunArgs};
+use crate::oci::Container;
 
 /// A busy machine may need long to place a workload; giving up early would leave one behind that nobody waits for.
 const PLACED_WITHIN: Duration = Duration::from_secs(60);
@@ -38,10 +40,10 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
     if args.dry_run {
         return offer(cli, &agent, &ask).await;
     }
-    let (program, arguments) = args.command.split_first().context("no command was given")?;
+    let what = What::of(args)?;
     let request = RunRequest {
         ask,
-        command: program.to_string_lossy().into_owned(),
+        command: what.word(),
     };
     // Before anything is placed: a log that cannot be written is a mistake, and nothing of it is left behind.
     let log = args.log.as_deref().map(open_log).transpose()?;
@@ -49,15 +51,7 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         announce(cli, &workload);
     }
-    let mut command = tokio::process::Command::new(program);
-    command.args(arguments);
-    if let Some((output, errors)) = log {
-        command.stdout(output).stderr(errors);
-    }
-    let ended = match command.spawn() {
-        Ok(child) => Ok(watch(child).await),
-        Err(error) => Err(error),
-    };
+    let ended = what.run(cli, args, &workload, log).await;
     // The command's own answer counts, whatever becomes of the clean-up: the agent ends an empty workload by itself.
     match agent.end(&workload.id).await {
         Ok(_) => {}
@@ -66,12 +60,76 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
             workload.id
         ),
     }
-    match ended {
-        Ok(status) => Ok(code(status?)),
-        Err(error) => {
-            eprintln!("busbar: cannot start {}: {error}", program.to_string_lossy());
-            let missing = error.kind() == std::io::ErrorKind::NotFound;
-            Ok(ExitCode::from(if missing { NOT_FOUND } else { NOT_EXECUTABLE }))
+    ended
+}
+
+/// What is run.
+enum What<'a> {
+    Command(&'a OsString, &'a [OsString]),
+    Container(Box<Container>),
+}
+
+impl What<'_> {
+    fn of(args: &RunArgs) -> anyhow::Result<What<'_>> {
+        if let Some(dir) = &args.oci {
+            return Ok(What::Container(Box::new(Container::find(
+                dir,
+                args.ask.exclusive,
+            )?)));
+        }
+        let (program, arguments) = args.command.split_first().context("no command was given")?;
+        Ok(What::Command(program, arguments))
+    }
+
+    /// The first word of what is run.
+    fn word(&self) -> String {
+        match self {
+            What::Command(program, _) => program.to_string_lossy().into_owned(),
+            What::Container(container) => container.command().to_owned(),
+        }
+    }
+
+    /// Runs it to its end.
+    async fn run(
+        &self,
+        cli: &Cli,
+        args: &RunArgs,
+        workload: &Workload,
+        log: Option<(File, File)>,
+    ) -> anyhow::Result<ExitCode> {
+        // Its copy of the bundle's configuration lasts as long as the container.
+        let mut prepared = None;
+        let mut command = match self {
+            What::Command(program, arguments) => {
+                let mut command = tokio::process::Command::new(program);
+                command.args(*arguments);
+                command
+            }
+            What::Container(container) => {
+                let made = prepared.insert(container.prepare(workload, &cli.agent)?);
+                for sentence in made.changed.iter().filter(|_| !args.quiet) {
+                    eprintln!("busbar: {}: {sentence}", workload.id);
+                }
+                let mut forget = tokio::process::Command::new(&made.program);
+                forget.args(&made.forget).stdin(Stdio::null());
+                // Fails where there is nothing to forget.
+                let _ = forget.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+                let mut command = tokio::process::Command::new(&made.program);
+                command.args(&made.arguments);
+                command
+            }
+        };
+        if let Some((output, errors)) = log {
+            command.stdout(output).stderr(errors);
+        }
+        match command.spawn() {
+            Ok(child) => Ok(code(watch(child).await?)),
+            Err(error) => {
+                let program = command.as_std().get_program().to_string_lossy();
+                eprintln!("busbar: cannot start {program}: {error}");
+                let missing = error.kind() == std::io::ErrorKind::NotFound;
+                Ok(ExitCode::from(if missing { NOT_FOUND } else { NOT_EXECUTABLE }))
+            }
         }
     }
 }

@@ -18,6 +18,10 @@ use super::watch::Subject;
 
 /// The most threads of one round of reading: the kernel's own default of `threads-max` on a machine of 16 GiB.
 const MOST_TASKS: usize = 131_072;
+/// How deep a workload's cgroups are looked through: a container's stands one below, with an init system some more.
+const DEEPEST: usize = 5;
+/// About how many of them: each is some reads.
+const MOST_CGROUPS: usize = 256;
 /// The longest that one round may take.
 const LONGEST_ROUND: Duration = Duration::from_secs(5);
 /// The most processes whose `numa_maps` are read: the kernel walks all their pages for that.
@@ -189,15 +193,28 @@ fn above(root: &Root, dir: &str) -> Vec<Control> {
     states.collect()
 }
 
-/// The processes in the workload's own cgroups, not in those below.
+/// The processes in the workload's cgroups and in those below, where containers have theirs.
 pub(super) fn members(root: &Root, subject: &Subject) -> Vec<u32> {
     let mut found: Vec<u32> = Vec::new();
-    for dir in &subject.cgroups {
-        let text = root.read(&format!("{}/cgroup.procs", dir.trim_start_matches('/')));
-        found.extend(
-            text.unwrap_or_default()
-                .lines()
-                .filter_map(|line| line.parse::<u32>().ok()),
+    let mut open: Vec<(String, usize)> = subject
+        .cgroups
+        .iter()
+        .map(|dir| (dir.trim_start_matches('/').to_owned(), 0))
+        .collect();
+    let mut seen = 0;
+    while let Some((dir, depth)) = open.pop() {
+        let text = root.read(&format!("{dir}/cgroup.procs")).unwrap_or_default();
+        found.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
+        seen += 1;
+        if depth == DEEPEST || seen + open.len() >= MOST_CGROUPS {
+            continue;
+        }
+        let below = root.list(&dir).unwrap_or_default();
+        let below = below.into_iter().map(|name| format!("{dir}/{name}"));
+        open.extend(
+            below
+                .filter(|dir| root.path(dir).is_dir())
+                .map(|dir| (dir, depth + 1)),
         );
     }
     found.sort_unstable();

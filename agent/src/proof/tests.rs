@@ -258,6 +258,17 @@ fn a_partition_that_a_sibling_broke_is_told_with_the_kernels_reason() {
 }
 
 #[test]
+fn who_runs_in_a_container_below_is_there_too() {
+    let recorded = Recorded::new();
+    let web = "sys/fs/cgroup/busbar/web-1";
+    recorded.write(&format!("{web}/cgroup.procs"), "");
+    recorded.write(&format!("{web}/container/init.scope/cgroup.procs"), "70\n");
+    recorded.write(&format!("{web}/runtime/cgroup.procs"), "69\n");
+    let subject = Subject::of(&checked().workload, &[], true);
+    assert_eq!(look::members(&recorded.root(), &subject), [69, 70]);
+}
+
+#[test]
 fn a_partition_in_a_broken_one_is_none_although_it_says_root() {
     let recorded = Recorded::new();
     let above = "sys/fs/cgroup/busbar/cpuset.cpus.partition";

@@ -59,7 +59,7 @@ const BUILD: [Package; 5] = [
 ];
 
 /// What `cargo verify` asks as strangers; without one of them the checks that need it are skipped.
-const STRANGERS: [Package; 7] = [
+const STRANGERS: [Package; 9] = [
     Package {
         name: "openipmi",
         why: "ipmi_sim, the BMC that our IPMI client is tried against",
@@ -79,6 +79,16 @@ const STRANGERS: [Package; 7] = [
         name: "hwloc-nox",
         why: "lstopo, against which our topology is compared",
         probe: Probe::Program("lstopo"),
+    },
+    Package {
+        name: "crun",
+        why: "runs containers in the lab, where `busbar run --oci` starts them",
+        probe: Probe::Program("crun"),
+    },
+    Package {
+        name: "runc",
+        why: "the same on this machine where it has cgroup v1",
+        probe: Probe::Program("runc"),
     },
     Package {
         name: "bzip2",

@@ -81,6 +81,11 @@ pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path) -> Re
     let name = story.name();
     let title = format!("lab {name}");
     let failed = |why: String| kernel::failed(screen, &title, &why);
+    if let Some(missing) = story.programs.iter().find(|program| on_path(program).is_none()) {
+        let why = format!("it needs {missing}, which is not installed");
+        screen.begin(&title, None).end(Verdict::Skip, &why);
+        return Ok(Told::Skipped);
+    }
     let folder = Folder::new(&name)?;
     let companion_log = place.log(&format!("lab-{name}-host"));
     let mut companion = match &story.companion {

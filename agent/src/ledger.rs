@@ -244,7 +244,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes it: the next file, flushed; the old one kept under another name; the rename; the directory, flushed.
+    /// Writes it: the next file, flushed; the old one kept under another name; the rename. The directory is not flushed: after the
+    /// machine's own end the ledger may be the one before, whole, and its workloads are gone with the boot either way.
     ///
     /// # Errors
     /// With the file that failed. The old ledger is then still in force.
@@ -267,13 +268,25 @@ impl Ledger {
             path: path.clone(),
             cause,
         })?;
-        let renamed = fs::rename(&next, &path).and_then(|()| File::open(state_dir)?.sync_all());
-        renamed.map_err(|cause| LedgerError::Io {
+        fs::rename(&next, &path).map_err(|cause| LedgerError::Io {
             act: "replace",
             path,
             cause,
         })
     }
+}
+
+/// Flushes the directory: what was renamed in it stands after the machine's own end too.
+///
+/// # Errors
+/// When the directory cannot be flushed.
+pub fn flush(state_dir: &Path) -> Result<(), LedgerError> {
+    let flushed = File::open(state_dir).and_then(|dir| dir.sync_all());
+    flushed.map_err(|cause| LedgerError::Io {
+        act: "flush",
+        path: state_dir.to_owned(),
+        cause,
+    })
 }
 
 /// What serde says, without the place: that stands in front already.
@@ -296,7 +309,7 @@ fn written(path: &Path, text: &[u8]) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     file.write_all(text)?;
     file.write_all(b"\n")?;
-    file.sync_all()
+    file.sync_data()
 }
 
 /// A second name for the old ledger. Between the two calls there may be no second name; the first one is always there.

@@ -29,6 +29,11 @@ impl Host {
         Host { root: root.into() }
     }
 
+    /// Whether this is the machine that we run on.
+    pub fn is_this_machine(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
     /// Where a path of the host really is. What would lead out of the directory (`..`) is left out.
     pub fn real(&self, path: &Path) -> PathBuf {
         let inside = path

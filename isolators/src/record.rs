@@ -16,6 +16,8 @@ use crate::step::{Reads, Step};
 
 /// This boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// NUMA nodes.
+const NUMA_NODES: &str = "/sys/devices/system/node";
 
 /// What was found before our first change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,9 +58,11 @@ impl Record {
             boot_id,
             ..Record::default()
         };
-        let Some(text) = host.read(path).map_err(unreadable(path))? else {
+        let text = host.read(path).map_err(unreadable(path))?.unwrap_or_default();
+        // Some file systems leave a file without a text where the machine lost its power right after it was written.
+        if text.trim_matches(['\0', '\n', ' ']).is_empty() {
             return Ok(none);
-        };
+        }
         let record: Record = serde_json::from_str(&text).map_err(|_| IsolateError::Strange {
             path: path.to_owned(),
             text: text.chars().take(100).collect(),
@@ -89,6 +93,8 @@ pub(crate) struct Listing {
     pub reads: Reads,
     /// Where it goes when all that it had is taken.
     pub instead: CpuSet,
+    /// The file that names the NUMA node of its device: CPUs there are better.
+    pub near: Option<PathBuf>,
 }
 
 impl Listing {
@@ -110,15 +116,35 @@ impl Listing {
 }
 
 impl Listing {
+    /// CPUs of its NUMA node that nobody has, or of any where that one has none left.
+    fn nearest(&self, host: &Host) -> CpuSet {
+        let node = self
+            .near
+            .as_deref()
+            .and_then(|file| host.read(file).ok().flatten());
+        let near = node
+            .and_then(|node| of_numa_node(host, &node))
+            .map(|cpus| cpus.intersection(&self.instead))
+            .filter(|cpus| !cpus.is_empty());
+        near.unwrap_or_else(|| self.instead.clone())
+    }
+
     /// What it shall say: what it said, without the exclusive CPUs, or others where that is none.
-    fn wanted(&self, original: CpuSet, exclusive: &CpuSet) -> CpuSet {
+    fn wanted(&self, host: &Host, original: CpuSet, exclusive: &CpuSet) -> CpuSet {
         let rest = original.difference(exclusive);
         if rest.is_empty() && !original.is_empty() {
-            self.instead.clone()
+            self.nearest(host)
         } else {
             rest
         }
     }
+}
+
+/// CPUs of a NUMA node, as a list.
+fn of_numa_node(host: &Host, number: &str) -> Option<CpuSet> {
+    let number: u32 = number.parse().ok()?;
+    let file = format!("{NUMA_NODES}/node{number}/cpulist");
+    host.read(Path::new(&file)).ok().flatten()?.parse().ok()
 }
 
 /// The steps that keep kernel work off these CPUs, and that put back what it had as they are given back.
@@ -141,7 +167,7 @@ pub(crate) fn keep_away(
         let Some(original) = known.map_or(Some(is.clone()), |text| listing.parse(text)) else {
             continue;
         };
-        let wanted = listing.wanted(original, exclusive);
+        let wanted = listing.wanted(host, original, exclusive);
         if is == wanted {
             if known.is_some() && exclusive.is_empty() {
                 done.push(listing.file.clone());

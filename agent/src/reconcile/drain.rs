@@ -4,7 +4,9 @@
 use agent_api::v1::{Drained, LONGEST_REASON, NodeDrain};
 use facts::Moment;
 
+use super::hand::told;
 use super::{Keeper, KeeperError};
+use crate::ledger::flush;
 
 impl Keeper {
     /// Takes no new workloads from now on. A second drain keeps the moment of the first and takes the new reason.
@@ -38,6 +40,8 @@ impl Keeper {
                 self.ledger.drained = before;
                 return Err(error);
             }
+            // Unlike workloads, this outlives the machine's own end.
+            flush(&self.config.state_dir).map_err(|error| KeeperError::Failed(told(&error)))?;
         }
         Ok(NodeDrain {
             drained: self.ledger.drained.clone(),

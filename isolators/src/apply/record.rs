@@ -1,4 +1,7 @@
-//! The record of originals is written: merged, flushed, renamed, and the directory flushed, before what it speaks of is changed.
+//! The record of originals is written: merged, and renamed into its place, before what it speaks of is changed.
+//!
+//! An agent that is killed at any moment finds it whole. What it speaks of ends with the boot, and a start waits for it: so it
+//! is flushed to the disk only where a limit of power is in it, which some firmware keeps through a reboot.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -12,6 +15,8 @@ use crate::record::{Record, Refusal};
 
 /// Owner only.
 const FILE_MODE: u32 = 0o600;
+/// Limits of power stand below it.
+const POWERCAP: &str = "/sys/class/powercap";
 /// What is appended to the file's name while the next one is written.
 const NEXT: &str = "next";
 
@@ -85,9 +90,15 @@ fn write(host: &Host, path: &Path, record: &Record) -> Result<(), StepError> {
             .mode(FILE_MODE)
             .open(&next)?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        let is_flushed = record.originals.keys().any(|file| file.starts_with(POWERCAP));
+        if is_flushed {
+            file.sync_all()?;
+        }
         fs::rename(&next, &real)?;
-        File::open(folder)?.sync_all()
+        if is_flushed {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
     })();
     written.map_err(StepError::Refused)
 }

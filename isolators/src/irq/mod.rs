@@ -24,8 +24,6 @@ const NODE: &str = "node";
 const DEFAULT_SMP_AFFINITY: &str = "/proc/irq/default_smp_affinity";
 /// CPUs that are on.
 const ONLINE: &str = "/sys/devices/system/cpu/online";
-/// CPUs of a NUMA node.
-const NUMA_NODES: &str = "/sys/devices/system/node";
 
 /// The daemon that moves interrupts by itself, and what makes it yield.
 const IRQBALANCE: (&str, &str) = (
@@ -119,17 +117,6 @@ fn list(host: &Host, file: &Path) -> Option<CpuSet> {
     host.read(file).ok().flatten()?.parse().ok()
 }
 
-/// CPUs of the interrupt's NUMA node that nobody has, or of any where that one has none left.
-fn instead(host: &Host, dir: &Path, free: &CpuSet) -> CpuSet {
-    let node = host.read(&dir.join(NODE)).ok().flatten();
-    let near = node
-        .and_then(|node| node.parse::<u32>().ok())
-        .and_then(|node| list(host, &Path::new(NUMA_NODES).join(format!("node{node}/cpulist"))))
-        .map(|cpus| cpus.intersection(free))
-        .filter(|cpus| !cpus.is_empty());
-    near.unwrap_or_else(|| free.clone())
-}
-
 impl Isolator for Irq {
     fn name(&self) -> &'static str {
         "irq"
@@ -155,11 +142,13 @@ impl Isolator for Irq {
             file: DEFAULT_SMP_AFFINITY.into(),
             reads: Reads::Mask,
             instead: free.clone(),
+            near: None,
         }];
         for irq in numbers(host)? {
             let dir = Path::new(PROC_IRQ).join(irq.to_string());
             listings.push(Listing {
-                instead: instead(host, &dir, &free),
+                instead: free.clone(),
+                near: Some(dir.join(NODE)),
                 file: dir.join(SMP_AFFINITY_LIST),
                 reads: Reads::List,
             });

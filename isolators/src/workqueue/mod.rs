@@ -112,6 +112,7 @@ impl Isolator for Workqueue {
             file: file.to_owned(),
             reads: Reads::Mask,
             instead: online.difference(&exclusive),
+            near: None,
         };
         keep_away(host, path, &record, vec![listing], &exclusive)
     }

@@ -118,7 +118,7 @@ fn bundle(folder: &Path, number: usize) -> Result<PathBuf, Wrong> {
     let bundle = folder.join(format!("bundle-{number}"));
     let words: Vec<String> = SAYS_WHEN.iter().map(|word| format!("{word:?}")).collect();
     let text = format!(
-        "{{\"ociVersion\": \"1.0.0\", \"root\": {{\"path\": \"/\"}}, \
+        "{{\"ociVersion\": \"1.0.0\", \"root\": {{\"path\": \"/\"}}, \"mounts\": [], \
          \"process\": {{\"cwd\": \"/\", \"args\": [{}], \"env\": [\"PATH=/usr/bin:/bin\"]}}, \
          \"linux\": {{\"cgroupsPath\": \"/prove-crun-{number}\", \"namespaces\": [{{\"type\": \"mount\"}}], \
          \"resources\": {{\"cpu\": {{\"cpus\": \"1\"}}}}}}}}",

@@ -23,8 +23,9 @@ use crate::proof::Checked;
 use crate::reconcile::{Keeper, KeeperError};
 use crate::view::{Board, Kept, Seen};
 
-/// How many orders may wait. Each takes some milliseconds; whoever comes when all places are taken is told to try again.
-const MOST_ORDERS: usize = 32;
+/// How many orders may wait: as many as there are connections that could bring one, so that a hundred starts at once all wait
+/// their turn. Each takes some milliseconds; whoever comes when all places are taken is told to try again.
+const MOST_ORDERS: usize = 256;
 
 /// How often the keeper looks whether workloads have ended and whether the host is still as it left it.
 pub const SWEEP: Duration = Duration::from_secs(1);

@@ -55,15 +55,23 @@ pub(super) struct Main {
     total: Option<u64>,
     free: Option<u64>,
     available: Option<u64>,
+    hugetlb: Option<u64>,
 }
 
 impl Main {
+    /// Whether it says that there are no huge pages of any size: none free, none in use, none promised (mm/hugetlb.c counts them
+    /// together there).
+    pub(super) fn has_no_hugepages(&self) -> bool {
+        self.hugetlb == Some(0)
+    }
+
     /// Takes a line.
     pub(super) fn take(&mut self, entry: &Entry<'_>) {
         let place = match entry.key {
             b"MemTotal" => &mut self.total,
             b"MemFree" => &mut self.free,
             b"MemAvailable" => &mut self.available,
+            b"Hugetlb" => &mut self.hugetlb,
             _ => return,
         };
         *place = entry.is_bytes.then_some(entry.number);

@@ -72,13 +72,13 @@ impl MemoryCollector {
     }
 }
 
-/// The machine's own file.
+/// The machine's own file; whether it says that there are no huge pages.
 fn write_machine(
     file: &mut Kept,
     buffer: &mut Vec<u8>,
     names: Option<&mut Names>,
     sheet: &mut Writing<'_>,
-) -> Result<Memory, CollectError> {
+) -> Result<(Memory, bool), CollectError> {
     let text = file.read(buffer)?;
     let mut main = Main::default();
     for entry in meminfo::entries(text) {
@@ -97,7 +97,7 @@ fn write_machine(
             names.write_machine(at, entry.key, entry.is_bytes, entry.number, sheet);
         }
     }
-    Ok(memory)
+    Ok((memory, main.has_no_hugepages()))
 }
 
 /// One NUMA node's files.
@@ -107,6 +107,7 @@ fn write_numa_node(
     mut names: Option<&mut Names>,
     sheet: &mut Writing<'_>,
     pools: &mut Vec<HugepagePool>,
+    are_none: bool,
 ) -> Option<NumaMemory> {
     let mut main = Main::default();
     if let Ok(text) = node.meminfo.read(buffer) {
@@ -131,7 +132,7 @@ fn write_numa_node(
     write_allocations(node, buffer, names, sheet);
     let mut set_aside: Option<u64> = None;
     for size in &mut node.sizes {
-        let bytes = write_pages(&node.name, size, buffer, sheet);
+        let bytes = write_pages(&node.name, size, are_none, buffer, sheet);
         set_aside = set_aside.unwrap_or(0).checked_add(bytes.unwrap_or(0));
         pools.extend(bytes.filter(|bytes| *bytes > 0).map(|bytes| HugepagePool {
             numa_node: NumaNodeId(node.id),
@@ -169,22 +170,28 @@ fn write_allocations(
     }
 }
 
-/// Pages of one size; how many bytes all of them set aside.
+/// Pages of one size; how many bytes all of them set aside. Where the machine as a whole says that there are none, its kernel is
+/// not asked again for each size and state that is known to be there.
 fn write_pages(
     node: &str,
     size: &mut PageSize,
+    are_none: bool,
     buffer: &mut Vec<u8>,
     sheet: &mut Writing<'_>,
 ) -> Option<u64> {
     let mut total = None;
     for (state, file) in &mut size.files {
-        if total == Some(0) && size.parts.contains(state) {
+        let is_part_of_none = total == Some(0) && numa::PARTS.contains(state);
+        if (are_none || is_part_of_none) && size.known.contains(state) {
             sheet.add(&f::HUGEPAGES, &[node, &size.name, state], Some(0_u64));
+            if *state == numa::TOTAL {
+                total = Some(0);
+            }
             continue;
         }
         let Ok(pages) = file.number(buffer) else { continue };
-        if size.is_live && numa::PARTS.contains(state) && !size.parts.contains(state) {
-            size.parts.push(state);
+        if size.is_live && !size.known.contains(state) {
+            size.known.push(state);
         }
         if pages.is_none() {
             sheet.invalid();
@@ -220,15 +227,18 @@ impl Collector for MemoryCollector {
         let mut sheet = pad.begin();
         let names = self.names.as_mut();
         let machine = write_machine(&mut self.machine, &mut self.buffer, names, &mut sheet);
+        let are_none = machine.as_ref().is_ok_and(|(_, are_none)| *are_none);
         let mut numa_memory = Vec::with_capacity(self.numa_nodes.len());
         let mut pools = Vec::new();
         for node in &mut self.numa_nodes {
             let names = self.names.as_mut();
             let buffer = &mut self.buffer;
-            numa_memory.extend(write_numa_node(node, buffer, names, &mut sheet, &mut pools));
+            numa_memory.extend(write_numa_node(
+                node, buffer, names, &mut sheet, &mut pools, are_none,
+            ));
         }
         for size in &mut self.sizes {
-            write_pages("", size, &mut self.buffer, &mut sheet);
+            write_pages("", size, are_none, &mut self.buffer, &mut sheet);
         }
         let sheet = sheet.finish();
         self.pad = pad;
@@ -239,7 +249,7 @@ impl Collector for MemoryCollector {
             ..Observation::default()
         };
         match machine {
-            Ok(memory) => seen.memory = Some(memory),
+            Ok((memory, _)) => seen.memory = Some(memory),
             // A recorded machine may have its NUMA nodes alone.
             Err(error) if !self.numa_nodes.is_empty() => {
                 seen.missing.push(error.into_missing("memory/machine"));
@@ -269,11 +279,12 @@ mod tests {
         let root = Root::at(dir.path()).unwrap();
         let mut node = NumaNode::new(&root, 0, "sys/devices/system/node/node0");
         let (mut pad, mut buffer) = (Pad::default(), Vec::new());
-        let mut told = |node: &mut NumaNode| {
+        let mut pages = |node: &mut NumaNode, are_none: bool| {
             let mut sheet = pad.begin();
-            write_pages("0", &mut node.sizes[0], &mut buffer, &mut sheet);
+            write_pages("0", &mut node.sizes[0], are_none, &mut buffer, &mut sheet);
             sheet.finish().numbers().to_vec()
         };
+        let mut told = |node: &mut NumaNode| pages(node, false);
         // A recorded machine is taken at its word, the kernel's count of parts follows from the total.
         write("free_hugepages", "7\n");
         assert_eq!(told(&mut node), [0_u64, 7, 0_u64].map(Number::from));
@@ -286,5 +297,10 @@ mod tests {
         assert_eq!(told(&mut node), [0_u64, 0_u64, 0_u64].map(Number::from));
         write("nr_hugepages", "8\n");
         assert_eq!(told(&mut node), [8, 7, 0_u64].map(Number::from));
+        assert_eq!(
+            pages(&mut node, true),
+            [0_u64, 0_u64, 0_u64].map(Number::from),
+            "the machine says that there are none"
+        );
     }
 }

@@ -34,10 +34,10 @@ pub(super) struct PageSize {
     pub(super) name: Box<str>,
     /// `nr_hugepages`, `free_hugepages`, `surplus_hugepages`, `resv_hugepages`; the last is the whole machine's alone.
     pub(super) files: Vec<(&'static str, Kept)>,
-    /// States of which it is known that they are there, and no more than the total: the kernel counts free and surplus pages
-    /// among all (mm/hugetlb.c), so that they need not be asked for where there are none. Empty for a recorded machine, whose
+    /// States of which it is known that they are there. They need not be asked for where there are no pages: the kernel counts
+    /// free and surplus ones among all, and reserves none that are not there (mm/hugetlb.c). Empty for a recorded machine, whose
     /// files may say anything, and before the first turn.
-    pub(super) parts: Vec<&'static str>,
+    pub(super) known: Vec<&'static str>,
     /// Whether the files are the kernel's.
     pub(super) is_live: bool,
 }
@@ -87,7 +87,7 @@ fn page_sizes(root: &Root, directory: &str, states: &[(&'static str, &'static st
             bytes,
             name: bytes.to_string().into_boxed_str(),
             files: states.iter().map(|(state, name)| (*state, file(name))).collect(),
-            parts: Vec::new(),
+            known: Vec::new(),
             is_live: root.is_host(),
         })
     });

@@ -1,6 +1,6 @@
 //! From the ask to the running command, and what it takes to move all who share when somebody takes a CPU away.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::super::ask;
@@ -131,16 +131,17 @@ fn answered(stand: &Stand) -> Result<(u64, u64), Wrong> {
 
 /// Many share all CPUs; one CPU is taken from all of them.
 pub fn repin(stand: &mut Stand) -> Result<Vec<Figure>, Wrong> {
-    let mut sharing = Vec::new();
+    let mut sharing = Sharing(Vec::new());
     for number in 0..SHARING {
         let name = format!("shared-{number}");
         let child = stand
             .run(&["--cpus", "1", "--name", &name], &["sleep", "600"])
             .stdout(Stdio::null())
             .spawn();
-        sharing.push(child.map_err(|err| Wrong::Failed(format!("busbar run: {err}")))?);
+        let child = child.map_err(|err| Wrong::Failed(format!("busbar run: {err}")))?;
+        sharing.0.push(child);
     }
-    let (_, _) = ask::until("all to share", Instant::now(), || {
+    ask::until("all to share", Instant::now(), || {
         Ok((stand.told()?.len() == SHARING).then_some(()))
     })?;
     let mut took = Vec::new();
@@ -148,13 +149,7 @@ pub fn repin(stand: &mut Stand) -> Result<Vec<Figure>, Wrong> {
         let (running, _) = timed(stand.run(&["--cpus", "1", "--exclusive"], &SAYS_WHEN))?;
         took.push(running);
     }
-    for child in &sharing {
-        terminate(child);
-    }
-    for mut child in sharing {
-        // How it ended was asked for.
-        let _ = child.wait();
-    }
+    drop(sharing);
     ask::until("all to be undone", Instant::now(), || {
         Ok((stand.told()?.is_empty() && stand.kernel().is_empty()).then_some(()))
     })?;
@@ -167,4 +162,17 @@ pub fn repin(stand: &mut Stand) -> Result<Vec<Figure>, Wrong> {
         REPINNED_WITHIN,
         &format!(" (median {})", millis(took.percentile(50))),
     )])
+}
+
+/// Workloads that share CPUs; they are asked to end when this is dropped.
+struct Sharing(Vec<Child>);
+
+impl Drop for Sharing {
+    fn drop(&mut self) {
+        self.0.iter().for_each(terminate);
+        for child in &mut self.0 {
+            // How it ends was asked for.
+            let _ = child.wait();
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod family;
 mod format;
 mod gpu;
 mod gzip;
+mod interference;
 mod layout;
 mod machine;
 mod own;

@@ -73,7 +73,7 @@ impl Reader {
                     now.insert(workload.id.clone(), (*before_at, before.clone()));
                     continue;
                 }
-                samples.extend(sample(workload, standing, before, &stood, length));
+                samples.push(sample(workload, standing, before, &stood, length));
             }
             now.insert(workload.id.clone(), (at, stood));
         }
@@ -155,16 +155,12 @@ fn standing(workload: &Workload, thresholds: &Thresholds) -> Standing {
     }
 }
 
-fn sample(
-    workload: &Workload,
-    standing: Standing,
-    before: &Stood,
-    now: &Stood,
-    length: Duration,
-) -> Option<Sample> {
+fn sample(workload: &Workload, standing: Standing, before: &Stood, now: &Stood, length: Duration) -> Sample {
     let seconds = length.as_secs_f64();
     let step = |now: Option<f64>, before: Option<f64>| Some(now? - before?).filter(|step| *step >= 0.0);
-    let cpu = step(now.cpu, before.cpu)? / seconds;
+    let (at_work, waiting) = worked(before, now);
+    // On v1 who has CPUs of its own stands in no hierarchy that counts their time.
+    let cpu = step(now.cpu, before.cpu).unwrap_or(at_work) / seconds;
     let mut signals = BTreeMap::new();
     if let Some(((cycles, instructions), (cycles_before, instructions_before))) =
         now.counted.zip(before.counted)
@@ -176,21 +172,21 @@ fn sample(
     }
     if let Some(pressed) = step(now.pressed, before.pressed) {
         signals.insert(Signal::Pressure, (pressed / seconds).min(1.0));
-    } else if let Some(delay) = delay(before, now) {
-        signals.insert(Signal::RunDelay, delay);
+    } else if at_work + waiting > 0.0 {
+        signals.insert(Signal::RunDelay, waiting / (at_work + waiting));
     }
-    Some(Sample {
+    Sample {
         id: workload.id.clone(),
         standing,
         priority: workload.priority.unwrap_or_default(),
         cpu,
         bandwidth: step(now.traffic, before.traffic).map(|bytes| bytes / seconds),
         signals,
-    })
+    }
 }
 
-/// Share of the runnable time in which threads waited; of those that were there at both ends.
-fn delay(before: &Stood, now: &Stood) -> Option<f64> {
+/// Seconds at work and waiting for a CPU, of threads that were there at both ends.
+fn worked(before: &Stood, now: &Stood) -> (f64, f64) {
     let (mut at_work, mut waiting) = (0.0, 0.0);
     for (tid, (ran, waited)) in &now.tasks {
         if let Some((ran_before, waited_before)) = before.tasks.get(tid) {
@@ -198,8 +194,7 @@ fn delay(before: &Stood, now: &Stood) -> Option<f64> {
             waiting += (waited - waited_before).max(0.0);
         }
     }
-    let runnable = at_work + waiting;
-    (runnable > 0.0).then(|| waiting / runnable)
+    (at_work, waiting)
 }
 
 /// Cycles and instructions of each workload, as the source of workloads last counted them.
@@ -298,7 +293,7 @@ mod tests {
         };
         let before = tasks(&[(1, (1.0, 1.0)), (2, (5.0, 5.0))]);
         let now = tasks(&[(1, (4.0, 2.0)), (3, (9.0, 9.0))]);
-        assert_eq!(delay(&before, &now), Some(0.25));
-        assert_eq!(delay(&before, &before), None, "nothing was runnable");
+        assert_eq!(worked(&before, &now), (3.0, 1.0));
+        assert_eq!(worked(&before, &before), (0.0, 0.0));
     }
 }

@@ -17,7 +17,7 @@ pub fn because(sample: &Sample, signals: &[SignalState], thresholds: &Thresholds
         ),
         (Standing::Untouchable(why), _) => why.clone(),
         (Standing::Protected, None) => {
-            "nothing tells whether it suffers: no cpu.pressure, no schedstat, no counters of \
+            "nothing tells whether it suffers: it does nothing, or there is no cpu.pressure, no schedstat, no counters of \
                                         perf ([metrics] per_workload = true opens them)"
                 .to_owned()
         }

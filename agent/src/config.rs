@@ -1,6 +1,7 @@
 //! The agent's configuration: read once, checked whole, every fault named with its line.
 
 mod bmc;
+mod interference;
 mod isolation;
 mod metrics;
 mod proof;
@@ -16,6 +17,7 @@ use collectors::roster::Wishes;
 use facts::CpuSet;
 use intent::{Actuator, Actuators, Mode};
 
+pub use interference::Interference;
 pub use metrics::Metrics;
 use reader::{Faults, Reader, read};
 
@@ -35,12 +37,13 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// The longest name of a node: that of a host name (hostname(7)).
 const LONGEST_NAME: usize = 253;
 
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "agent",
     "actuators",
     "reserved",
     "isolation",
     "proof",
+    "interference",
     "metrics",
     "bmc",
 ];
@@ -66,7 +69,7 @@ pub struct TlsFiles {
 }
 
 /// The configuration, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The node's name; `None` for the host's name.
     pub name: Option<String>,
@@ -90,6 +93,8 @@ pub struct Config {
     pub drift: Drift,
     /// How often exclusive CPUs are proven to be exclusive; `None` for only when somebody asks.
     pub proof_every: Option<Duration>,
+    /// The interference loop.
+    pub interference: Interference,
     /// What stands on the page of metrics.
     pub metrics: Metrics,
 }
@@ -109,6 +114,7 @@ impl Default for Config {
             wishes: Wishes::default(),
             drift: Drift::default(),
             proof_every: None,
+            interference: Interference::default(),
             metrics: Metrics::default(),
         }
     }
@@ -228,6 +234,9 @@ impl Config {
         }
         if let Some(section) = whole.section("proof", &mut faults) {
             config.proof_every = proof::read(&section, &mut faults);
+        }
+        if let Some(section) = whole.section("interference", &mut faults) {
+            config.interference = interference::read(&section, &mut faults);
         }
         if let Some(section) = whole.section("bmc", &mut faults) {
             config.wishes.bmc = bmc::read(&section, &mut faults);

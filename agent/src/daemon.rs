@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_api::v1::InterferenceMode;
 use collectors::{Root, RootError, TopologySource, roster};
 use intent::{Actuator, Mode};
 use sd_notify::NotifyState;
@@ -23,6 +24,7 @@ use crate::config::Config;
 use crate::estimate::EstimateCollector;
 use crate::events::Events;
 use crate::http::{Doors, Guard, House, OpenError, Pages, Serving, SocketError};
+use crate::interfere::Watcher;
 use crate::keeping::{self, Desk};
 use crate::metrics::Counts;
 use crate::proof::Prover;
@@ -161,6 +163,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
         seen: Arc::new(Seen::default()),
         kept: Arc::new(Kept::default()),
         proofs: Arc::default(),
+        interference: Arc::default(),
     });
     let events = Events::new(clock);
     let mut sources = roster(&root, topology_of(&root), &config.wishes);
@@ -185,6 +188,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let url = doors.url();
     let socket = config.socket.display().to_string();
     let (for_proofs, told) = (desk.clone(), events.clone());
+    watch_interference(&config, root.clone(), clock, &board, &desk, &events, &stopping);
     let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
     if let Some(every) = config.proof_every {
         tokio::spawn(prover.clone().beat(every));
@@ -213,6 +217,24 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     end(&stop, serving, &desk).await;
     drop(collect);
     Ok(())
+}
+
+/// Starts the interference loop where it is wished.
+fn watch_interference(
+    config: &Config,
+    root: Root,
+    clock: Clock,
+    board: &Board,
+    desk: &Desk,
+    events: &Events,
+    stopping: &watch::Receiver<bool>,
+) {
+    if config.interference.mode == InterferenceMode::Off {
+        return;
+    }
+    let (board, desk, events) = (board.clone(), desk.clone(), events.clone());
+    let watcher = Watcher::new(root, clock, board, desk, events, config.interference);
+    tokio::spawn(watcher.beat(stopping.clone()));
 }
 
 fn topology_of(root: &Root) -> TopologySource {

@@ -33,6 +33,9 @@ pub const TARGETS: &[Target] = &[
         }
     }),
     ("proof", |data| crate::proof::fuzz(&String::from_utf8_lossy(data))),
+    ("interference", |data| {
+        crate::interfere::fuzz(&String::from_utf8_lossy(data));
+    }),
     ("accept_header", |data| {
         let _ = Format::wanted(std::str::from_utf8(data).ok());
     }),

@@ -6,6 +6,7 @@
 mod acts;
 mod answer;
 mod connection;
+mod interference;
 mod live;
 mod proofs;
 mod routes;

@@ -47,6 +47,9 @@ type Reply<T> = oneshot::Sender<Result<T, KeeperError>>;
 enum Order {
     Offer(Ask, Reply<Offer>),
     Freeze(WorkloadId, bool, Reply<Frozen>),
+    /// Hold a workload back to so many thousandths of a CPU, for so long.
+    Hold(WorkloadId, u32, Duration, Reply<usize>),
+    LetGo(WorkloadId, Reply<usize>),
     /// A drain of the node with its reason, or its end.
     Drain(Option<String>, Reply<NodeDrain>),
     /// A cap, or its end.
@@ -231,6 +234,8 @@ impl Task {
         loop {
             match waiting.recv_timeout(next_sweep.saturating_duration_since(Instant::now())) {
                 Ok(Order::Stop(done)) => {
+                    // Nobody is left to judge whether it is still wanted.
+                    self.keeper.let_all_go();
                     // Fails only where nobody waits for it.
                     let _ = done.send(());
                     return;
@@ -279,6 +284,12 @@ impl Task {
             }
             Order::Freeze(id, frozen, reply) => {
                 let _ = reply.send(self.freeze(&id, frozen));
+            }
+            Order::Hold(id, millicpus, lasts, reply) => {
+                let _ = reply.send(self.hold_back(&id, millicpus, now.after(lasts)));
+            }
+            Order::LetGo(id, reply) => {
+                let _ = reply.send(self.let_go(&id));
             }
             Order::Drain(reason, reply) => {
                 let _ = reply.send(self.drain(reason.as_deref(), now));

@@ -13,6 +13,7 @@ pub mod facts;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 pub mod http;
+pub mod interfere;
 pub mod keeping;
 pub mod ledger;
 pub mod metrics;

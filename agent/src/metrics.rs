@@ -6,6 +6,7 @@ mod draft;
 mod family;
 mod format;
 mod gpu;
+mod interference;
 mod layout;
 mod machine;
 mod own;

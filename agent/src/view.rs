@@ -1,9 +1,10 @@
-//! The latest view: what every face shows. Three hands write it, the collectors', the keeper's and the prover's, each its own part.
+//! The latest view: what every face shows. Four hands write it, the collectors', the keeper's, the
+//! prover's and the interference loop's, each its own part.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_api::v1::{CgroupStatus, Drained, Exclusivity, PlannedStep, Proof, Status, Workload};
+use agent_api::v1::{CgroupStatus, Drained, Exclusivity, Interference, PlannedStep, Proof, Status, Workload};
 use facts::{CpuSet, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation, WorkloadId};
 use tokio::sync::watch;
@@ -87,6 +88,8 @@ pub struct View {
     pub kept: Arc<Kept>,
     /// The last proof of each workload that was ever proven.
     pub proofs: Arc<BTreeMap<WorkloadId, Arc<Proof>>>,
+    /// What the interference loop knows of each workload; nothing where it is off.
+    pub interference: Arc<BTreeMap<WorkloadId, Interference>>,
 }
 
 impl View {
@@ -158,6 +161,17 @@ impl Board {
                 proofs: Arc::new(proofs),
                 ..View::clone(view)
             });
+        });
+    }
+
+    /// Hangs up what the interference loop knows.
+    pub fn post_interference(&self, interference: BTreeMap<WorkloadId, Interference>) {
+        let interference = Arc::new(interference);
+        self.0.send_modify(|view| {
+            *view = Arc::new(View {
+                interference,
+                ..View::clone(view)
+            })
         });
     }
 

@@ -1,6 +1,9 @@
 //! The scrape as a whole: golden page, promtool, and the documentation that is made from the table of families.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "metrics/suffering.rs"]
+mod suffering;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -17,6 +20,8 @@ use agent_api::v1::{
 };
 use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation};
+
+use suffering::suffering;
 
 /// Set to write golden files and documentation anew.
 const BLESS: &str = "BUSBAR_BLESS";
@@ -84,6 +89,8 @@ fn view() -> View {
         uid: 0,
         pid: 4711,
         frozen: false,
+        priority: None,
+        held_to_millicpus: Some(100),
         cpus: "2-3".parse().unwrap(),
         numa_nodes: "0".parse().unwrap(),
         exclusive: true,
@@ -125,6 +132,7 @@ fn view() -> View {
         }),
         kept: Arc::new(kept),
         proofs: Arc::new(BTreeMap::from([(proof.id.clone(), Arc::new(proof))])),
+        interference: Arc::new(BTreeMap::from([(suffering().id.clone(), suffering())])),
     }
 }
 

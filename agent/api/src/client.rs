@@ -20,8 +20,8 @@ use serde::de::DeserializeOwned;
 
 use crate::credential::Token;
 use crate::v1::{
-    Ask, CapRequest, Capped, Ended, ErrorBody, Frozen, NodeDrain, NodeDrainRequest, Offer, Plan, Proof,
-    ProofRequest, RunRequest, Status, StopRequest, Stopped, Workload,
+    Ask, CapRequest, Capped, Ended, ErrorBody, Frozen, Interference, NodeDrain, NodeDrainRequest, Offer,
+    Plan, Proof, ProofRequest, RunRequest, Status, StopRequest, Stopped, Workload,
 };
 use connect::{Lane, Target};
 pub use error::ClientError;
@@ -166,6 +166,14 @@ impl AgentClient {
     pub async fn prove(&self, workload: &WorkloadId, request: ProofRequest) -> Result<Proof, ClientError> {
         let path = format!("/v1/workloads/{workload}/proof");
         self.send(Method::POST, &path, Some(&request)).await
+    }
+
+    /// What the interference loop knows of a workload.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; `not_found` where the loop is off.
+    pub async fn interference(&self, workload: &WorkloadId) -> Result<Interference, ClientError> {
+        self.get(&format!("/v1/workloads/{workload}/interference")).await
     }
 
     /// The last proof of a workload.

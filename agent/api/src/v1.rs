@@ -2,17 +2,22 @@
 
 mod act;
 mod ask;
+mod interference;
 mod near;
 mod offer;
 mod proof;
 mod word;
 
 use facts::{Bytes, CpuSet, Moment, NumaSet};
-use intent::{Actuators, Generation, WorkloadId};
+use intent::{Actuators, Generation, Priority, WorkloadId};
 use serde::{Deserialize, Serialize};
 
 pub use act::{CapRequest, Capped, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
+pub use interference::{
+    Antagonist, EvidencePoint, Grade, Incident, Interference, InterferenceAct, InterferenceMode, Resource,
+    Signal, SignalState,
+};
 pub use near::{Near, NotNear};
 pub use offer::{Offer, OfferedGpu, TopologyHint};
 pub use proof::{
@@ -62,6 +67,12 @@ pub struct Workload {
     /// Whether all of its processes stand still (`busbar freeze`). Agents before this field froze nothing.
     #[serde(default)]
     pub frozen: bool,
+    /// How long it is kept when something runs short, as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// To how much CPU time the interference loop holds it back for now, in thousandths of a CPU; none where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_to_millicpus: Option<u32>,
 }
 
 /// How exclusive an exclusive CPU is on this host.

@@ -73,11 +73,8 @@ pub enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Say why a claim or a node is as it is.
-    Why {
-        /// A claim's name or id, or a node's name.
-        what: String,
-    },
+    /// Say why a claim or a node is as it is, or why a workload on this machine suffers.
+    Why(crate::why::WhyArgs),
     /// Empty a bay so that its part can be pulled: yes, `yes, exposed`, or no. Without a bay: this machine takes no new workloads.
     Drain {
         /// The bay, as in shelf/psu-3 (its printed label does too, as in "PSU 4").
@@ -135,7 +132,7 @@ pub enum Verb {
     },
     /// Cap the power of this machine's CPU packages, or put back the limits that were found before the first cap.
     Cap(CapArgs),
-    /// Watch one node: NUMA nodes, CPUs, GPUs, power, drives, and whether its sources speak.
+    /// Watch one node: NUMA nodes, CPUs, GPUs, power, drives, whether its sources speak.
     #[command(after_help = TOP_HELP)]
     Top(TopArgs),
     /// Run a command on this machine, on CPUs and memory of its own.

@@ -23,6 +23,7 @@ mod show;
 mod tables;
 mod top;
 mod verify;
+mod why;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -63,7 +64,10 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Show { side } => show::show(cli, &rack(cli)?, *side).await,
         Verb::Claim { resource } => power::claim(cli, &rack(cli)?, resource).await,
         Verb::Release { claim, dry_run } => power::release(cli, &rack(cli)?, claim, *dry_run).await,
-        Verb::Why { what } => show::why(cli, &rack(cli)?, what).await,
+        Verb::Why(args) => match (&args.workload, &args.what) {
+            (Some(workload), _) => why::workload(cli, workload).await,
+            (None, what) => show::why(cli, &rack(cli)?, what.as_deref().unwrap_or_default()).await,
+        },
         Verb::Drain {
             place: None, change, ..
         } => local::drain(cli, change, true).await,

@@ -71,6 +71,7 @@ impl Stand {
             }),
             seen: Arc::new(Seen::default()),
             proofs: Arc::default(),
+            interference: Arc::default(),
             kept: Arc::new(Kept::default()),
         });
         let events = Events::new(clock);

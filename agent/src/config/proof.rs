@@ -24,7 +24,8 @@ pub(super) fn read(section: &Reader<'_>, faults: &mut Faults<'_>) -> Option<Dura
     every
 }
 
-fn duration(text: &str) -> Option<Duration> {
+/// `60s`, `10m` or `1h`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit())?;
     let (digits, unit) = text.split_at(digits_end);
     let each: u64 = match unit {

@@ -187,6 +187,31 @@ impl<'t> Reader<'t> {
         texts
     }
 
+    /// A number, whole or not, and the place of its value.
+    pub(super) fn number(&self, key: &str, faults: &mut Faults<'_>) -> Option<(f64, String)> {
+        let (_, value) = self.entry(key)?;
+        let place = faults.place(value.span().start);
+        let text = match value.get_ref() {
+            DeValue::Integer(number) => Some(number.as_str()),
+            DeValue::Float(number) => Some(number.as_str()),
+            DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => None,
+        };
+        let number = text.and_then(|text| text.parse::<f64>().ok());
+        let number = number.filter(|number| number.is_finite());
+        if number.is_none() {
+            let found = article(value.get_ref().type_str());
+            faults.add(
+                place.clone(),
+                format!("{key} is {found}; expected a number without quotes"),
+            );
+        }
+        Some((number?, place))
+    }
+
     /// `true` or `false`.
     pub(super) fn switch(&self, key: &str, faults: &mut Faults<'_>) -> Option<bool> {
         let (_, value) = self.entry(key)?;

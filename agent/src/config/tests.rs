@@ -1,6 +1,7 @@
 //! Tests of the configuration: every fault with its line, and no text that panics.
 #![allow(clippy::unwrap_used)]
 
+use agent_api::v1::InterferenceMode;
 use proptest::prelude::*;
 
 use super::*;
@@ -45,6 +46,45 @@ fn proofs_and_drift_are_named_with_their_line() {
         said,
         "agent.toml:2: drift = \"ignore\" is none; expected repair or report"
     );
+}
+
+#[test]
+fn the_interference_loop_is_off_and_each_number_has_its_bounds() {
+    assert_eq!(parse("").unwrap().interference.mode, InterferenceMode::Off);
+    let text = "[interference]\nmode = \"act\"\nwindow = \"10s\"\nsigmas = 3\noutliers = \"4/6\"\ncorrelation = 0.25\n\
+                leave_cpus = 0.5\nact_for = \"10m\"\nprotect_up_to = \"3\"\n";
+    let found = parse(text).unwrap().interference;
+    assert_eq!(found.mode, InterferenceMode::Act);
+    let t = found.thresholds;
+    assert_eq!((t.outliers, t.of, t.cap_millicpus), (4, 6, 500));
+    assert_eq!(
+        (t.window, t.act_for),
+        (Duration::from_secs(10), Duration::from_secs(600))
+    );
+    assert!(t.sigmas == 3.0 && t.correlation == 0.25 && t.protect_up_to.get() == 3);
+    for (bad, expected) in [
+        ("mode = \"on\"", "expected off or advise or act"),
+        ("window = \"1s\"", "expected 10s to 600s"),
+        ("sigmas = nan", "expected a number"),
+        ("sigmas = 0", "expected 1 to 10"),
+        (
+            "sigmas = \"2\"",
+            "sigmas is a string; expected a number without quotes",
+        ),
+        ("outliers = \"6/5\"", "expected K/M"),
+        ("outliers = \"0/5\"", "expected K/M"),
+        ("correlation = 1e300", "expected 0.05 to 1"),
+        ("leave_cpus = 0", "expected 0.01 to 64"),
+        ("act_for = \"2h\"", "expected 30s to 3600s"),
+        ("protect_up_to = \"0\"", "expected 1 (kept longest) to 9"),
+        ("sigma = 2", "did you mean \"sigmas\"?"),
+    ] {
+        let said = faults(&format!("[interference]\n{bad}\n"));
+        assert!(
+            said.starts_with("agent.toml:2: ") && said.contains(expected),
+            "{said}"
+        );
+    }
 }
 
 #[test]

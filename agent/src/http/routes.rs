@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use super::acts;
 use super::answer::Failure;
 use super::connection::Peer;
-use super::{House, live, proofs, scrape, stop};
+use super::{House, interference, live, proofs, scrape, stop};
 use crate::keeping::Asker;
 use crate::view::Seen;
 
@@ -90,6 +90,7 @@ fn questions() -> Router<Arc<Shared>> {
         .route("/v1/facts", get(facts))
         .route("/v1/workloads", get(workloads))
         .route(PROOF, get(proofs::last))
+        .route("/v1/workloads/{id}/interference", get(interference::last))
         .route("/v1/plan", get(plan))
         .route(EVENTS, get(live::events))
 }

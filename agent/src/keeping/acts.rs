@@ -1,5 +1,7 @@
 //! Acts that are no part of the intent: a workload stands still and goes on, the packages' power is capped.
 
+use std::time::Duration;
+
 use agent_api::v1::{Capped, Frozen, NodeDrain};
 use facts::{Moment, Power};
 use intent::WorkloadId;
@@ -14,6 +16,28 @@ impl Desk {
     /// See [`OrderError`].
     pub async fn freeze(&self, workload: WorkloadId, frozen: bool) -> Result<Frozen, OrderError> {
         self.order(|reply| Order::Freeze(workload, frozen, reply)).await
+    }
+
+    /// Holds a workload back to so many thousandths of a CPU, for so long. Gives how many steps that took.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn hold_back(
+        &self,
+        workload: WorkloadId,
+        millicpus: u32,
+        lasts: Duration,
+    ) -> Result<usize, OrderError> {
+        self.order(|reply| Order::Hold(workload, millicpus, lasts, reply))
+            .await
+    }
+
+    /// Lets a workload go that was held back. Gives how many steps that took.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn let_go(&self, workload: WorkloadId) -> Result<usize, OrderError> {
+        self.order(|reply| Order::LetGo(workload, reply)).await
     }
 
     /// Takes no new workloads, for this reason; `None` takes them again.
@@ -46,6 +70,27 @@ impl Task {
         }
         self.show();
         Ok(came)
+    }
+
+    pub(super) fn hold_back(
+        &mut self,
+        id: &WorkloadId,
+        millicpus: u32,
+        until: Moment,
+    ) -> Result<usize, KeeperError> {
+        let done = self.keeper.hold_back(id, millicpus, until)?;
+        self.show();
+        Ok(done.len())
+    }
+
+    pub(super) fn let_go(&mut self, id: &WorkloadId) -> Result<usize, KeeperError> {
+        let done = self.keeper.let_go(id)?;
+        if !done.is_empty() {
+            self.events
+                .tell("antagonist_let_go", format!("workload {id} is held back no more"));
+        }
+        self.show();
+        Ok(done.len())
     }
 
     pub(super) fn drain(&mut self, reason: Option<&str>, now: Moment) -> Result<NodeDrain, KeeperError> {

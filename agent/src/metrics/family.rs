@@ -129,6 +129,16 @@ facts::families! {
         "Share of a workload's memory that lies on other NUMA nodes than its own, in its last proof." from "the prover";
     WORKLOAD_PROOF_TIME Gauge "busbar_workload_proof_timestamp_seconds" ["workload"]
         "When a workload was last proven." from "the prover";
+    WORKLOAD_INTERFERENCE Gauge "busbar_workload_interference" ["workload", "signal"]
+        "Whether a protected workload suffers more than its own history says: 1 or 0; absent where the loop is off." from "the interference loop";
+    WORKLOAD_DEVIATIONS Gauge "busbar_workload_signal_deviations" ["workload", "signal"]
+        "By how many standard deviations a signal was above its own history's mean in the last window." from "the interference loop";
+    WORKLOAD_INCIDENTS Counter "busbar_workload_interference_incidents_total" ["workload"]
+        "How many times an antagonist was named for a workload, in this run of the agent." from "the interference loop";
+    WORKLOAD_ANTAGONIST Gauge "busbar_workload_antagonist_score" ["workload", "antagonist"]
+        "How well a neighbour's use went with a workload's suffering when it was named, -1 to 1; while it lasts, three neighbours at most." from "the interference loop";
+    WORKLOAD_HELD_BACK Gauge "busbar_workload_held_back_cpus" ["workload"]
+        "To how many CPUs' time the interference loop holds a workload back; absent where it does not." from "the keeper";
     PROCESS_CPU Counter "busbar_process_cpu_seconds_total" []
         "CPU time that the agent has used." from "the agent itself";
     PROCESS_MEMORY Gauge "busbar_process_resident_memory_bytes" []

@@ -16,7 +16,7 @@ use super::format::Format;
 use super::layout::{Layout, Order};
 use super::own::Own;
 use super::profile::Selection;
-use super::{families, machine, proofs, service};
+use super::{families, interference, machine, proofs, service};
 use crate::view::{Seen, View};
 
 /// What is kept between one page and the next.
@@ -128,6 +128,7 @@ fn of_view(pad: &mut Pad, view: &View) -> Sheet {
     service::write_sources(&mut draft, &view.seen);
     service::write_workloads(&mut draft, view);
     proofs::write(&mut draft, view);
+    interference::write(&mut draft, view);
     draft.finish()
 }
 

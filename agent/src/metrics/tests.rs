@@ -14,7 +14,8 @@ const KNOWN_LABELS: &str = "version revision target actuator mode use vendor pro
      gpu gpu_uuid pci_bus_id pci_id model vbios engine limit severity xid direction link mig mig_uuid \
      device firmware transport address driver operstate source reason \
      workload method kind cpus numa_nodes exclusivity route status code \
-     stat page_bytes result channel dimm controller direction warning supply fault ipmi_version manufacturer firmware cache";
+     stat page_bytes result channel dimm controller direction warning supply fault ipmi_version manufacturer firmware cache \
+     signal antagonist";
 
 #[test]
 fn the_table_keeps_the_rules_of_names() {

@@ -29,6 +29,8 @@ fn workload() -> Workload {
         cgroups: vec!["/sys/fs/cgroup/busbar/web-1".to_owned()],
         exclusivity: Exclusivity::Partition,
         frozen: false,
+        priority: None,
+        held_to_millicpus: None,
         steps: Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! The keeper itself, what it knows, and what it says of it. One task owns it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Workload};
@@ -33,6 +34,8 @@ pub struct Keeper {
     pub(super) last_trouble: String,
     /// When the kernel is asked again for partitions that it refused.
     pub(super) again: Again,
+    /// Who is held back, and until when. In memory only: an agent that starts again lets everybody go.
+    pub(super) held: BTreeMap<WorkloadId, Moment>,
     pub(super) _lock: Option<Lock>,
 }
 
@@ -147,6 +150,8 @@ impl Keeper {
             exclusivity: entry.exclusivity,
             steps: entry.steps.clone(),
             frozen: is_frozen(&self.host, &self.layout, isolation).unwrap_or(false),
+            priority: isolation.priority,
+            held_to_millicpus: isolation.cpu_time_held,
         }
     }
 

@@ -12,6 +12,7 @@ mod error;
 mod footprint;
 mod freeze;
 mod hand;
+mod held;
 mod keeper;
 mod recover;
 mod regain;

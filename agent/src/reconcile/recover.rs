@@ -63,6 +63,7 @@ impl Keeper {
             watch,
             last_trouble: String::new(),
             again: Again::default(),
+            held: std::collections::BTreeMap::new(),
             _lock: lock,
         };
         keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);
@@ -105,6 +106,7 @@ impl Keeper {
                 if members == 1 { "" } else { "es" }
             ));
         }
+        self.recover_held();
         if self.gate_is_open() && !self.ledger.workloads.is_empty() {
             match self.converge() {
                 Ok(done) if done.is_empty() => {}

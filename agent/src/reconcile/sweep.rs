@@ -30,6 +30,7 @@ impl Keeper {
                 Err(error) => events.extend(self.trouble(now, format!("cannot undo workload {id}: {error}"))),
             }
         }
+        events.extend(self.let_go_in_time(now));
         events.extend(self.repair(now));
         if self.config.drift == Drift::Repair {
             events.extend(self.regain(now));

@@ -80,7 +80,8 @@ fn asks_and_waits() {
 
 /// An agent that enforces in a cgroup of its own, and a process placed by it; `None` where this host gives no cgroup to write.
 fn placed(home: &Home, words: &[&str]) -> Option<(Agent, Asker, Workload)> {
-    home.write("agent.toml", "[agent]\nmode = \"enforce\"\n");
+    let loop_ = "[interference]\nmode = \"advise\"\nwindow = \"10s\"\n";
+    home.write("agent.toml", &format!("[agent]\nmode = \"enforce\"\n{loop_}"));
     let agent = home.start(words);
     let cgroup = wait(home.client().status()).unwrap().cgroup;
     let asker = Asker::start(home);
@@ -164,6 +165,38 @@ fn a_workload_is_proven_and_stopped_through_the_api() {
     let again = wait(home.client().stop(&workload.id, request)).unwrap_err();
     assert_eq!(again.code(), Some("not_found"), "{again}");
     assert!(wait(home.client().workloads()).unwrap().is_empty());
+    assert_eq!(agent.stop().code(), Some(0), "{}", home.log());
+}
+
+#[test]
+fn the_interference_loop_tells_of_a_real_workload() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: cgroups are written by root alone");
+        return;
+    }
+    let home = Home::new();
+    let cgroup = format!("busbar-test-loop-{}", std::process::id());
+    let Some((agent, asker, workload)) = placed(&home, &["--cgroup", cgroup.as_str()]) else {
+        return;
+    };
+    let never = wait(home.client().interference(&workload.id)).unwrap_err();
+    assert_eq!(never.code(), Some("not_found"), "{never}");
+    let known = until("two windows", || {
+        wait(home.client().interference(&workload.id)).ok()
+    });
+    assert!(known.protected && known.window_seconds == 10, "{known:?}");
+    assert!(
+        !known.because.is_empty(),
+        "nobody is judged by one window: {known:?}"
+    );
+    assert!(known.last.is_none() && known.incidents == 0, "{known:?}");
+    let series = format!(
+        "busbar_workload_interference_incidents_total{{workload=\"{}\"}} 0\n",
+        workload.id
+    );
+    assert!(agent.get("/metrics").contains(&series));
+    wait(home.client().end(&workload.id)).unwrap();
+    drop(asker);
     assert_eq!(agent.stop().code(), Some(0), "{}", home.log());
 }
 

@@ -12,7 +12,7 @@ use intent::Mode;
 use crate::fixture::{Fixture, NOW, machine, request, start};
 
 /// Panics before a step, which leaves memory and disk as a kill there would.
-fn dies_before(step: usize) -> (StepWatch, Arc<AtomicUsize>) {
+pub fn dies_before(step: usize) -> (StepWatch, Arc<AtomicUsize>) {
     let seen = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&seen);
     let watch = move |_: &isolators::Step| {

@@ -19,11 +19,9 @@ const NEVER: Duration = Duration::from_secs(3_600);
 const DEADLINE: Duration = Duration::from_secs(60);
 const CPUS: &str = "sys/fs/cgroup/cpuset/busbar/web/cpuset.cpus";
 
-fn kept(config: KeeperConfig) -> (Desk, Receiver<Numbered>) {
-    let clock = Clock::start();
-    let events = Events::new(clock);
-    let told = events.listen();
-    let board = Board::new(View {
+/// A board on which the collectors have seen eight cores.
+pub fn board() -> Board {
+    Board::new(View {
         about: Arc::new(About {
             node: "n01".to_owned(),
             agent_run_id: String::new(),
@@ -37,9 +35,19 @@ fn kept(config: KeeperConfig) -> (Desk, Receiver<Numbered>) {
         }),
         kept: Arc::new(Kept::default()),
         proofs: Arc::default(),
-    });
+        interference: Arc::default(),
+    })
+}
+
+fn kept(config: KeeperConfig) -> (Desk, Receiver<Numbered>) {
+    let clock = Clock::start();
+    let events = Events::new(clock);
+    let told = events.listen();
     let keeper = Keeper::open(config).unwrap();
-    (keeping::start(keeper, clock, board, events, NEVER).unwrap(), told)
+    (
+        keeping::start(keeper, clock, board(), events, NEVER).unwrap(),
+        told,
+    )
 }
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {

@@ -12,5 +12,7 @@ mod crash;
 mod drift;
 mod fixture;
 mod grants;
+mod held;
+mod interference;
 mod life;
 mod modes;

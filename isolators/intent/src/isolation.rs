@@ -24,6 +24,10 @@ pub struct Isolation {
     /// It gets at most the CPU time of this many CPUs; `None` for no limit. For workloads that share their CPUs.
     #[serde(default)]
     pub cpu_time_max: Option<u32>,
+    /// It is held back to the time of this many thousandths of a CPU for now, whatever `cpu_time_max` says; an agent that starts
+    /// again takes that away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_time_held: Option<u32>,
     /// What kind of partition its CPUs shall be; `None` leaves it to the isolator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<PartitionWish>,
@@ -84,6 +88,7 @@ impl Isolation {
             exclusive: false,
             memory_max: None,
             cpu_time_max: None,
+            cpu_time_held: None,
             partition: None,
             cpu_weight: None,
             cpu_idle: None,

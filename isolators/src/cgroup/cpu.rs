@@ -20,6 +20,8 @@ const CPU_CFS_QUOTA_US: &str = "cpu.cfs_quota_us";
 const CPU_CFS_PERIOD_US: &str = "cpu.cfs_period_us";
 /// The kernel's own default period.
 const PERIOD_US: u64 = 100_000;
+/// The least quota that the kernel takes.
+const LEAST_QUOTA_US: u64 = 1_000;
 /// v2: 1 to 10000, 100 by default; 0 while `cpu.idle` is 1.
 const CPU_WEIGHT: &str = "cpu.weight";
 /// v1: 2 to 262144, 1024 by default.
@@ -60,6 +62,11 @@ impl Cpu {
         let mut steps = Vec::new();
         if let Some(cpus) = isolation.cpu_time_max {
             let quota = u64::from(cpus) * PERIOD_US;
+            let held = isolation.cpu_time_held.map(|thousandths| {
+                let held = u64::from(thousandths) * PERIOD_US / 1_000;
+                held.max(LEAST_QUOTA_US)
+            });
+            let quota = held.map_or(quota, |held| held.min(quota));
             steps.extend(time(host, place.version, &group, quota)?);
         }
         // A weight means nothing as long as the cgroup is idle, whoever made it so.

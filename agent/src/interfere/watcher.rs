@@ -1,0 +1,212 @@
+//! The loop in the agent: reads by the clock, tells, and holds antagonists back for a time where it may.
+
+use std::collections::BTreeMap;
+
+use agent_api::v1::{AgentEvent, Antagonist, Grade, Incident, Interference, InterferenceAct};
+use collectors::Root;
+use facts::Moment;
+use intent::WorkloadId;
+use tokio::sync::watch;
+
+use super::read::Reader;
+use super::{Deed, Finding, Judge, Ladder, News, Sample, Standing, words};
+use crate::clock::Clock;
+use crate::config::Interference as Settings;
+use crate::events::Events;
+use crate::keeping::Desk;
+use crate::view::Board;
+
+/// What this agent can do by itself; the other grades are advice (docs/interference.md says why).
+const CAN: [Grade; 1] = [Grade::CpuMax];
+/// How many acts of one incident are remembered.
+const MOST_ACTS: usize = 16;
+
+/// Watches, tells and acts.
+pub struct Watcher {
+    clock: Clock,
+    board: Board,
+    desk: Desk,
+    events: Events,
+    settings: Settings,
+    /// Away while it reads, on a thread of its own.
+    reader: Option<Reader>,
+    judge: Judge,
+    ladder: Ladder,
+    shown: BTreeMap<WorkloadId, Interference>,
+}
+
+impl Watcher {
+    /// One that has seen nothing yet.
+    pub fn new(
+        root: Root,
+        clock: Clock,
+        board: Board,
+        desk: Desk,
+        events: Events,
+        settings: Settings,
+    ) -> Watcher {
+        let thresholds = settings.thresholds;
+        Watcher {
+            clock,
+            board,
+            desk,
+            events,
+            settings,
+            reader: Some(Reader::new(root)),
+            judge: Judge::new(thresholds),
+            ladder: Ladder::new(settings.mode, &CAN, &thresholds),
+            shown: BTreeMap::new(),
+        }
+    }
+
+    /// A window after the other, until the agent stops.
+    pub async fn beat(mut self, mut stopping: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(self.settings.thresholds.window) => {}
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+            let now = self.clock.now();
+            self.turn(now).await;
+        }
+    }
+
+    /// Reads and judges the window that ends now, tells what is new, acts where it may, and hangs all of it up.
+    pub async fn turn(&mut self, at: Moment) {
+        let Some(mut reader) = self.reader.take() else {
+            return;
+        };
+        let (view, thresholds) = (self.board.latest(), self.settings.thresholds);
+        // Files of many threads may take a while: nobody else waits for that.
+        let reading = tokio::task::spawn_blocking(move || {
+            let samples = reader.turn(at, &view, &thresholds);
+            (reader, samples)
+        });
+        let Ok((reader, samples)) = reading.await else {
+            tracing::warn!("the interference loop has ended: reading broke off");
+            return;
+        };
+        self.reader = Some(reader);
+        let findings = self.judge.take(at, &samples);
+        self.refresh(at, &samples);
+        for news in self.ladder.step(at, &findings, &samples) {
+            self.follow(at, news).await;
+        }
+        self.board.post_interference(self.shown.clone());
+    }
+
+    /// What is shown of each workload follows the last window.
+    fn refresh(&mut self, at: Moment, samples: &[Sample]) {
+        let there = |id: &WorkloadId| samples.iter().any(|sample| sample.id == *id);
+        self.shown.retain(|id, _| there(id));
+        let thresholds = &self.settings.thresholds;
+        for sample in samples {
+            let before = self.shown.remove(&sample.id);
+            let signals = self.judge.states(&sample.id);
+            let (incidents, last) = before.map_or((0, None), |before| (before.incidents, before.last));
+            let shown = Interference {
+                id: sample.id.clone(),
+                mode: self.settings.mode,
+                at,
+                window_seconds: thresholds.window.as_secs(),
+                protected: sample.standing == Standing::Protected,
+                because: words::because(sample, &signals, thresholds),
+                signals,
+                incidents,
+                last,
+            };
+            self.shown.insert(sample.id.clone(), shown);
+        }
+    }
+
+    async fn follow(&mut self, at: Moment, news: News) {
+        match news {
+            News::Named(finding) => self.named(at, &finding),
+            News::Over(victim) => {
+                if let Some(incident) = self.incident(&victim) {
+                    incident.over = Some(at);
+                }
+                self.tell(at, "interference_over", format!("{victim} suffers no more"));
+            }
+            News::Act(deed) => self.act(at, deed).await,
+            News::Undo(deed) => {
+                // The keeper lets go by itself at the end; this is earlier where somebody is gone.
+                if let Err(error) = self.desk.let_go(deed.antagonist.clone()).await {
+                    tracing::debug!(workload = %deed.antagonist, %error, "nothing to let go");
+                }
+            }
+        }
+    }
+
+    fn named(&mut self, at: Moment, finding: &Finding) {
+        let antagonists = finding.suspects.iter().map(|suspect| Antagonist {
+            id: suspect.id.clone(),
+            resource: suspect.resource,
+            score: suspect.score,
+            priority: suspect.priority,
+            untouchable: words::untouchable(&suspect.standing),
+            evidence: suspect.evidence.clone(),
+        });
+        let incident = Incident {
+            at,
+            signal: finding.signal,
+            value: finding.value,
+            threshold: finding.threshold,
+            antagonists: antagonists.collect(),
+            over: None,
+            acts: Vec::new(),
+        };
+        self.tell(at, "antagonist", words::named(&finding.victim, &incident));
+        if let Some(shown) = self.shown.get_mut(&finding.victim) {
+            shown.incidents = shown.incidents.saturating_add(1);
+            shown.last = Some(incident);
+        }
+    }
+
+    async fn act(&mut self, at: Moment, deed: Deed) {
+        let millicpus = self.settings.thresholds.cap_millicpus;
+        let lasts = deed.until.since(deed.since);
+        let (kind, done, message) = if !deed.is_done {
+            ("antagonist_advice", false, words::advice(&deed, millicpus))
+        } else {
+            match self
+                .desk
+                .hold_back(deed.antagonist.clone(), millicpus, lasts)
+                .await
+            {
+                Ok(_) => ("antagonist_held_back", true, words::held(&deed, millicpus)),
+                Err(error) => {
+                    self.ladder.refused(&deed);
+                    let message = format!("{} cannot be held back: {error}", deed.antagonist);
+                    ("antagonist_advice", false, message)
+                }
+            }
+        };
+        self.tell(at, kind, message.clone());
+        if let Some(incident) = self.incident(&deed.victim) {
+            if incident.acts.len() >= MOST_ACTS {
+                incident.acts.remove(0);
+            }
+            incident.acts.push(InterferenceAct {
+                grade: deed.grade,
+                antagonist: deed.antagonist,
+                since: deed.since,
+                until: deed.until,
+                done,
+                message,
+            });
+        }
+    }
+
+    fn incident(&mut self, victim: &WorkloadId) -> Option<&mut Incident> {
+        self.shown.get_mut(victim)?.last.as_mut()
+    }
+
+    fn tell(&self, at: Moment, kind: &str, message: String) {
+        self.events.pass_on(AgentEvent {
+            at,
+            kind: kind.to_owned(),
+            message,
+        });
+    }
+}

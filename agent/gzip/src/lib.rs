@@ -112,7 +112,7 @@ impl Template {
             bits.put(*code);
         }
         self.starts.fill(ABSENT);
-        let (mut next, mut at) = (0, 0);
+        let (mut next, mut at, mut misses) = (0, 0, 0);
         while let Some(rest) = page.get(at..).filter(|rest| !rest.is_empty()) {
             let stands = |piece: &Piece| {
                 words
@@ -120,7 +120,14 @@ impl Template {
                     .is_some_and(|words| rest.starts_with(words))
             };
             let ahead = self.pieces.get(next..).unwrap_or_default();
-            if let Some(skipped) = ahead.iter().take(MOST_SKIPPED).position(stands) {
+            let skipped = ahead.iter().position(stands);
+            if skipped.is_none() {
+                misses += 1;
+                if misses >= MOST_MISSES {
+                    next = self.pieces.len();
+                }
+            }
+            if let Some(skipped) = skipped {
                 let piece = next + skipped;
                 let written = self.put_piece(words, piece, at, &mut bits);
                 at += written.len();
@@ -188,9 +195,8 @@ impl Template {
     }
 }
 
-/// So many pieces may be missing in a row before the rest of a line is written as it is: a page of another machine is packed
-/// badly, never slowly.
-const MOST_SKIPPED: usize = 4096;
+/// After so many lines that are no piece no more pieces are looked for: a page of another machine is packed badly, never slowly.
+const MOST_MISSES: usize = 16;
 
 /// How often each symbol is to be expected. None is impossible: a page may hold any byte.
 fn frequencies(words: &[u8], found: &find::Found) -> (Vec<u32>, Vec<u32>) {

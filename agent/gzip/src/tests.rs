@@ -94,6 +94,22 @@ fn a_page_that_lacks_pieces_or_is_another_one_unpacks_too() {
 }
 
 #[test]
+fn many_missing_pieces_in_a_row_cost_nothing_of_the_rest() {
+    let pieces = pieces(20_000);
+    let mut packer = of(&pieces);
+    // Of twenty thousand lines only the head and the last thousand are there.
+    let last: String = pieces
+        .iter()
+        .skip(19_001)
+        .map(|piece| format!("{piece}7\n"))
+        .collect();
+    let page = format!("{}{last}", pieces[0]);
+    let small = packed(&mut packer, page.as_bytes());
+    assert_eq!(unpacked(&small), page.as_bytes());
+    assert!(small.len() * 4 < page.len(), "{} of {}", small.len(), page.len());
+}
+
+#[test]
 fn what_stands_too_far_back_is_written_again() {
     let pieces = pieces(16);
     let mut template = of(&pieces);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::bighost;
-use super::exporter::{Cost, Exporter, Measured};
+use super::exporter::{Cost, Exporter, Measured, Used, in_turns};
 use super::facts::scratch;
 use super::figure::{Figure, millis};
 use crate::Wrong;
@@ -40,9 +40,18 @@ pub fn node_exporter(place: &Place, screen: &Screen) -> Result<Vec<Figure>, Wron
     bighost::write(&large)?;
     let mut figures = Vec::new();
     for (name, root) in [("this machine", None), ("256 CPUs", Some(large.as_path()))] {
-        let ours = agent(place, &folder, ALONE, root)?.measure()?;
-        let theirs = node_exporter_at(&peer, &folder, root).measure()?;
-        figures.extend(compare(name, &ours, &theirs, root.is_none()));
+        let (ours, theirs) = (
+            agent(place, &folder, ALONE, root)?,
+            node_exporter_at(&peer, &folder, root),
+        );
+        let used = in_turns([&ours, &theirs])?;
+        figures.extend(compare(
+            name,
+            &ours.measure()?,
+            &theirs.measure()?,
+            &used,
+            root.is_none(),
+        ));
     }
     Ok(figures)
 }
@@ -105,7 +114,8 @@ fn cost(name: &str, what: &str, ours: Cost, theirs: Cost) -> Figure {
     figure
 }
 
-fn compare(name: &str, ours: &Measured, theirs: &Measured, is_small: bool) -> Vec<Figure> {
+fn compare(name: &str, ours: &Measured, theirs: &Measured, used: &[Used; 2], is_small: bool) -> Vec<Figure> {
+    let [our_use, their_use] = used;
     let time = |took: Duration| took.as_secs_f64() * 1000.0;
     let ratio = |what: &str, unit: &str, (our, their): (f64, f64), most: f64| {
         Figure::ratio(&format!("{name}: {what}"), unit, our, their, most)
@@ -121,12 +131,12 @@ fn compare(name: &str, ours: &Measured, theirs: &Measured, is_small: bool) -> Ve
             (time(ours.first_scrape), time(theirs.first_scrape)),
             1.0,
         ),
-        cost(name, "CPU a scrape", ours.cpu_plain, theirs.cpu_plain),
+        cost(name, "CPU a scrape", our_use.plain, their_use.plain),
         cost(
             name,
             "CPU a scrape, compressed",
-            ours.cpu_as_prometheus,
-            theirs.cpu_as_prometheus,
+            our_use.as_prometheus,
+            their_use.as_prometheus,
         ),
     ];
     let (one, other) = (&ours.one, &theirs.one);
@@ -159,7 +169,7 @@ fn compare(name: &str, ours: &Measured, theirs: &Measured, is_small: bool) -> Ve
         &format!("{name}: threads after 16 scrapers"),
         format!("{} beside {}", ours.threads, theirs.threads),
     ));
-    let idle = ours.idle;
+    let idle = our_use.idle;
     if is_small {
         figures.push(Figure {
             what: format!("{name}: share of a core while nobody asks"),

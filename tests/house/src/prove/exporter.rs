@@ -55,10 +55,6 @@ pub struct Measured {
     pub first_scrape: Duration,
     /// Series on the page.
     pub series: usize,
-    /// CPU time of a scrape: text, not compressed.
-    pub cpu_plain: Cost,
-    /// CPU time of a scrape as Prometheus asks.
-    pub cpu_as_prometheus: Cost,
     /// One scraper.
     pub one: Latencies,
     /// Sixteen at once.
@@ -69,6 +65,14 @@ pub struct Measured {
     pub memory_after_crowd: u64,
     /// Threads after the crowd.
     pub threads: usize,
+}
+
+/// What an exporter uses, measured in turns with another one.
+pub struct Used {
+    /// CPU time of a scrape: text, not compressed.
+    pub plain: Cost,
+    /// CPU time of a scrape as Prometheus asks.
+    pub as_prometheus: Cost,
     /// Share of one core that it takes while nobody asks.
     pub idle: f64,
 }
@@ -125,31 +129,24 @@ impl Exporter {
         let paced =
             |wish, count| scrape::paced(started.address, "/metrics", wish, count, PAUSE).map_err(wrong);
         paced(Wish::Plain, WARM)?;
-        let (before, begun) = (started.cpu()?, Instant::now());
         let one = paced(Wish::Plain, SCRAPES)?;
-        let (between, plain_took) = (started.cpu()?, begun.elapsed());
         let memory = started.memory()?;
         paced(Wish::AsPrometheus, SCRAPES)?;
-        let (after, both_took) = (started.cpu()?, begun.elapsed());
         let page = Scraper::connect(started.address, "/metrics", Wish::Plain)
             .and_then(|mut scraper| scraper.scrape().map(<[u8]>::to_vec))
             .map_err(wrong)?;
         let crowd =
             scrape::crowd(started.address, "/metrics", Wish::AsPrometheus, SCRAPERS, CROWD).map_err(wrong)?;
         let (memory_after_crowd, threads) = (started.memory()?, started.threads()?);
-        let idle = started.idle()?;
         started.stop()?;
         Ok(Measured {
             first_scrape: median(starts),
             series: series(&page),
-            cpu_plain: Cost::of(between.saturating_sub(before), plain_took, idle),
-            cpu_as_prometheus: Cost::of(after.saturating_sub(between), both_took - plain_took, idle),
             one,
             crowd,
             memory,
             memory_after_crowd,
             threads,
-            idle,
         })
     }
 }
@@ -192,17 +189,68 @@ impl Started {
         Ok(entries.count())
     }
 
-    /// Share of one core that it takes while nobody asks.
-    pub fn idle(&self) -> Result<f64, Wrong> {
-        let (before, begun) = (self.cpu()?, Instant::now());
-        thread::sleep(IDLE);
-        let used = self.cpu()?.saturating_sub(before);
-        Ok(used.as_secs_f64() / begun.elapsed().as_secs_f64())
-    }
-
     fn path(&self, file: &str) -> PathBuf {
         Path::new("/proc").join(self.running.id().to_string()).join(file)
     }
+}
+
+/// What both use, asked in turns: whatever the machine does meanwhile, it does to both.
+pub fn in_turns(exporters: [&Exporter; 2]) -> Result<[Used; 2], Wrong> {
+    let both = exporters.map(Exporter::start);
+    let [one, other] = both;
+    let both = [one?, other?];
+    turns(&both, Wish::Plain, WARM)?;
+    let plain = spent(&both, || turns(&both, Wish::Plain, SCRAPES))?;
+    let packed = spent(&both, || turns(&both, Wish::AsPrometheus, SCRAPES))?;
+    let rest = spent(&both, || {
+        thread::sleep(IDLE);
+        Ok(())
+    })?;
+    let used = |which: fn(&Spent) -> Duration| {
+        let idle = which(&rest).as_secs_f64() / rest.took.as_secs_f64();
+        Used {
+            plain: Cost::of(which(&plain), plain.took, idle),
+            as_prometheus: Cost::of(which(&packed), packed.took, idle),
+            idle,
+        }
+    };
+    let used = [used(|spent| spent.one), used(|spent| spent.other)];
+    let [one, other] = both;
+    one.stop()?;
+    other.stop()?;
+    Ok(used)
+}
+
+/// CPU time of two exporters while something was done, and how long that took.
+struct Spent {
+    one: Duration,
+    other: Duration,
+    took: Duration,
+}
+
+fn spent([one, other]: &[Started; 2], act: impl FnOnce() -> Result<(), Wrong>) -> Result<Spent, Wrong> {
+    let (before, begun) = ((one.cpu()?, other.cpu()?), Instant::now());
+    act()?;
+    Ok(Spent {
+        one: one.cpu()?.saturating_sub(before.0),
+        other: other.cpu()?.saturating_sub(before.1),
+        took: begun.elapsed(),
+    })
+}
+
+/// Scrapes one, then the other, again and again; each as seldom as if it were asked alone.
+fn turns(both: &[Started; 2], wish: Wish, count: usize) -> Result<(), Wrong> {
+    let mut scrapers = Vec::new();
+    for started in both {
+        scrapers.push(Scraper::connect(started.address, "/metrics", wish).map_err(Wrong::Failed)?);
+    }
+    for _ in 0..count {
+        for scraper in &mut scrapers {
+            scraper.scrape().map_err(Wrong::Failed)?;
+            thread::sleep(PAUSE / 2);
+        }
+    }
+    Ok(())
 }
 
 /// An address that nobody listens on just now.

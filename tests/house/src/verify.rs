@@ -23,7 +23,7 @@ cargo verify: every check and every test of the house
   Ends with a table and `N passed, N failed, N skipped`; a skip says why.
 
   --quick        without stories, documentation, validators and lab
-  --long         also every parser under the fuzzer for a minute (cargo shake)
+  --long         also every parser under the fuzzer for a minute (cargo shake), and every story of cargo lab
   --no-install   install nothing: checks that lack a tool are skipped
 ";
 
@@ -79,14 +79,14 @@ pub fn verify(words: &[String]) -> Result<ExitCode, Wrong> {
         let _ = packages::prometheus(&place, &screen, install);
         let _ = packages::node_exporter(&place, &screen, install);
     }
-    let mut found = checks(&place, &screen, quick, install);
+    let mut found = checks(&place, &screen, (quick, long), install);
     if long {
         found.steps.push(shake::step(&place, &screen, install));
     }
     Ok(close(&place, &screen, &found, quick, started.elapsed()))
 }
 
-fn checks(place: &Place, screen: &Screen, quick: bool, install: bool) -> Found {
+fn checks(place: &Place, screen: &Screen, (quick, long): (bool, bool), install: bool) -> Found {
     let whole = steps::crates_at_most(&place.root);
     let cargo = |name: &'static str, words: &[&str]| {
         steps::cargo_step(screen, name, place.cargo(words), &place.log(name), whole)
@@ -120,7 +120,7 @@ fn checks(place: &Place, screen: &Screen, quick: bool, install: bool) -> Found {
             steps::skip(screen, "validators", "the build failed")
         });
         found.steps.push(if built {
-            lab(place, screen, install, &mut found.totals)
+            lab(place, screen, install, long, &mut found.totals)
         } else {
             steps::skip(screen, "lab", "the build failed")
         });
@@ -221,9 +221,9 @@ fn validators(place: &Place, screen: &Screen) -> Done {
 }
 
 /// The stories on a real kernel; each of their checks counts like a test.
-fn lab(place: &Place, screen: &Screen, install: bool, totals: &mut Totals) -> Done {
+fn lab(place: &Place, screen: &Screen, install: bool, all: bool, totals: &mut Totals) -> Done {
     let mut checks = lab::Checks::default();
-    let done = lab::step(place, screen, install, &mut checks);
+    let done = lab::step(place, screen, install, all, &mut checks);
     totals.passed += checks.passed;
     totals.failed += checks.failed;
     totals.skipped += checks.skipped;

@@ -171,6 +171,21 @@ impl Stand {
         }
     }
 
+    /// Waits until the kernel knows no workload any more; which it does know where it never comes to that.
+    pub fn gone(&self) -> Result<(), String> {
+        let begun = Instant::now();
+        loop {
+            let kernel = self.kernel();
+            if kernel.is_empty() {
+                return Ok(());
+            }
+            if begun.elapsed() > SETTLED_WITHIN {
+                return Err(format!("the kernel still has {kernel:?}"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Takes everything down; what is left in the kernel is an error.
     pub fn lower(mut self) -> Result<(), Wrong> {
         if let Some(agent) = self.agent.take() {

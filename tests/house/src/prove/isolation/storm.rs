@@ -187,11 +187,15 @@ impl Storm<'_> {
         for mut live in std::mem::take(&mut self.live) {
             terminate(&live.client);
             over(&mut live)?;
-            self.end_orphans(&live.name);
         }
+        // What clients left behind that were killed runs on, as it should.
+        for orphaned in self.stand.kernel().into_keys() {
+            self.end_orphans(&orphaned);
+        }
+        self.stand.gone()?;
         match self.stand.agree()? {
             0 => Ok(()),
-            left => Err(format!("{left} workloads are left, and nobody runs in them")),
+            left => Err(format!("{left} workloads are left")),
         }
     }
 }

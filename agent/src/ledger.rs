@@ -1,7 +1,7 @@
 //! The ledger: the intent in force and what was found before it, on disk, so that neither a crash nor a kill loses a promise.
 //!
-//! One JSON file, written whole beside the old one, flushed, renamed, and the directory flushed too: after any crash there is
-//! the old file or the new one. A file that cannot be read is never written over.
+//! One JSON file, written whole beside the old one, flushed and renamed: after any crash there is the old file or the new one. A
+//! file that cannot be read is never written over.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};

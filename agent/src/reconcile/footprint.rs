@@ -146,11 +146,6 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
         }
         left.removed.push(id);
     }
-    // Workloads that had ended were let go as the ledger was opened; what was changed around their CPUs is put back here.
-    if let Err(error) = keeper.converge() {
-        left.kept
-            .push(format!("what was changed around workloads: {error}"));
-    }
     if keeper.layout.record.is_some() {
         // A release asks for no moment.
         match keeper.bring_power(&Cap::Release, Moment::from_millis(0)) {

@@ -132,3 +132,32 @@ fn other_owners_and_strangers_are_refused_by_name() {
         "{gone}"
     );
 }
+
+#[test]
+fn leave_puts_interrupts_back_where_the_workload_had_ended_before_it() {
+    let fixture = Fixture::v1();
+    let files = [
+        "proc/irq/default_smp_affinity",
+        "sys/devices/virtual/workqueue/cpumask",
+    ];
+    fixture.write("sys/devices/system/cpu/online", "0-7\n");
+    for file in files {
+        fixture.write(file, "ff\n");
+    }
+    let mut keeper = fixture.open();
+    start(&mut keeper, "web", 2, true, 7);
+    for file in files {
+        assert_eq!(fixture.read(file).trim(), "f9", "{file}");
+    }
+    drop(keeper);
+    // Nobody is left in it, and no agent has seen that.
+    for controller in ["cpuset", "memory"] {
+        fixture.write(&format!("sys/fs/cgroup/{controller}/busbar/web/cgroup.procs"), "");
+    }
+    fs::remove_dir_all(fixture.path("proc/7")).unwrap();
+    let left = leave(&fixture.root(), &fixture.path("state")).unwrap();
+    assert!(left.kept.is_empty(), "{left}");
+    for file in files {
+        assert_eq!(fixture.read(file).trim(), "ff", "{file}");
+    }
+}

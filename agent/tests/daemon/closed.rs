@@ -107,10 +107,14 @@ fn another_user_gives_no_orders() {
     // The socket's mode keeps others away already; opened wide, the kernel's word of who asks still does.
     fs::set_permissions(home.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(home.socket(), fs::Permissions::from_mode(0o666)).unwrap();
-    // A copy, because the folder of the tests may be closed to others.
+    // A copy, because the folder of the tests may be closed to others. Another process writes it: a file that this one
+    // had open to write would be busy (ETXTBSY) while a child that another test is just starting still holds it open.
     let program = home.path("asker");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let installed = Command::new("install")
+        .args(["-m", "755"])
+        .args([&std::env::current_exe().unwrap(), &program])
+        .status();
+    assert!(installed.unwrap().success());
     let output = Command::new(program)
         .args(["--exact", "closed::asks_as_somebody_else", "--nocapture"])
         .env(ASK_AS_OTHER, home.socket())

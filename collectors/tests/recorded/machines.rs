@@ -145,14 +145,19 @@ impl Machine {
             .iter()
             .map(|(name, value)| format!(" '{name}={value}'"))
             .collect();
+        let text = script.with_extension("text");
         std::fs::write(
-            &script,
+            &text,
             format!("#!/bin/sh\nexec env{quoted} '{}' \"$@\"\n", reader.display()),
         )
         .unwrap();
-        let mut mode = std::fs::metadata(&script).unwrap().permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o700);
-        std::fs::set_permissions(&script, mode).unwrap();
+        // Another process writes what is run: a file that this one had open to write would be busy (ETXTBSY) while a
+        // child that another test is just starting still holds it open.
+        let installed = std::process::Command::new("install")
+            .args(["-m", "700"])
+            .args([&text, &script])
+            .status();
+        assert!(installed.unwrap().success());
         topology::read_in_child(&script, directory)
             .unwrap_or_else(|error| panic!("{}: {}", self.name, error.explain()))
     }

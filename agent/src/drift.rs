@@ -64,14 +64,12 @@ impl Ears {
         })
     }
 
-    /// From now on hears these directories and no others.
-    pub fn hear(&mut self, dirs: impl Iterator<Item = PathBuf>) {
-        let mut before = std::mem::take(&mut self.heard);
+    /// Hears these directories too.
+    pub fn hear_also(&mut self, dirs: impl Iterator<Item = PathBuf>) {
         let what = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_ONLYDIR;
-        for dir in dirs.take(MOST_WATCHES) {
+        for dir in dirs.take(MOST_WATCHES.saturating_sub(self.heard.len())) {
             // Asked for anew each time: a directory that was removed and made again has no watch, and for one that has it
             // the kernel gives the same number.
-            before.remove(&dir);
             match self.inotify.add_watch(&dir, what) {
                 Ok(watch) => {
                     self.heard.insert(dir, watch);
@@ -80,6 +78,14 @@ impl Ears {
                 Err(error) => tracing::debug!("cannot hear {}: {error}", dir.display()),
             }
         }
+    }
+
+    /// From now on hears these directories and no others.
+    pub fn hear(&mut self, dirs: impl Iterator<Item = PathBuf>) {
+        let mut before = std::mem::take(&mut self.heard);
+        self.hear_also(dirs.inspect(|dir| {
+            before.remove(dir);
+        }));
         for watch in before.into_values() {
             // Of a directory that is gone the kernel has taken the watch away by itself.
             let _ = self.inotify.rm_watch(watch);

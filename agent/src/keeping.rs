@@ -4,6 +4,7 @@
 mod acts;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Weak};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use agent_api::v1::{Ask, Ended, Offer, RunRequest, Workload};
 use agent_api::v1::{Capped, Frozen, NodeDrain};
-use facts::Power;
+use facts::{Moment, Power};
 use intent::WorkloadId;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
@@ -21,7 +22,7 @@ use crate::drift::Ears;
 use crate::events::Events;
 use crate::proof::Checked;
 use crate::reconcile::{Keeper, KeeperError};
-use crate::view::{Board, Kept, Seen};
+use crate::view::{Board, Kept};
 
 /// How many orders may wait: as many as there are connections that could bring one, so that a hundred starts at once all wait
 /// their turn. Each takes some milliseconds; whoever comes when all places are taken is told to try again.
@@ -30,8 +31,12 @@ const MOST_ORDERS: usize = 256;
 /// How often the keeper looks whether workloads have ended and whether the host is still as it left it.
 pub const SWEEP: Duration = Duration::from_secs(1);
 
-/// Two sweeps are at least this long apart, however often somebody writes.
+/// Two sweeps are at least this long apart, however often somebody writes. So are an order and a sweep for the sake of a hint:
+/// what the order wrote is heard too, and its own plan has just read the host. The sweep of every second waits for nobody.
 const LEAST_APART: Duration = Duration::from_millis(100);
+
+/// Where nothing can change by a sweep, every so many of them still look: somebody may have made a cgroup of our name.
+const REST_SWEEPS: u32 = 10;
 
 /// Who asks, from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +188,8 @@ pub fn start(
         board,
         events,
         sweeps,
-        rested_on: Weak::new(),
+        rested_on: None,
+        rested: 0,
         period,
         ears: ears.ok(),
         is_hinted,
@@ -220,8 +226,9 @@ struct Task {
     board: Board,
     events: Events,
     sweeps: Arc<AtomicU64>,
-    /// What the collectors saw when the keeper last looked and found that it holds nothing.
-    rested_on: Weak<Seen>,
+    /// The inventory that the keeper last looked at, and how many sweeps it rested since.
+    rested_on: Option<Moment>,
+    rested: u32,
     period: Duration,
     ears: Option<Ears>,
     is_hinted: Arc<AtomicBool>,
@@ -230,9 +237,15 @@ struct Task {
 impl Task {
     fn run(&mut self, waiting: &Receiver<Order>) {
         let mut next_sweep = Instant::now();
-        let mut last_sweep = None;
+        let mut last_look = Instant::now();
+        let mut is_hinted = false;
         loop {
-            match waiting.recv_timeout(next_sweep.saturating_duration_since(Instant::now())) {
+            let due = if is_hinted {
+                next_sweep.min(last_look + LEAST_APART)
+            } else {
+                next_sweep
+            };
+            match waiting.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(Order::Stop(done)) => {
                     // Nobody is left to judge whether it is still wanted.
                     self.keeper.let_all_go();
@@ -242,15 +255,17 @@ impl Task {
                 }
                 Ok(Order::Hint) => {
                     self.is_hinted.store(false, Ordering::Release);
-                    let soon = last_sweep.map_or_else(Instant::now, |last| last + LEAST_APART);
-                    next_sweep = next_sweep.min(soon);
+                    is_hinted = true;
                 }
-                Ok(order) => self.carry_out(order),
+                Ok(order) => {
+                    self.carry_out(order);
+                    last_look = Instant::now();
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.sweep();
-                    let now = Instant::now();
-                    last_sweep = Some(now);
-                    next_sweep = now + self.period;
+                    is_hinted = false;
+                    last_look = Instant::now();
+                    next_sweep = last_look + self.period;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -259,12 +274,14 @@ impl Task {
 
     fn sweep(&mut self) {
         let seen = self.board.latest().seen.clone();
-        let is_same = std::ptr::eq(self.rested_on.as_ptr(), Arc::as_ptr(&seen));
-        if self.keeper.may_rest() && is_same {
+        let is_same = self.rested_on.is_some() && self.rested_on == seen.inventory.at;
+        if self.keeper.may_rest() && is_same && self.rested < REST_SWEEPS {
+            self.rested += 1;
             self.sweeps.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        self.rested_on = Arc::downgrade(&seen);
+        self.rested = 0;
+        self.rested_on = seen.inventory.at;
         self.keeper.look(&seen.inventory);
         for event in self.keeper.sweep(self.clock.now()) {
             self.events.pass_on(event);
@@ -307,7 +324,11 @@ impl Task {
                         format!("workload {} runs {where_}", workload.id),
                     );
                 }
-                self.show();
+                let dirs = started
+                    .as_ref()
+                    .map(|workload| self.keeper.directories_of(&workload.id));
+                self.hear_also(dirs.unwrap_or_default());
+                self.post();
                 let _ = reply.send(started);
             }
             Order::End(id, reply) => {
@@ -316,7 +337,7 @@ impl Task {
                     self.events
                         .tell("workload_ended", format!("workload {id} was ended on request"));
                 }
-                self.show();
+                self.post();
                 let _ = reply.send(ended);
             }
             Order::Check(id, reply) => {
@@ -338,10 +359,21 @@ impl Task {
         }
     }
 
+    /// What a start made is heard at once; what else came and went, by the next sweep.
+    fn hear_also(&mut self, dirs: Vec<PathBuf>) {
+        if let Some(ears) = &mut self.ears {
+            ears.hear_also(dirs.into_iter());
+        }
+    }
+
     fn show(&mut self) {
         if let Some(ears) = &mut self.ears {
             ears.hear(self.keeper.directories().into_iter());
         }
+        self.post();
+    }
+
+    fn post(&self) {
         let keeper = &self.keeper;
         self.board.post_kept(Kept {
             generation: keeper.generation(),
@@ -350,7 +382,7 @@ impl Task {
             reserved: keeper.reserved(),
             shared: keeper.shared(),
             drained: keeper.drained().cloned(),
-            plan: keeper.plan().map_err(|error| error.to_string()),
+            plan: keeper.outstanding().map_err(|error| error.to_string()),
         });
     }
 }

@@ -11,15 +11,26 @@ use crate::proof::Checked;
 impl Keeper {
     /// The directories that are ours on this host, where they really are: whoever writes there is to be heard.
     pub fn directories(&self) -> Vec<PathBuf> {
-        let mut dirs = Vec::new();
-        for place in self.layout.all_hierarchies() {
-            dirs.extend(self.layout.own(place));
-        }
+        let mut dirs = self.own_directories();
         for entry in &self.ledger.workloads {
             dirs.extend(self.groups(entry).into_iter().map(|(_, dir)| dir));
         }
-        dirs.retain(|dir| self.host.is_dir(dir));
         dirs.iter().map(|dir| self.host.real(dir)).collect()
+    }
+
+    /// Those of one workload, and those that all workloads stand in.
+    pub fn directories_of(&self, id: &WorkloadId) -> Vec<PathBuf> {
+        let mut dirs = self.own_directories();
+        let groups = self.ledger.entry(id).map(|entry| self.groups(entry));
+        dirs.extend(groups.into_iter().flatten().map(|(_, dir)| dir));
+        dirs.iter().map(|dir| self.host.real(dir)).collect()
+    }
+
+    fn own_directories(&self) -> Vec<PathBuf> {
+        let places = self.layout.all_hierarchies().into_iter();
+        let mut dirs: Vec<PathBuf> = places.flat_map(|place| self.layout.own(place)).collect();
+        dirs.retain(|dir| self.host.is_dir(dir));
+        dirs
     }
 
     /// Compares the host with the intent of one workload. Reads, and changes nothing.

@@ -49,6 +49,7 @@ impl Keeper {
 
     /// Does these steps, in order, where the mode of this actuator allows it.
     pub(super) fn act_by(&mut self, actuator: Actuator, steps: &[Step]) -> Result<Vec<Step>, KeeperError> {
+        self.met = None;
         let gate = &self.config.actuators;
         let outcome = apply(gate, actuator, &self.host, steps, &mut *self.watch);
         let applied = done(actuator, outcome.map_err(failed)?)?;
@@ -65,16 +66,25 @@ impl Keeper {
 
     /// Brings the host to the intent in the ledger: plan, apply, plan again, until nothing is missing.
     pub(super) fn converge(&mut self) -> Result<Vec<Step>, KeeperError> {
+        self.met = None;
+        let first = steps_of(self.missing(&self.ledger.intent)?);
+        self.converge_from(first)
+    }
+
+    /// The same, where the first plan is made already: a plan reads a dozen files a workload.
+    pub(super) fn converge_from(&mut self, first: Vec<Step>) -> Result<Vec<Step>, KeeperError> {
         let mut done = Vec::new();
+        let mut left = first;
         for _ in 0..MOST_ROUNDS {
-            let steps = steps_of(self.missing(&self.ledger.intent)?);
-            if steps.is_empty() {
+            if left.is_empty() {
+                self.met = Some(self.generation());
                 return Ok(done);
             }
-            done.extend(self.act(&steps)?);
+            done.extend(self.act(&left)?);
+            left = steps_of(self.missing(&self.ledger.intent)?);
         }
-        let left = steps_of(self.missing(&self.ledger.intent)?);
         if left.is_empty() {
+            self.met = Some(self.generation());
             return Ok(done);
         }
         Err(KeeperError::Failed(format!(

@@ -122,13 +122,14 @@ impl Keeper {
 
     /// Writes an intent down and brings the host to it, or neither.
     fn change(&mut self, next: Intent) -> Result<Vec<Step>, KeeperError> {
-        self.gate(&steps_of(self.missing(&next)?))?;
+        let steps = steps_of(self.missing(&next)?);
+        self.gate(&steps)?;
         let before = std::mem::replace(&mut self.ledger.intent, next);
         if let Err(error) = self.save() {
             self.ledger.intent = before;
             return Err(error);
         }
-        match self.converge() {
+        match self.converge_from(steps) {
             Ok(done) => Ok(done),
             Err(error) => {
                 let generation = self.generation();

@@ -36,6 +36,8 @@ pub struct Keeper {
     pub(super) again: Again,
     /// Who is held back, and until when. In memory only: an agent that starts again lets everybody go.
     pub(super) held: BTreeMap<WorkloadId, Moment>,
+    /// The intent of this generation was found fulfilled, and nothing was changed since by us.
+    pub(super) met: Option<Generation>,
     pub(super) _lock: Option<Lock>,
 }
 
@@ -82,6 +84,18 @@ impl Keeper {
         let mut machine = Machine::of(inventory, self.config.reserved_cpus.as_ref());
         machine.lend_again(&self.lately);
         machine
+    }
+
+    /// The outstanding steps as the keeper saw them last: the host is read again only where it was not just found in order.
+    ///
+    /// # Errors
+    /// When the host cannot be read.
+    pub fn outstanding(&self) -> Result<Vec<PlannedStep>, KeeperError> {
+        let mut lives = self.ledger.workloads.iter().map(|entry| entry.life);
+        if self.met == Some(self.generation()) && lives.all(|life| life == Life::Running) {
+            return Ok(Vec::new());
+        }
+        self.plan()
     }
 
     /// The outstanding steps; none means converged. Reads the host, changes nothing.

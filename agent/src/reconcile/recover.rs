@@ -64,6 +64,7 @@ impl Keeper {
             last_trouble: String::new(),
             again: Again::default(),
             held: std::collections::BTreeMap::new(),
+            met: None,
             _lock: lock,
         };
         keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);

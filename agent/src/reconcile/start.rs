@@ -108,9 +108,11 @@ impl Keeper {
             .chain([isolation.clone()])
             .collect();
         let next = self.next_intent(all);
-        let mut would = steps_of(self.missing(&next)?);
-        would.extend(enter(&self.layout, &isolation, pid, started, &origins).map_err(unplanned)?);
-        self.gate(&would)?;
+        let steps = steps_of(self.missing(&next)?);
+        let enters = enter(&self.layout, &isolation, pid, started, &origins).map_err(unplanned)?;
+        if !self.gate_is_open() {
+            self.gate(&[steps.clone(), enters].concat())?;
+        }
 
         let before = self.ledger.clone();
         self.ledger.intent = next;
@@ -121,7 +123,7 @@ impl Keeper {
             self.ledger = before;
             return Err(error);
         }
-        match self.bring_about(&isolation, &asker) {
+        match self.bring_about(&isolation, &asker, steps) {
             Ok(workload) => Ok(workload),
             Err(error) => Err(self.give_up(&id, &error)),
         }
@@ -197,8 +199,13 @@ impl Keeper {
         Ok(found)
     }
 
-    fn bring_about(&mut self, isolation: &Isolation, asker: &Asker) -> Result<Workload, KeeperError> {
-        let mut done = self.converge()?;
+    fn bring_about(
+        &mut self,
+        isolation: &Isolation,
+        asker: &Asker,
+        steps: Vec<Step>,
+    ) -> Result<Workload, KeeperError> {
+        let mut done = self.converge_from(steps)?;
         let id = isolation.workload.clone();
         let origins = self
             .ledger
@@ -206,7 +213,10 @@ impl Keeper {
             .map(|entry| entry.origins.clone())
             .unwrap_or_default();
         let moves = enter(&self.layout, isolation, asker.pid, asker.started, &origins).map_err(unplanned)?;
+        let met = self.met;
         done.extend(self.act(&moves)?);
+        // Who is in a cgroup changes nothing about what the cgroup shall say.
+        self.met = met;
         if isolation.cache.is_some() {
             // A class of resctrl holds threads: they can be put into it only where they are.
             done.extend(self.converge()?);

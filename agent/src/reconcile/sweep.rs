@@ -97,8 +97,10 @@ impl Keeper {
 
     /// Tells once what somebody else changed, and leaves it.
     fn report(&mut self, now: Moment) -> Vec<AgentEvent> {
+        self.met = None;
         match self.missing(&self.ledger.intent) {
             Ok(steps) if steps.is_empty() => {
+                self.met = Some(self.generation());
                 self.last_trouble.clear();
                 Vec::new()
             }

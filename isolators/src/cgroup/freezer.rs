@@ -59,19 +59,32 @@ fn set(host: &Host, layout: &Layout, isolation: &Isolation, frozen: bool) -> Res
 /// Whether all processes of a workload stand still; `None` where nobody can say.
 pub fn is_frozen(host: &Host, layout: &Layout, isolation: &Isolation) -> Option<bool> {
     let places = layout.hierarchies(isolation).ok()?;
-    places
-        .into_iter()
-        .find_map(|place| frozen_in(host, &layout.group(place, isolation)))
+    places.into_iter().find_map(|place| {
+        let dir = layout.group(place, isolation);
+        match place.version {
+            Version::V1 => frozen_in_v1(host, &dir),
+            Version::V2 => frozen_in_v2(host, &dir),
+        }
+    })
 }
 
 pub(crate) fn frozen_in(host: &Host, dir: &Path) -> Option<bool> {
-    if let Some(state) = host.read(&dir.join(FREEZER_STATE)).ok().flatten() {
-        return match state.as_str() {
-            "FROZEN" => Some(true),
-            "THAWED" => Some(false),
-            _ => None,
-        };
+    if host.has(&dir.join(FREEZER_STATE)) {
+        frozen_in_v1(host, dir)
+    } else {
+        frozen_in_v2(host, dir)
     }
+}
+
+fn frozen_in_v1(host: &Host, dir: &Path) -> Option<bool> {
+    match host.read(&dir.join(FREEZER_STATE)).ok().flatten()?.as_str() {
+        "FROZEN" => Some(true),
+        "THAWED" => Some(false),
+        _ => None,
+    }
+}
+
+fn frozen_in_v2(host: &Host, dir: &Path) -> Option<bool> {
     let Some(events) = host.read(&dir.join(CGROUP_EVENTS)).ok().flatten() else {
         // A recorded tree has nobody who would tell an event.
         return Some(host.read(&dir.join(CGROUP_FREEZE)).ok().flatten()? == "1");

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::super::ask::{self, Running};
+use super::super::facts::scratch;
 use crate::Wrong;
 use crate::place::Place;
 
@@ -41,8 +42,9 @@ pub struct Told {
 }
 
 impl Stand {
-    /// Starts the agent. A cgroup of ours that is there already belongs to somebody else: nothing is measured then.
-    pub fn raise(place: &Place, folder: &Path) -> Result<Stand, Wrong> {
+    /// Starts the agent. A cgroup of ours that is there already belongs to somebody else: nothing is measured then, and
+    /// nothing is deleted that an agent still needs to put back what it changed.
+    pub fn raise(place: &Place) -> Result<Stand, Wrong> {
         let (mount, is_unified) = cpuset_mount()?;
         let roots: Vec<PathBuf> = OURS.iter().map(|name| mount.join(name)).collect();
         if let Some(there) = roots.iter().find(|root| root.exists()) {
@@ -51,6 +53,7 @@ impl Stand {
                 there.display()
             )));
         }
+        let folder = scratch(place, "prove-isolation")?;
         let config = format!(
             "[agent]\nname = \"prove\"\nmode = \"enforce\"\nlisten_address = \"127.0.0.1:0\"\nsocket = {:?}\nstate_dir = {:?}\n",
             folder.join("agent.sock"),
@@ -59,7 +62,7 @@ impl Stand {
         fs::write(folder.join("agent.toml"), config)
             .map_err(|err| Wrong::Failed(format!("cannot write below {}: {err}", folder.display())))?;
         let mut stand = Stand {
-            folder: folder.to_owned(),
+            folder,
             binaries: place.binaries(true),
             agent: None,
             url: String::new(),
@@ -68,6 +71,11 @@ impl Stand {
         };
         stand.start()?;
         Ok(stand)
+    }
+
+    /// Where agent and peers have their files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What the figures are of.
@@ -186,6 +194,26 @@ impl Stand {
         }
     }
 
+    /// Ends what still runs in our cgroups, and has the agent leave the machine; what it says of that.
+    pub fn leave(mut self) -> String {
+        self.agent = None;
+        for root in &self.roots {
+            for name in of_kernel(&self.roots).into_keys() {
+                end_members(&root.join(name));
+            }
+        }
+        let left = Command::new(self.binaries.join("busbar-agent"))
+            .args(["leave", "--config"])
+            .arg(self.folder.join("agent.toml"))
+            .output();
+        match left {
+            Ok(left) => [left.stdout, left.stderr]
+                .map(|said| String::from_utf8_lossy(&said).trim().to_owned())
+                .join(" "),
+            Err(err) => format!("busbar-agent leave: {err}"),
+        }
+    }
+
     /// Takes everything down; what is left in the kernel is an error.
     pub fn lower(mut self) -> Result<(), Wrong> {
         if let Some(agent) = self.agent.take() {
@@ -230,6 +258,18 @@ fn cpuset_mount() -> Result<(PathBuf, bool), Wrong> {
     of_cpuset.map(|mount| (mount, false)).ok_or_else(|| {
         Wrong::Failed("no cgroup hierarchy of this machine has the controller cpuset".to_owned())
     })
+}
+
+/// Ends what runs in a cgroup.
+pub fn end_members(dir: &Path) {
+    let members = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+    for member in members.lines() {
+        // One that has just ended needs no signal.
+        let _ = Command::new("kill")
+            .args(["-9", member])
+            .stderr(Stdio::null())
+            .status();
+    }
 }
 
 /// Asks a process to end, as an admin would.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::figure::Figure;
 use super::dice::Dice;
-use super::stand::{Stand, terminate};
+use super::stand::{Stand, end_members, terminate};
 use super::watch::{EXCLUSIVE, Seen, Watcher};
 use crate::Wrong;
 
@@ -152,14 +152,7 @@ impl Storm<'_> {
     /// Ends what still runs in a workload.
     fn end_orphans(&self, name: &str) {
         for root in self.stand.roots() {
-            let members = std::fs::read_to_string(root.join(name).join("cgroup.procs")).unwrap_or_default();
-            for member in members.lines() {
-                // One that has just ended needs no signal.
-                let _ = std::process::Command::new("kill")
-                    .args(["-9", member])
-                    .stderr(Stdio::null())
-                    .status();
-            }
+            end_members(&root.join(name));
         }
     }
 

@@ -104,6 +104,13 @@ pub enum StepError {
         /// What it says.
         said: String,
     },
+    /// Another agent has changed the same files of this machine and holds what they said before.
+    #[error(
+        "interrupts, work queues or limits of this machine were changed by another agent, whose record of what they were is {}; \
+         end its workloads, or have it leave, and try again",
+        .0.display()
+    )]
+    Others(PathBuf),
     /// The process has ended, or its number belongs to another one now.
     #[error("process {0} has ended")]
     Gone(u32),
@@ -207,7 +214,9 @@ fn reason(step: &Step, cause: &StepError) -> String {
         StepError::ReadBack { said, .. } => format!("the kernel answers {said:?} in {name}"),
         StepError::Refused(error) => format!("the kernel refused {name}: {error}"),
         StepError::NoFile(_) => format!("this kernel has no {name}"),
-        StepError::Gone(_) | StepError::Status(_) | StepError::TooSlow { .. } => cause.to_string(),
+        StepError::Gone(_) | StepError::Status(_) | StepError::TooSlow { .. } | StepError::Others(_) => {
+            cause.to_string()
+        }
     }
 }
 

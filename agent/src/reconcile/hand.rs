@@ -275,5 +275,13 @@ pub(super) fn unplanned(error: IsolateError) -> KeeperError {
 }
 
 fn failed(error: ApplyError) -> KeeperError {
-    KeeperError::Failed(told(&error))
+    match error.cause {
+        StepError::Others(_) => KeeperError::Refused(told(&error)),
+        StepError::Refused(_)
+        | StepError::NoFile(_)
+        | StepError::ReadBack { .. }
+        | StepError::Status(_)
+        | StepError::TooSlow { .. }
+        | StepError::Gone(_) => KeeperError::Failed(told(&error)),
+    }
 }

@@ -19,6 +19,9 @@ const FILE_MODE: u32 = 0o600;
 const POWERCAP: &str = "/sys/class/powercap";
 /// What is appended to the file's name while the next one is written.
 const NEXT: &str = "next";
+/// Names the record in force on this machine. There is one: a second agent would take for originals what the first one wrote,
+/// and leave the machine so for good. It ends with the boot, as what it speaks of does.
+const IN_FORCE: &str = "/run/busbar-originals";
 
 pub(super) fn remember(
     host: &Host,
@@ -26,6 +29,7 @@ pub(super) fn remember(
     boot_id: &str,
     originals: &BTreeMap<PathBuf, String>,
 ) -> Result<(), StepError> {
+    take_turn(host, path)?;
     let mut record = found(host, path)?;
     boot_id.clone_into(&mut record.boot_id);
     for (file, text) in originals {
@@ -45,12 +49,46 @@ pub(super) fn forget(host: &Host, path: &Path, files: &[PathBuf]) -> Result<(), 
         record.refused.remove(file);
     }
     if record.originals.is_empty() {
-        return match fs::remove_file(host.real(path)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StepError::Refused(error)),
-            Ok(()) | Err(_) => Ok(()),
+        removed(host, path)?;
+        return if in_force(host)?.as_deref() == Some(path) {
+            removed(host, Path::new(IN_FORCE))
+        } else {
+            Ok(())
         };
     }
     write(host, path, &record)
+}
+
+fn removed(host: &Host, path: &Path) -> Result<(), StepError> {
+    match fs::remove_file(host.real(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StepError::Refused(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// From here on this record is the one in force, where no other one still holds anything.
+fn take_turn(host: &Host, path: &Path) -> Result<(), StepError> {
+    match in_force(host)? {
+        Some(other) if other == path => return Ok(()),
+        Some(other) if !found(host, &other)?.originals.is_empty() => return Err(StepError::Others(other)),
+        Some(other) => {
+            tracing::warn!(
+                record = %other.display(),
+                "the record of another agent is gone or empty; what this machine says now is taken for its own"
+            );
+        }
+        None => {}
+    }
+    let real = host.real(Path::new(IN_FORCE));
+    let folder = real.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&real, path.as_os_str().as_encoded_bytes()))
+        .map_err(StepError::Refused)
+}
+
+fn in_force(host: &Host) -> Result<Option<PathBuf>, StepError> {
+    let text = host.read(Path::new(IN_FORCE)).map_err(StepError::Refused)?;
+    Ok(text.filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
 /// Notes what the kernel refused, so that it is not asked again for the same.

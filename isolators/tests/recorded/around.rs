@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use intent::Intent;
-use isolators::cgroup::host_cgroups_on;
-use isolators::{irq, workqueue};
+use intent::{Actuator, Intent};
+use isolators::apply::StepError;
+use isolators::cgroup::{Layout, host_cgroups_on};
+use isolators::{Step, apply, irq, plan, workqueue};
 
-use super::tree::{RECORD, Tree, isolation};
+use super::tree::{RECORD, Tree, enforce, isolation};
 
 /// A small number that the kernel lets nobody write.
 const READ_ONLY: &str = "/proc/sys/kernel/cap_last_cap";
@@ -74,6 +75,35 @@ fn the_originals_are_on_disk_before_the_first_write_and_die_with_the_boot() {
         "5",
         "an old record says nothing"
     );
+}
+
+/// Seen on a machine with two agents: each took the other's masks for the original ones, and interrupts stayed on one CPU.
+#[test]
+fn a_second_agent_does_not_take_for_original_what_the_first_one_wrote() {
+    const SECOND: &str = "/srv/second/originals.json";
+    let tree = tree();
+    let second = Layout::find(&tree.host, "second").noting_in(SECOND);
+    let start = |intent: &Intent| {
+        let steps = plan(&second, &tree.host, intent).unwrap();
+        let steps: Vec<Step> = steps.into_iter().map(|(_, step)| step).collect();
+        apply(&enforce(), Actuator::Cpu, &tree.host, &steps, &mut |_| ())
+    };
+    let web = Intent::default().with(isolation("web", "2-3", true));
+    let job = Intent::default().with(isolation("job", "4-5", true));
+    tree.converge(&web);
+    let error = start(&job).unwrap_err();
+    let said = error.cause.to_string();
+    assert!(matches!(error.cause, StepError::Others(_)), "{said}");
+    assert!(said.contains(RECORD) && error.done.is_empty(), "{said}");
+    tree.converge(&Intent::default());
+    start(&job).unwrap();
+    assert_eq!(tree.read("/proc/irq/default_smp_affinity"), "cf");
+    // The first one has lost its state meanwhile, and with it what it knew: that holds nobody back.
+    tree.converge_as(&second, &Intent::default());
+    assert_eq!(tree.read("/proc/irq/default_smp_affinity"), "ff");
+    tree.converge(&web);
+    fs::remove_file(tree.host.real(Path::new(RECORD))).unwrap();
+    start(&job).unwrap();
 }
 
 #[test]

@@ -100,16 +100,30 @@ impl Tree {
 
     /// Plans and applies until nothing is left; `watch` sees the tree before each step.
     pub fn converge_watched(&self, intent: &Intent, watch: &mut dyn FnMut(&Step)) -> Vec<(Phase, Step)> {
+        self.converge_all(&self.layout(), intent, watch)
+    }
+
+    /// The same by another agent, with cgroups and a record of its own.
+    pub fn converge_as(&self, layout: &Layout, intent: &Intent) {
+        self.converge_all(layout, intent, &mut |_| ());
+    }
+
+    fn converge_all(
+        &self,
+        layout: &Layout,
+        intent: &Intent,
+        watch: &mut dyn FnMut(&Step),
+    ) -> Vec<(Phase, Step)> {
         let mut all = Vec::new();
         for _ in 0..6 {
-            let steps = self.plan(intent);
+            let steps = plan(layout, &self.host, intent).unwrap();
             if steps.is_empty() {
                 return all;
             }
             self.act_watched(Actuator::Cpu, &steps, watch);
             all.extend(steps);
         }
-        panic!("never converges: {:?}", self.plan(intent));
+        panic!("never converges: {:?}", plan(layout, &self.host, intent));
     }
 
     pub fn converge(&self, intent: &Intent) -> Vec<(Phase, Step)> {

@@ -19,14 +19,14 @@ cargo shake: every parser under a coverage-guided fuzzer
   cargo shake [--seconds N] [--list] [TARGET ...]
 
   Builds tests/fuzz with the compiler's coverage marks (no nightly toolchain is needed; a C++ compiler is) and
-  feeds each parser for N seconds (60 unless told), two at a time. What made one fall is kept below
+  feeds each parser for N seconds (60 unless told), as many at a time as there are CPUs. What made one fall is kept below
   target/house/fuzz/found, with the command that repeats it. Inputs that reached new code are kept and used again.
 ";
 
 /// How long each parser is fed unless told otherwise.
 const SECONDS: u64 = 60;
 
-/// How many are fed at once: the house builds and tests on two cores.
+/// How many are fed at once where nobody says how many CPUs there are.
 const AT_ONCE: usize = 2;
 
 /// What makes the compiler leave marks that libFuzzer reads (LLVM's SanitizerCoverage); stable flags all of them.
@@ -183,6 +183,7 @@ impl Fuzzer {
     /// Feeds them, a few at once; those that fell.
     fn feed(&self, screen: &Screen, names: &[String], seconds: u64) -> Result<Vec<String>, Wrong> {
         let (next, fallen, told) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(screen));
+        let at_once = thread::available_parallelism().map_or(AT_ONCE, usize::from);
         let one = || -> Result<(), Wrong> {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let line = self.feed_one(name, seconds)?;
@@ -197,7 +198,7 @@ impl Fuzzer {
             Ok(())
         };
         thread::scope(|scope| {
-            let feeding: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(one)).collect();
+            let feeding: Vec<_> = (0..at_once).map(|_| scope.spawn(one)).collect();
             for thread in feeding {
                 thread
                     .join()

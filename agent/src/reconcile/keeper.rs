@@ -36,6 +36,8 @@ pub struct Keeper {
     pub(super) again: Again,
     /// Who is held back, and until when. In memory only: an agent that starts again lets everybody go.
     pub(super) held: BTreeMap<WorkloadId, Moment>,
+    /// The last word of each virtual machine's QEMU.
+    pub(super) vms: BTreeMap<WorkloadId, super::vm::Known>,
     pub(super) _lock: Option<Lock>,
 }
 
@@ -152,6 +154,8 @@ impl Keeper {
             frozen: is_frozen(&self.host, &self.layout, isolation).unwrap_or(false),
             priority: isolation.priority,
             held_to_millicpus: isolation.cpu_time_held,
+            vm: self.shown_vm(entry, isolation),
+            adopted: entry.adopted,
         }
     }
 

@@ -30,6 +30,7 @@ use crate::metrics::Counts;
 use crate::proof::Prover;
 use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
 use crate::view::{About, Board, Kept, Seen, View};
+use crate::vm;
 
 /// Threads that serve HTTP: some scrapers and a controller, never the whole machine.
 const WORKERS: usize = 1;
@@ -188,7 +189,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let url = doors.url();
     let socket = config.socket.display().to_string();
     let (for_proofs, told) = (desk.clone(), events.clone());
-    watch_interference(&config, root.clone(), clock, &board, &desk, &events, &stopping);
+    watch_workloads(&config, root.clone(), clock, &board, &desk, &events, &stopping);
     let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
     if let Some(every) = config.proof_every {
         tokio::spawn(prover.clone().beat(every));
@@ -219,8 +220,8 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     Ok(())
 }
 
-/// Starts the interference loop where it is wished.
-fn watch_interference(
+/// Starts to ask virtual machines, and the interference loop where it is wished.
+fn watch_workloads(
     config: &Config,
     root: Root,
     clock: Clock,
@@ -229,6 +230,7 @@ fn watch_interference(
     events: &Events,
     stopping: &watch::Receiver<bool>,
 ) {
+    tokio::spawn(vm::beat(board.clone(), desk.clone(), stopping.clone()));
     if config.interference.mode == InterferenceMode::Off {
         return;
     }

@@ -51,6 +51,8 @@ pub const TARGETS: &[Target] = &[
         let _ = kernel::parse(&String::from_utf8_lossy(data));
     }),
     ("record_masks", record::fuzz),
+    ("qmp", crate::vm::fuzz),
+    ("adopt", |data| crate::adopt::fuzz(&String::from_utf8_lossy(data))),
 ];
 
 #[cfg(test)]

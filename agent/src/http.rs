@@ -14,6 +14,7 @@ mod scrape;
 mod socket;
 mod stop;
 mod tls;
+mod vm;
 
 use std::io;
 use std::net::SocketAddr;

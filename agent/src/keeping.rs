@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use agent_api::v1::{Ask, Ended, Offer, RunRequest, Workload};
+use agent_api::v1::{AdoptRequest, Adopted, Migrated};
+use agent_api::v1::{Ask, Ended, Offer, RunRequest, VmRequest, Workload};
 use agent_api::v1::{Capped, Frozen, NodeDrain};
 use facts::{Moment, Power};
 use intent::WorkloadId;
@@ -23,6 +24,7 @@ use crate::events::Events;
 use crate::proof::Checked;
 use crate::reconcile::{Keeper, KeeperError};
 use crate::view::{Board, Kept};
+use crate::vm::Said;
 
 /// How many orders may wait: as many as there are connections that could bring one, so that a hundred starts at once all wait
 /// their turn. Each takes some milliseconds; whoever comes when all places are taken is told to try again.
@@ -65,6 +67,14 @@ enum Order {
     Signal(WorkloadId, Signal, Reply<usize>),
     /// Somebody wrote to one of our cgroups.
     Hint,
+    /// What runs in a workload is a QEMU, which said this.
+    MakeVm(WorkloadId, VmRequest, Said, Reply<Workload>),
+    /// Make a workload of what somebody else started.
+    Adopt(AdoptRequest, u32, Reply<Adopted>),
+    /// Move a workload to another place, or say where.
+    Migrate(WorkloadId, bool, Reply<Migrated>),
+    /// What a QEMU says now, or why it does not.
+    SawVm(WorkloadId, Result<Said, String>, Reply<()>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -315,21 +325,7 @@ impl Task {
                 let _ = reply.send(self.cap(watts, now));
             }
             Order::Start(request, asker, reply) => {
-                self.keeper.look(inventory);
-                let started = self.keeper.start(request, asker.pid, asker.uid, inventory, now);
-                if let Ok(workload) = &started {
-                    let where_ = format!("on CPUs {} for process {}", workload.cpus, workload.pid);
-                    self.events.tell(
-                        "workload_started",
-                        format!("workload {} runs {where_}", workload.id),
-                    );
-                }
-                let dirs = started
-                    .as_ref()
-                    .map(|workload| self.keeper.directories_of(&workload.id));
-                self.hear_also(dirs.unwrap_or_default());
-                self.post();
-                let _ = reply.send(started);
+                let _ = reply.send(self.start(request, asker, inventory, now));
             }
             Order::End(id, reply) => {
                 let ended = self.keeper.end(&id, now);
@@ -344,13 +340,20 @@ impl Task {
                 let _ = reply.send(self.keeper.check(&id));
             }
             Order::Signal(id, signal, reply) => {
-                let sent = self.keeper.signal(&id, signal);
-                if let Ok(count) = &sent {
-                    let message =
-                        format!("{signal} was sent to {count} processes of workload {id} on request");
-                    self.events.tell("workload_signalled", message);
-                }
-                let _ = reply.send(sent);
+                let _ = reply.send(self.signal(&id, signal));
+            }
+            Order::MakeVm(id, request, said, reply) => {
+                let _ = reply.send(self.make_vm(&id, &request, said));
+            }
+            Order::Adopt(request, uid, reply) => {
+                let _ = reply.send(self.adopt(&request, uid, inventory, now));
+            }
+            Order::Migrate(id, dry_run, reply) => {
+                let _ = reply.send(self.migrate(&id, dry_run, inventory));
+            }
+            Order::SawVm(id, said, reply) => {
+                self.saw_vm(&id, said, now);
+                let _ = reply.send(Ok(()));
             }
             Order::Hint => {}
             Order::Stop(done) => {

@@ -3,17 +3,21 @@
 //! One JSON file, written whole beside the old one, flushed and renamed: after any crash there is the old file or the new one. A
 //! file that cannot be read is never written over.
 
+mod lock;
+
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use agent_api::v1::{Ask, Drained, Exclusivity};
-use facts::Moment;
-use intent::{Intent, WorkloadId};
+use facts::{CpuSet, Moment};
+use intent::{Intent, Isolation, WorkloadId};
+use isolators::affinity::Affinity;
 use isolators::cgroup::Origin;
-use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
+
+pub use lock::Lock;
 
 /// The ledger's file in the state directory.
 pub const LEDGER_FILE: &str = "ledger.json";
@@ -31,8 +35,6 @@ const VERSION: u32 = 1;
 const LONGEST: u64 = 16 << 20;
 /// Owner only: the ledger names processes and users.
 const FILE_MODE: u32 = 0o600;
-/// Owner only.
-const DIR_MODE: u32 = 0o700;
 
 /// Where a workload is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +78,33 @@ pub struct Entry {
     /// What it asked for: where else it could go. Ledgers of older agents do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask: Option<Box<Ask>>,
+    /// The CPUs that the process which asked might use before it was placed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<CpuSet>,
+    /// Where threads might run before we pinned them, a process each: so they may again when it ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Affinity>,
+    /// The QEMU that runs in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm: Option<VmEntry>,
+    /// Whether somebody else started it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopted: bool,
+    /// Where it is on its way to: what it shall have once it has left what it had. After a crash it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<Box<Isolation>>,
+}
+
+/// What is remembered of a virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VmEntry {
+    /// The Unix socket of its QMP monitor.
+    pub monitor: String,
+    /// The process of QEMU.
+    pub pid: u32,
+    /// When that was started, in clock ticks after boot.
+    pub started: u64,
 }
 
 /// The ledger.
@@ -289,6 +318,12 @@ pub fn flush(state_dir: &Path) -> Result<(), LedgerError> {
     })
 }
 
+/// For serde: what is left out.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// What serde says, without the place: that stands in front already.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -322,44 +357,6 @@ fn kept(path: &Path, previous: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The lock of a state directory, held as long as this value lives, and by the kernel no longer than the process.
-#[derive(Debug)]
-pub struct Lock {
-    _held: Flock<File>,
-}
-
-impl Lock {
-    /// Makes the state directory where it is missing, and takes its lock.
-    ///
-    /// # Errors
-    /// When another process holds it, or the directory cannot be made.
-    pub fn take(state_dir: &Path) -> Result<Lock, LedgerError> {
-        let failed = |act, path: &Path, cause| LedgerError::Io {
-            act,
-            path: path.to_owned(),
-            cause,
-        };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(DIR_MODE)
-            .create(state_dir)
-            .map_err(|cause| failed("make", state_dir, cause))?;
-        let path = state_dir.join(LOCK_FILE);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(&path);
-        let file = file.map_err(|cause| failed("open", &path, cause))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => Ok(Lock { _held: held }),
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Err(LedgerError::Held { path }),
-            Err((_, error)) => Err(failed("lock", &path, error.into())),
-        }
-    }
 }
 
 /// The files that the ledger has made in a state directory.

@@ -1,5 +1,6 @@
 //! busbar-agent: one node. It reads the node's hardware, shows it, and places workloads where it may.
 
+pub mod adopt;
 mod ballast;
 pub mod clock;
 pub mod collect;
@@ -22,3 +23,4 @@ pub mod proof;
 pub mod reconcile;
 pub mod record;
 pub mod view;
+pub mod vm;

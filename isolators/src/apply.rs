@@ -3,6 +3,7 @@
 //! Each step is done, then read back: the kernel takes writes that it does not fulfil. Planning and execution are apart,
 //! so this file decides nothing but "may I" and "did it work".
 
+mod affinity;
 mod class;
 mod devices;
 mod ending;
@@ -20,6 +21,7 @@ use nix::libc::{EBUSY, ESRCH};
 
 use crate::cgroup::started;
 use crate::host::{Host, is_gone};
+use crate::pidfd::Pidfd;
 use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Reads, Step};
 
 pub(crate) use recorded::program as recorded_program;
@@ -188,6 +190,7 @@ fn partition_of(step: &Step) -> &[WorkloadId] {
         | Step::MakeClass { .. }
         | Step::RemoveClass { .. }
         | Step::AssignTasks { .. }
+        | Step::SetAffinity(_)
         | Step::Freeze { .. }
         | Step::End { .. } => &[],
     }
@@ -256,6 +259,7 @@ fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
         Step::AssignTasks { dir, pid, started } => class::assign(host, dir, *pid, *started),
         Step::Freeze { dir, frozen } => ending::freeze(host, dir, *frozen),
         Step::End { dir, how } => ending::end(host, dir, *how),
+        Step::SetAffinity(affinity) => affinity::set(host, affinity),
         Step::MoveProcess {
             pid,
             started,
@@ -328,14 +332,17 @@ fn enable(host: &Host, dir: &Path, controllers: &[String]) -> Result<(), StepErr
 }
 
 fn move_process(host: &Host, pid: u32, start: u64, from: &Path, to: &Path) -> Result<(), StepError> {
+    let file = to.join(CGROUP_PROCS);
+    // Held from before the write: who has ended by then may have left its number to another one.
+    let handle = Pidfd::open(pid).ok().filter(|_| host.is_this_machine());
     if started(host, pid) != Some(start) {
         return Err(StepError::Gone(pid));
     }
-    let file = to.join(CGROUP_PROCS);
     if !host.is_kernels(to) {
         return recorded::move_process(host, pid, from, to).map_err(StepError::Refused);
     }
     match write(host, &file, &pid.to_string()) {
+        Ok(()) if handle.is_some_and(|handle| handle.has_ended()) => return Err(StepError::Gone(pid)),
         Ok(()) => {}
         Err(StepError::Refused(error)) if error.raw_os_error() == Some(ESRCH) => {
             return Err(StepError::Gone(pid));

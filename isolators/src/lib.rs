@@ -2,6 +2,7 @@
 //!
 //! *Steps* are data and planning is pure reading; [`mod@apply`] alone writes, and alone asks the modes whether it may.
 
+pub mod affinity;
 pub mod apply;
 pub mod block;
 mod bpf;
@@ -13,6 +14,7 @@ pub mod host;
 pub mod irq;
 pub mod isolator;
 pub mod mask;
+pub mod pidfd;
 pub mod powercap;
 pub mod record;
 pub mod resctrl;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use intent::WorkloadId;
 use serde::{Deserialize, Serialize};
 
+use crate::affinity::{Affinity, threads_of};
 use crate::rule::DeviceRule;
 
 /// The kernel's list of processes of a cgroup; a number written there moves that process in.
@@ -24,6 +25,9 @@ pub const DEVICES_DENY: &str = "devices.deny";
 
 /// The threads of a class of resctrl; a number written there puts that thread in.
 pub const TASKS: &str = "tasks";
+
+/// How many threads a line names.
+const MOST_SHOWN: usize = 8;
 
 /// What is asked of processes that shall end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +178,8 @@ pub enum Step {
         /// The cgroup that it goes to.
         to: PathBuf,
     },
+    /// Let the threads of a process run on these CPUs and no others of their cgroup's, then ask each.
+    SetAffinity(Affinity),
     /// Remove a cgroup that has neither processes nor cgroups in it.
     RemoveCgroup {
         /// Its directory.
@@ -200,6 +206,7 @@ impl Step {
             Step::EnableControllers { dir, .. } => dir.join(CGROUP_SUBTREE_CONTROL),
             Step::WriteFile { file, .. } => file.clone(),
             Step::MoveProcess { to, .. } => to.join(CGROUP_PROCS),
+            Step::SetAffinity(affinity) => threads_of(affinity.pid),
         }
     }
 }
@@ -261,6 +268,7 @@ impl fmt::Display for Step {
                     to.display()
                 )
             }
+            Step::SetAffinity(affinity) => show_affinity(f, affinity),
             Step::EnableControllers {
                 dir,
                 controllers,
@@ -290,6 +298,17 @@ fn show_controllers(
         return Ok(());
     }
     f.write_str(" (outside our own cgroup; adds, and takes nothing away)")
+}
+
+fn show_affinity(f: &mut fmt::Formatter<'_>, affinity: &Affinity) -> fmt::Result {
+    write!(f, "let process {} run on CPUs {}", affinity.pid, affinity.cpus)?;
+    for (at, (thread, cpus)) in affinity.threads.iter().enumerate() {
+        if at == MOST_SHOWN {
+            return write!(f, " and {} threads on others", affinity.threads.len() - at);
+        }
+        write!(f, ", its thread {thread} on {cpus}")?;
+    }
+    Ok(())
 }
 
 fn show_write(f: &mut fmt::Formatter<'_>, file: &Path, value: &str, before: Option<&str>) -> fmt::Result {

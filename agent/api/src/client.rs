@@ -1,5 +1,6 @@
 //! The client of an agent: over its Unix socket on the same node, or over TCP or TLS from elsewhere.
 
+mod acts;
 mod connect;
 mod error;
 pub(crate) mod events;
@@ -20,8 +21,8 @@ use serde::de::DeserializeOwned;
 
 use crate::credential::Token;
 use crate::v1::{
-    Ask, CapRequest, Capped, Ended, ErrorBody, Frozen, Interference, NodeDrain, NodeDrainRequest, Offer,
-    Plan, Proof, ProofRequest, RunRequest, Status, StopRequest, Stopped, Workload,
+    Ask, Ended, ErrorBody, Interference, Offer, Plan, Proof, ProofRequest, RunRequest, Status, StopRequest,
+    Stopped, Workload,
 };
 use connect::{Lane, Target};
 pub use error::ClientError;
@@ -182,56 +183,6 @@ impl AgentClient {
     /// See [`ClientError`]; `not_found` where it was never proven.
     pub async fn proof(&self, workload: &WorkloadId) -> Result<Proof, ClientError> {
         self.get(&format!("/v1/workloads/{workload}/proof")).await
-    }
-
-    /// Stops all processes of a workload; what it holds it keeps. Unix socket only.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn freeze(&self, workload: &WorkloadId) -> Result<Frozen, ClientError> {
-        let path = format!("/v1/workloads/{workload}/freeze");
-        self.send::<(), _>(Method::POST, &path, None).await
-    }
-
-    /// Lets the processes of a frozen workload go on. Unix socket only.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn thaw(&self, workload: &WorkloadId) -> Result<Frozen, ClientError> {
-        let path = format!("/v1/workloads/{workload}/thaw");
-        self.send::<(), _>(Method::POST, &path, None).await
-    }
-
-    /// Caps the power of the node's CPU packages. Unix socket only.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn cap(&self, request: CapRequest) -> Result<Capped, ClientError> {
-        self.send(Method::PUT, "/v1/cap", Some(&request)).await
-    }
-
-    /// Ends the cap: the limits that were found before the first one come back. Unix socket only.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn uncap(&self) -> Result<Capped, ClientError> {
-        self.send::<(), _>(Method::DELETE, "/v1/cap", None).await
-    }
-
-    /// The node takes no new workloads from now on; those that run go on. Unix socket only.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn drain(&self, request: &NodeDrainRequest) -> Result<NodeDrain, ClientError> {
-        self.send(Method::PUT, "/v1/drain", Some(request)).await
-    }
-
-    /// The node takes workloads again. Unix socket only.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn undrain(&self) -> Result<NodeDrain, ClientError> {
-        self.send::<(), _>(Method::DELETE, "/v1/drain", None).await
     }
 
     /// The stream of what happens on the node from now on. The deadline holds for its beginning, not for the stream.

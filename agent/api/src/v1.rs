@@ -1,11 +1,13 @@
 //! Version 1 of the agent's API: what goes over the wire.
 
 mod act;
+mod adopt;
 mod ask;
 mod interference;
 mod near;
 mod offer;
 mod proof;
+mod vm;
 mod word;
 
 use facts::{Bytes, CpuSet, Moment, NumaSet};
@@ -13,6 +15,7 @@ use intent::{Actuators, Generation, Priority, WorkloadId};
 use serde::{Deserialize, Serialize};
 
 pub use act::{CapRequest, Capped, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
+pub use adopt::{AdoptRequest, Adopted, Adoptee, MigrateRequest, Migrated};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
 pub use interference::{
     Antagonist, EvidencePoint, Grade, Incident, Interference, InterferenceAct, InterferenceMode, Resource,
@@ -24,6 +27,7 @@ pub use proof::{
     Control, Intruder, IntruderKind, LONGEST_WATCH, MemoryPlaces, NumaBytes, Proof, ProofRequest,
     SHORTEST_WATCH, Verdict, Witness,
 };
+pub use vm::{Vcpu, Vm, VmRequest};
 pub use word::{CoreWish, NotAWord, Policy, Siblings, TopologyRule};
 
 /// A request to run: the ask, and what will run (for people to read; the agent runs nothing by itself).
@@ -73,6 +77,12 @@ pub struct Workload {
     /// To how much CPU time the interference loop holds it back for now, in thousandths of a CPU; none where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_to_millicpus: Option<u32>,
+    /// Its virtual CPUs, where it is a virtual machine (`busbar run --vm`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm: Option<Vm>,
+    /// Whether it was started by somebody else, and adopted.
+    #[serde(default)]
+    pub adopted: bool,
 }
 
 /// How exclusive an exclusive CPU is on this host.
@@ -188,6 +198,9 @@ pub struct Stopped {
     pub asked: usize,
     /// How many were sent SIGKILL after the grace.
     pub killed: usize,
+    /// Whether it is a virtual machine: then its guest was asked to power down in the place of SIGTERM.
+    #[serde(default)]
+    pub powered_down: bool,
 }
 
 /// An error as it goes over the wire.

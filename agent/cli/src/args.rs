@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use facts::Power;
 use intent::WorkloadId;
 
+use crate::adopt::{ADOPT_HELP, AdoptArgs};
 use crate::amount::{parse_duration, parse_grace, parse_watch, parse_watts};
 use crate::ask::{AskArgs, RUN_HELP};
 use crate::help::{AFTER_HELP, TOP_HELP, VERIFY_HELP};
@@ -146,6 +147,22 @@ pub enum Verb {
         #[arg(long, default_value = "10s", value_parser = parse_grace, value_name = "TIME")]
         grace: u32,
     },
+    /// Make a workload of what somebody else started: a process with all whom it started, a systemd unit, a container. Root only.
+    #[command(after_help = ADOPT_HELP)]
+    Adopt(Box<AdoptArgs>),
+    /// Put an adopted workload's processes back where they came from; they run on.
+    Unadopt {
+        /// The workload.
+        workload: WorkloadId,
+    },
+    /// Move a running workload to other CPUs of this machine, and its memory with it.
+    Migrate {
+        /// The workload.
+        workload: WorkloadId,
+        /// Only say where it would go.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Prove that a workload's CPUs are its alone: read every controller back, watch who really runs there, name who else does.
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
@@ -242,6 +259,9 @@ pub struct RunArgs {
     /// Run the container of this OCI bundle (a directory with config.json) through crun or runc; the bundle is not changed.
     #[arg(long, value_name = "BUNDLE", conflicts_with = "command")]
     pub oci: Option<PathBuf>,
+    /// The command is a QEMU: each of its virtual CPUs is pinned to a CPU of its own; needs --exclusive.
+    #[arg(long, conflicts_with = "oci")]
+    pub vm: bool,
     /// The command and its arguments.
     #[arg(required_unless_present = "oci", last = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,

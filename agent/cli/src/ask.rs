@@ -15,6 +15,7 @@ Examples:
   busbar run --cpus 2 -- make                                 shared CPUs, at most the time of two
   busbar run --cpus 4 --exclusive --memory 32GiB -- CMD       4 CPUs for CMD alone, 32 GiB promised near them
   busbar run --cpus 2 --exclusive --oci ./bundle              the container of an OCI bundle, on 2 CPUs of its own
+  busbar run --cpus 3 --exclusive --memory 5GiB --vm -- qemu-system-x86_64 -smp 2 -m 4G -drive file=db.img,format=raw
   busbar run --cpus 4 --exclusive --near gpu:1 --topology single-numa-node -- CMD
   busbar run --cpus 8 --exclusive --policy spread --siblings whole --dry-run -- CMD
   busbar run --cpus 4 --exclusive --hugepages 2MiB=2GiB --l3 25% -- CMD

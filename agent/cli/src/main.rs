@@ -8,6 +8,7 @@ use rack_api::v1::{DrainRequest, LocateRequest};
 
 use crate::args::{Change, Cli, Verb};
 
+mod adopt;
 mod amount;
 mod args;
 mod ask;
@@ -23,6 +24,7 @@ mod show;
 mod tables;
 mod top;
 mod verify;
+mod vm;
 mod why;
 
 fn main() -> ExitCode {
@@ -48,6 +50,9 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.verb {
         Verb::Run(args) => run::run(cli, args).await,
         Verb::Stop { workload, grace } => run::stop(cli, workload, *grace).await,
+        Verb::Adopt(args) => adopt::adopt(cli, args).await,
+        Verb::Unadopt { workload } => adopt::unadopt(cli, workload).await,
+        Verb::Migrate { workload, dry_run } => adopt::migrate(cli, workload, *dry_run).await,
         Verb::Verify(args) => verify::verify(cli, args).await,
         Verb::Freeze { workload } => local::freeze(cli, workload, true).await,
         Verb::Thaw { workload } => local::freeze(cli, workload, false).await,
@@ -100,12 +105,7 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
             for_seconds,
             off,
         } => {
-            let for_seconds = (!off).then_some(*for_seconds);
-            let request = LocateRequest {
-                place: place.clone(),
-                on: !off,
-                for_seconds,
-            };
+            let request = locate(place, *for_seconds, *off);
             power::locate(cli, &rack(cli)?, &request).await
         }
         Verb::Parts { serial } => show::parts(cli, &rack(cli)?, serial.as_deref()).await,
@@ -117,6 +117,14 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
 fn rack(cli: &Cli) -> anyhow::Result<RackClient> {
     let token = cli.rack_token_file.as_deref().map(Token::load).transpose()?;
     Ok(RackClient::new(&cli.rack, cli.rack_ca.as_deref(), token)?)
+}
+
+fn locate(place: &str, for_seconds: u32, off: bool) -> LocateRequest {
+    LocateRequest {
+        place: place.to_owned(),
+        on: !off,
+        for_seconds: (!off).then_some(for_seconds),
+    }
 }
 
 fn drain(place: &str, change: &Change) -> DrainRequest {

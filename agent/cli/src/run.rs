@@ -21,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Cli, Output, RunArgs};
 use crate::oci::Container;
+use crate::vm::{self, Monitor};
 
 /// A busy machine may need long to place a workload; giving up early would leave one behind that nobody waits for.
 const PLACED_WITHIN: Duration = Duration::from_secs(60);
@@ -51,7 +52,7 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         announce(cli, &workload);
     }
-    let ended = what.run(cli, args, &workload, log).await;
+    let ended = what.run(cli, args, &agent, &workload, log).await;
     // The command's own answer counts, whatever becomes of the clean-up: the agent ends an empty workload by itself.
     match agent.end(&workload.id).await {
         Ok(_) => {}
@@ -67,6 +68,7 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
 enum What<'a> {
     Command(&'a OsString, &'a [OsString]),
     Container(Box<Container>),
+    Vm(&'a OsString, &'a [OsString]),
 }
 
 impl What<'_> {
@@ -78,13 +80,17 @@ impl What<'_> {
             )?)));
         }
         let (program, arguments) = args.command.split_first().context("no command was given")?;
+        if args.vm {
+            vm::check(arguments, args.ask.exclusive)?;
+            return Ok(What::Vm(program, arguments));
+        }
         Ok(What::Command(program, arguments))
     }
 
     /// The first word of what is run.
     fn word(&self) -> String {
         match self {
-            What::Command(program, _) => program.to_string_lossy().into_owned(),
+            What::Command(program, _) | What::Vm(program, _) => program.to_string_lossy().into_owned(),
             What::Container(container) => container.command().to_owned(),
         }
     }
@@ -94,15 +100,26 @@ impl What<'_> {
         &self,
         cli: &Cli,
         args: &RunArgs,
+        agent: &AgentClient,
         workload: &Workload,
         log: Option<(File, File)>,
     ) -> anyhow::Result<ExitCode> {
         // Its copy of the bundle's configuration lasts as long as the container.
         let mut prepared = None;
+        let mut monitor = None;
         let mut command = match self {
             What::Command(program, arguments) => {
                 let mut command = tokio::process::Command::new(program);
                 command.args(*arguments);
+                command
+            }
+            What::Vm(program, arguments) => {
+                let made = Monitor::prepare(&workload.id, &cli.agent, arguments)?;
+                let mut command = tokio::process::Command::new(program);
+                command
+                    .args(*arguments)
+                    .args(made.words(arguments, workload.cpus.len()));
+                monitor = Some(made);
                 command
             }
             What::Container(container) => {
@@ -123,7 +140,12 @@ impl What<'_> {
             command.stdout(output).stderr(errors);
         }
         match command.spawn() {
-            Ok(child) => Ok(code(watch(child).await?)),
+            Ok(mut child) => {
+                if let Some(monitor) = &monitor {
+                    pinned(cli, args, agent, workload, monitor, &mut child).await?;
+                }
+                Ok(code(watch(child).await?))
+            }
             Err(error) => {
                 let program = command.as_std().get_program().to_string_lossy();
                 eprintln!("busbar: cannot start {program}: {error}");
@@ -132,6 +154,39 @@ impl What<'_> {
             }
         }
     }
+}
+
+/// Has the virtual CPUs pinned; where that is refused, QEMU ends before its guest has begun.
+async fn pinned(
+    cli: &Cli,
+    args: &RunArgs,
+    agent: &AgentClient,
+    workload: &Workload,
+    monitor: &Monitor,
+    child: &mut tokio::process::Child,
+) -> anyhow::Result<()> {
+    let program = args
+        .command
+        .first()
+        .map(|word| word.to_string_lossy().into_owned());
+    let came = monitor
+        .pin(agent, &workload.id, &program.unwrap_or_default(), child)
+        .await;
+    let workload = match came {
+        Ok(workload) => workload,
+        Err(error) => {
+            child.kill().await.context("cannot end QEMU")?;
+            return Err(error);
+        }
+    };
+    if let Some(vm) = workload
+        .vm
+        .as_ref()
+        .filter(|_| !args.quiet && cli.output == Output::Text)
+    {
+        eprintln!("busbar: {}: {}", workload.id, vm::told(vm));
+    }
+    Ok(())
 }
 
 /// The same file twice: for the output and for the errors. Appended, so that two runs never write over each other.
@@ -152,6 +207,12 @@ pub async fn stop(cli: &Cli, workload: &WorkloadId, grace_milliseconds: u32) -> 
     let stopped = agent.stop(workload, StopRequest { grace_milliseconds }).await?;
     match cli.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(&stopped)?),
+        Output::Text if stopped.powered_down && stopped.killed == 0 => {
+            println!("stopped: {workload}; its guest powered down by itself");
+        }
+        Output::Text if stopped.powered_down => {
+            println!("stopped: {workload}; its guest did not power down in time, and QEMU was ended")
+        }
         Output::Text if stopped.killed > 0 => println!(
             "stopped: {workload}; {} processes did not end in time and were killed",
             stopped.killed

@@ -89,6 +89,9 @@ fn told(proof: &Proof, paint: Paint) -> String {
     {
         let _ = writeln!(text, "read back: {} says {}", control.file, control.says);
     }
+    for control in right.filter(|control| control.file.contains("/task/")) {
+        let _ = writeln!(text, "read back: {} says {}", control.file, control.says);
+    }
     text
 }
 

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use agent_api::client::AgentClient;
-use agent_api::v1::{Incident, Interference, Resource, SignalState};
+use agent_api::v1::{Incident, Interference, Resource, SignalState, Workload};
 use clap::Args;
 use intent::WorkloadId;
 
 use crate::args::{Cli, Output};
+use crate::vm;
 
 /// `busbar why`.
 #[derive(Debug, Args)]
@@ -23,12 +24,41 @@ pub struct WhyArgs {
 
 /// Asks the agent, and prints what it says.
 pub async fn workload(cli: &Cli, id: &WorkloadId) -> anyhow::Result<ExitCode> {
-    let known = AgentClient::unix(&cli.agent).interference(id).await?;
+    let agent = AgentClient::unix(&cli.agent);
+    if cli.output == Output::Text {
+        // Where it runs is known also where the loop is off.
+        let all = agent.workloads().await?;
+        all.iter()
+            .filter(|workload| workload.id == *id)
+            .for_each(|workload| print!("{}", place(workload)));
+    }
+    let known = agent.interference(id).await?;
     match cli.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(&known)?),
         Output::Text => print!("{}", told(&known)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `db runs on CPUs 2-4, alone, with memory of NUMA nodes 0`, and where a virtual machine's CPUs are.
+fn place(workload: &Workload) -> String {
+    let how = if workload.exclusive {
+        ", alone"
+    } else {
+        ", which it shares"
+    };
+    let begun = if workload.adopted { ", adopted" } else { "" };
+    let mut text = format!(
+        "{} runs on CPUs {}{how}, with memory of NUMA nodes {}{begun}\n",
+        workload.id, workload.cpus, workload.numa_nodes
+    );
+    if let Some(machine) = &workload.vm {
+        let _ = writeln!(text, "  {}", vm::told(machine));
+        if !machine.trouble.is_empty() {
+            let _ = writeln!(text, "  {}", machine.trouble);
+        }
+    }
+    text
 }
 
 fn told(known: &Interference) -> String {
@@ -119,6 +149,19 @@ mod tests {
         "evidence":[{"at":"2026-11-22T03:28:21.041Z","signal":null,"used":3.9}]}],"over":null,"acts":[{"grade":"cpu_max",
         "antagonist":"batch","since":"2026-11-22T03:29:21.041Z","until":"2026-11-22T03:34:21.041Z","done":false,
         "message":"hold it back"}]}}"#;
+
+    #[test]
+    fn where_it_runs_is_told_with_its_virtual_cpus() {
+        let text = r#"{"id":"db","command":"qemu","uid":0,"pid":7,"cpus":"2-4","numa_nodes":"0","exclusive":true,
+            "memory_bytes":null,"since":"2026-11-22T03:29:21.041Z","cgroups":[],"exclusivity":"partition","steps":[],
+            "vm":{"monitor":"/m","pid":7,"vcpus":[{"index":0,"thread":8,"wanted":"2","cpus":"2"}],"emulator":"3-4",
+            "trouble":"it does not answer"}}"#;
+        let told = place(&serde_json::from_str(text).unwrap());
+        assert_eq!(
+            told,
+            "db runs on CPUs 2-4, alone, with memory of NUMA nodes 0\n  virtual CPU 0 on 2; the emulator on 3-4\n  it does not answer\n"
+        );
+    }
 
     #[test]
     fn a_victim_is_told_with_its_evidence() {

@@ -2,18 +2,26 @@
 
 use std::sync::Arc;
 
+use agent_api::v1::{AdoptRequest, Adopted, MigrateRequest, Migrated};
 use agent_api::v1::{CapRequest, Capped, Frozen, NodeDrain, NodeDrainRequest};
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
 use axum::routing::{post, put};
 use axum::{Json, Router};
 
-use super::routes::{Answer, Body, Place, Shared, read, workload_id};
+use super::answer::Failure;
+use super::connection::Peer;
+use super::routes::{Answer, Body, Place, Shared, read, until_topology, workload_id};
+use super::vm;
 
 /// The orders of this file.
 pub(super) fn orders() -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/workloads/{id}/freeze", post(freeze))
         .route("/v1/workloads/{id}/thaw", post(thaw))
+        .route("/v1/workloads/{id}/vm", post(vm::vm))
+        .route("/v1/adoptions", post(adopt))
+        .route("/v1/workloads/{id}/migrate", post(migrate))
         .route("/v1/drain", put(drain).delete(undrain))
         .route("/v1/cap", put(cap).delete(uncap))
 }
@@ -29,6 +37,20 @@ async fn thaw(shared: Place, Path(id): Path<String>) -> Answer<Frozen> {
 async fn set(State(shared): Place, id: &str, frozen: bool) -> Answer<Frozen> {
     let id = workload_id(id)?;
     Ok(Json(shared.house.desk.freeze(id, frozen).await?))
+}
+
+async fn adopt(State(shared): Place, Extension(Peer(asker)): Extension<Peer>, body: Body) -> Answer<Adopted> {
+    let expected = "an adoption, as in {\"adoptee\":{\"unit\":\"web.scope\"},\"ask\":{\"cpus\":1}}";
+    let request: AdoptRequest = read(&body, expected)?;
+    let asker = asker.ok_or_else(|| Failure::new(StatusCode::FORBIDDEN, "refused", "nobody asks"))?;
+    until_topology(&shared.house).await?;
+    Ok(Json(shared.house.desk.adopt(request, asker.uid).await?))
+}
+
+async fn migrate(State(shared): Place, Path(id): Path<String>, body: Body) -> Answer<Migrated> {
+    let id = workload_id(&id)?;
+    let request: MigrateRequest = read(&body, "a move, as in {\"dry_run\":true}")?;
+    Ok(Json(shared.house.desk.migrate(id, request.dry_run).await?))
 }
 
 async fn drain(State(shared): Place, body: Body) -> Answer<NodeDrain> {

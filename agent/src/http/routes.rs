@@ -248,7 +248,7 @@ pub(super) fn read<T: DeserializeOwned>(body: &Body, expected: &str) -> Result<T
 }
 
 /// Nothing is placed on CPUs that are not known yet.
-async fn until_topology(house: &House) -> Result<(), Failure> {
+pub(super) async fn until_topology(house: &House) -> Result<(), Failure> {
     let mut views = house.board.watch();
     let known = views.wait_for(|view| knows_topology(&view.seen));
     match tokio::time::timeout(TOPOLOGY_WAIT, known).await {

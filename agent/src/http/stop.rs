@@ -12,13 +12,21 @@ use nix::sys::signal::Signal;
 
 use super::answer::Failure;
 use super::routes::{Answer, Body, Place, Shared, read, workload_id};
+use super::vm;
 use crate::keeping::OrderError;
 use crate::reconcile::KeeperError;
 
 /// How long the kernel may take to end what was killed: a process that waits for a broken drive cannot end.
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
 
-/// SIGTERM to everything in it, SIGKILL after the grace; then its cgroups go. The keeper is free meanwhile.
+/// Presses a virtual machine's power button (QMP): its guest ends in order.
+const POWER_DOWN: &str = "system_powerdown";
+/// Ends QEMU (QMP): what its guest had not written is lost, what QEMU had is not.
+const QUIT: &str = "quit";
+/// How long QEMU may take to write its own buffers.
+const QUIT_WITHIN: Duration = Duration::from_secs(5);
+
+/// SIGTERM to everything in it, or the power button of a virtual machine; SIGKILL after the grace; then its cgroups go. The keeper is free meanwhile.
 pub(super) async fn stop(State(shared): Place, Path(id): Path<String>, body: Body) -> Answer<Stopped> {
     let id = workload_id(&id)?;
     let request: StopRequest = read(&body, "a grace, as in {\"grace_milliseconds\":10000}")?;
@@ -29,7 +37,16 @@ pub(super) async fn stop(State(shared): Place, Path(id): Path<String>, body: Bod
         )));
     }
     let desk = &shared.house.desk;
-    let asked = desk.signal(id.clone(), Signal::SIGTERM).await?;
+    let monitor = monitor_of(&shared, &id);
+    let powered_down = match &monitor {
+        Some(monitor) => vm::told(monitor, POWER_DOWN).await,
+        None => false,
+    };
+    let asked = if powered_down {
+        1
+    } else {
+        desk.signal(id.clone(), Signal::SIGTERM).await?
+    };
     let mut killed = 0;
     if !has_ended(
         &shared,
@@ -38,6 +55,17 @@ pub(super) async fn stop(State(shared): Place, Path(id): Path<String>, body: Bod
     )
     .await?
     {
+        if let Some(monitor) = monitor.filter(|_| powered_down)
+            && vm::told(&monitor, QUIT).await
+            && has_ended(&shared, &id, QUIT_WITHIN).await?
+        {
+            return Ok(Json(Stopped {
+                id,
+                asked,
+                killed: 1,
+                powered_down,
+            }));
+        }
         killed = desk.signal(id.clone(), Signal::SIGKILL).await.or_else(gone)?;
         if !has_ended(&shared, &id, KILLED_WITHIN).await? {
             let message = format!(
@@ -51,7 +79,19 @@ pub(super) async fn stop(State(shared): Place, Path(id): Path<String>, body: Bod
             ));
         }
     }
-    Ok(Json(Stopped { id, asked, killed }))
+    Ok(Json(Stopped {
+        id,
+        asked,
+        killed,
+        powered_down,
+    }))
+}
+
+/// The monitor of a virtual machine.
+fn monitor_of(shared: &Shared, id: &WorkloadId) -> Option<String> {
+    let view = shared.house.board.latest();
+    let workload = view.kept.workloads.iter().find(|workload| workload.id == *id)?;
+    workload.vm.as_ref().map(|vm| vm.monitor.clone())
 }
 
 /// The sweep may have undone it already.

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use agent_api::v1::{Capped, Frozen, NodeDrain};
-use facts::{Moment, Power};
+use agent_api::v1::{AdoptRequest, Adopted, Migrated};
+use agent_api::v1::{Capped, Frozen, NodeDrain, RunRequest, VmRequest, Workload};
+use facts::{Inventory, Moment, Power};
 use intent::WorkloadId;
+use nix::sys::signal::Signal;
 
-use super::{Desk, Order, OrderError, Task};
+use super::{Asker, Desk, Order, OrderError, Task};
 use crate::reconcile::KeeperError;
+use crate::vm::Said;
 
 impl Desk {
     /// Stops all processes of a workload, or lets them go on.
@@ -48,6 +51,44 @@ impl Desk {
         self.order(|reply| Order::Drain(reason, reply)).await
     }
 
+    /// Takes what runs in a workload for the QEMU that said this, and pins it.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn make_vm(
+        &self,
+        workload: WorkloadId,
+        request: VmRequest,
+        said: Said,
+    ) -> Result<Workload, OrderError> {
+        self.order(|reply| Order::MakeVm(workload, request, said, reply))
+            .await
+    }
+
+    /// Tells what a QEMU says now, or why it does not.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn saw_vm(&self, workload: WorkloadId, said: Result<Said, String>) -> Result<(), OrderError> {
+        self.order(|reply| Order::SawVm(workload, said, reply)).await
+    }
+
+    /// Makes a workload of what somebody else started, for this user.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn adopt(&self, request: AdoptRequest, uid: u32) -> Result<Adopted, OrderError> {
+        self.order(|reply| Order::Adopt(request, uid, reply)).await
+    }
+
+    /// Moves a workload to another place, or says where that would be.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn migrate(&self, workload: WorkloadId, dry_run: bool) -> Result<Migrated, OrderError> {
+        self.order(|reply| Order::Migrate(workload, dry_run, reply)).await
+    }
+
     /// Caps the packages' power; `None` puts back what was found before the first cap.
     ///
     /// # Errors
@@ -58,6 +99,35 @@ impl Desk {
 }
 
 impl Task {
+    pub(super) fn start(
+        &mut self,
+        request: RunRequest,
+        asker: Asker,
+        inventory: &Inventory,
+        now: Moment,
+    ) -> Result<Workload, KeeperError> {
+        self.keeper.look(inventory);
+        let started = self.keeper.start(request, asker.pid, asker.uid, inventory, now);
+        if let Ok(workload) = &started {
+            let where_ = format!("on CPUs {} for process {}", workload.cpus, workload.pid);
+            let message = format!("workload {} runs {where_}", workload.id);
+            self.events.tell("workload_started", message);
+        }
+        let dirs = started.as_ref().map(|workload| self.keeper.directories_of(&workload.id));
+        self.hear_also(dirs.unwrap_or_default());
+        self.post();
+        started
+    }
+
+    pub(super) fn signal(&mut self, id: &WorkloadId, signal: Signal) -> Result<usize, KeeperError> {
+        let sent = self.keeper.signal(id, signal);
+        if let Ok(count) = &sent {
+            let message = format!("{signal} was sent to {count} processes of workload {id} on request");
+            self.events.tell("workload_signalled", message);
+        }
+        sent
+    }
+
     pub(super) fn freeze(&mut self, id: &WorkloadId, frozen: bool) -> Result<Frozen, KeeperError> {
         let came = self.keeper.freeze(id, frozen)?;
         if !came.done.is_empty() {
@@ -108,6 +178,82 @@ impl Task {
         }
         self.show();
         Ok(came)
+    }
+
+    pub(super) fn adopt(
+        &mut self,
+        request: &AdoptRequest,
+        uid: u32,
+        inventory: &Inventory,
+        now: Moment,
+    ) -> Result<Adopted, KeeperError> {
+        let adopted = self.keeper.adopt(request, uid, inventory, now)?;
+        if let Some(workload) = &adopted.workload {
+            let count = adopted.processes.len();
+            let message = format!(
+                "workload {}: {count} processes adopted, on CPUs {}",
+                workload.id, workload.cpus
+            );
+            self.events.tell("workload_adopted", message);
+            self.show();
+        }
+        Ok(adopted)
+    }
+
+    pub(super) fn migrate(
+        &mut self,
+        id: &WorkloadId,
+        dry_run: bool,
+        inventory: &Inventory,
+    ) -> Result<Migrated, KeeperError> {
+        let came = self.keeper.migrate(id, dry_run, inventory);
+        if let Ok(moved) = &came
+            && !dry_run
+        {
+            let message = format!(
+                "workload {id} moved from CPUs {} to {} on request",
+                moved.from, moved.to
+            );
+            self.events.tell("workload_migrated", message);
+        }
+        // One that failed has moved and come back.
+        self.show();
+        came
+    }
+
+    pub(super) fn make_vm(
+        &mut self,
+        id: &WorkloadId,
+        request: &VmRequest,
+        said: Said,
+    ) -> Result<Workload, KeeperError> {
+        let workload = self.keeper.make_vm(id, request, said)?;
+        if let Some(vm) = &workload.vm {
+            let each = vm
+                .vcpus
+                .iter()
+                .map(|vcpu| format!("{} on {}", vcpu.index, vcpu.cpus));
+            let each: Vec<String> = each.collect();
+            let message = format!(
+                "workload {id}: virtual CPUs {} (QEMU is process {})",
+                each.join(", "),
+                vm.pid
+            );
+            self.events.tell("vm_pinned", message);
+        }
+        self.show();
+        Ok(workload)
+    }
+
+    pub(super) fn saw_vm(&mut self, id: &WorkloadId, said: Result<Said, String>, now: Moment) {
+        let events = self.keeper.saw_vm(id, said, now);
+        if events.is_empty() {
+            return;
+        }
+        for event in events {
+            self.events.pass_on(event);
+        }
+        self.show();
     }
 
     pub(super) fn cap(&mut self, watts: Option<Power>, now: Moment) -> Result<Capped, KeeperError> {

@@ -37,6 +37,11 @@ fn ledger(names: &[&str]) -> Ledger {
             exclusivity: Exclusivity::AmongBusbar,
             refused: String::new(),
             ask: None,
+            affinity: None,
+            found: Vec::new(),
+            vm: None,
+            adopted: false,
+            moving: None,
             steps: vec!["make cgroup".to_owned()],
         });
     }

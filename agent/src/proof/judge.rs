@@ -1,6 +1,6 @@
 //! The verdict: what was seen, held against what was promised. Pure.
 
-use agent_api::v1::{Intruder, IntruderKind, Proof, Verdict, Workload};
+use agent_api::v1::{Control, Intruder, IntruderKind, Proof, Verdict, Vm, Workload};
 use facts::{CpuSet, Moment};
 
 use super::control::is_enforced;
@@ -30,8 +30,9 @@ pub struct Checked {
 }
 
 /// Judges. `before` and `after` are what the keeper said; whatever was outstanding at either end is told.
-pub fn judge(before: &Checked, after: &Checked, seen: Seen, at: Moment) -> Proof {
+pub fn judge(before: &Checked, after: &Checked, mut seen: Seen, at: Moment) -> Proof {
     let workload = &after.workload;
+    seen.controls.extend(workload.vm.iter().flat_map(of_vm));
     let mut outstanding = before.outstanding.clone();
     outstanding.extend(after.outstanding.iter().cloned());
     outstanding.dedup();
@@ -77,6 +78,25 @@ pub fn judge(before: &Checked, after: &Checked, seen: Seen, at: Moment) -> Proof
         left_out,
         memory: seen.memory,
     }
+}
+
+/// What the kernel says of each virtual CPU's thread.
+fn of_vm(vm: &Vm) -> impl Iterator<Item = Control> {
+    vm.vcpus.iter().map(|vcpu| {
+        let trouble = if vcpu.cpus == vcpu.wanted && vcpu.cpus.len() == 1 {
+            String::new()
+        } else {
+            format!(
+                "virtual CPU {} shall run on CPU {} alone",
+                vcpu.index, vcpu.wanted
+            )
+        };
+        Control {
+            file: format!("/proc/{}/task/{}/status", vm.pid, vcpu.thread),
+            says: format!("Cpus_allowed_list {} (virtual CPU {})", vcpu.cpus, vcpu.index),
+            trouble,
+        }
+    })
 }
 
 /// Why it is not proven, a sentence each.

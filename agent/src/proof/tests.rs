@@ -31,6 +31,8 @@ fn workload() -> Workload {
         frozen: false,
         priority: None,
         held_to_millicpus: None,
+        vm: None,
+        adopted: false,
         steps: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use agent_api::v1::Workload;
 use intent::WorkloadId;
 use isolators::Step;
 
@@ -47,7 +48,8 @@ impl Keeper {
         let ours = steps
             .iter()
             .map(|(_, step)| step)
-            .filter(|step| is_of(step, &dirs));
+            .filter(|step| is_of(step, &dirs) || is_pin_of(step, &workload));
+        let outstanding = ours.map(Step::to_string).collect();
         let wants_partition = self.layout.wants_partition(isolation);
         let why_no_partition = if wants_partition {
             String::new()
@@ -59,9 +61,15 @@ impl Keeper {
             workload,
             wants_partition,
             why_no_partition,
-            outstanding: ours.map(Step::to_string).collect(),
+            outstanding,
         })
     }
+}
+
+/// Whether a step pins this workload's virtual machine.
+fn is_pin_of(step: &Step, workload: &Workload) -> bool {
+    let pid = workload.vm.as_ref().map(|vm| vm.pid);
+    matches!(step, Step::SetAffinity(affinity) if Some(affinity.pid) == pid)
 }
 
 /// Whether a step changes one of these cgroups, or a file of the cgroup right above one.
@@ -79,6 +87,7 @@ fn is_of(step: &Step, dirs: &[PathBuf]) -> bool {
         | Step::MakeClass { .. }
         | Step::RemoveClass { .. }
         | Step::AssignTasks { .. }
+        | Step::SetAffinity(_)
         | Step::Freeze { .. }
         | Step::End { .. } => false,
     };

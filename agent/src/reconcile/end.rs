@@ -56,6 +56,7 @@ impl Keeper {
         }
         let entries = self.ledger.workloads.iter_mut().filter(|entry| entry.id == *id);
         entries.for_each(|entry| entry.life = Life::Ending);
+        self.note_later_ones(id);
         // A full disk keeps nobody in its cgroup: the old ledger says that it runs, and a later sweep finds it empty.
         let written = self.save();
         let mut undone = self.empty(id)?;
@@ -74,7 +75,10 @@ impl Keeper {
                 dir.display()
             )));
         }
+        // Last: as long as its partition stands, the cgroups that they are in lack its CPUs.
+        undone.extend(self.put_affinities_back(id));
         self.layout.refused.remove(id);
+        self.vms.remove(id);
         self.ledger.workloads.retain(|entry| entry.id != *id);
         written?;
         self.save()?;

@@ -21,7 +21,10 @@ const MOST_SHOWN: usize = 12;
 impl Keeper {
     /// The steps between the host as it is and this intent.
     pub(super) fn missing(&self, intent: &Intent) -> Result<Vec<(Phase, Step)>, KeeperError> {
-        plan(&self.layout, &self.host, intent).map_err(unplanned)
+        let mut steps = plan(&self.layout, &self.host, intent).map_err(unplanned)?;
+        // Last: what a thread may use is bounded by its cgroup.
+        steps.extend(self.pins(intent));
+        Ok(steps)
     }
 
     /// The refusal of the mode, where it has one, with what would have been done.

@@ -38,6 +38,8 @@ pub struct Keeper {
     pub(super) held: BTreeMap<WorkloadId, Moment>,
     /// The intent of this generation was found fulfilled, and nothing was changed since by us.
     pub(super) met: Option<Generation>,
+    /// The last word of each virtual machine's QEMU.
+    pub(super) vms: BTreeMap<WorkloadId, super::vm::Known>,
     pub(super) _lock: Option<Lock>,
 }
 
@@ -166,6 +168,8 @@ impl Keeper {
             frozen: is_frozen(&self.host, &self.layout, isolation).unwrap_or(false),
             priority: isolation.priority,
             held_to_millicpus: isolation.cpu_time_held,
+            vm: self.shown_vm(entry, isolation),
+            adopted: entry.adopted,
         }
     }
 

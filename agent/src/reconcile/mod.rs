@@ -3,22 +3,27 @@
 //! Level-triggered: whatever happened, the host is compared with the intent in the ledger, and the missing steps are done.
 //! The intent is on disk before the first step, so a crash between two steps loses nothing.
 
+mod adopt;
 mod cap;
 mod check;
 mod config;
 mod drain;
 mod end;
+mod entry;
 mod error;
 mod footprint;
+mod found;
 mod freeze;
 mod hand;
 mod held;
 mod keeper;
+mod migrate;
 mod recover;
 mod regain;
 mod start;
 mod stop;
 mod sweep;
+mod vm;
 
 pub use config::{Drift, KeeperConfig, OWN_CGROUP};
 pub use error::KeeperError;

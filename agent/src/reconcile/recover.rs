@@ -65,6 +65,7 @@ impl Keeper {
             again: Again::default(),
             held: std::collections::BTreeMap::new(),
             met: None,
+            vms: std::collections::BTreeMap::new(),
             _lock: lock,
         };
         keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);
@@ -108,6 +109,18 @@ impl Keeper {
             ));
         }
         self.recover_held();
+        if self.gate_is_open() {
+            for id in self.on_their_way() {
+                match self.arrive(&id) {
+                    Ok(_) => self
+                        .found
+                        .push(format!("workload {id} was on its way to other CPUs; it is there")),
+                    Err(error) => self
+                        .found
+                        .push(format!("workload {id} is on its way to other CPUs: {error}")),
+                }
+            }
+        }
         if self.gate_is_open() && !self.ledger.workloads.is_empty() {
             match self.converge() {
                 Ok(done) if done.is_empty() => {}

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, Workload};
 use facts::{CpuSet, Inventory, Moment};
-use intent::{Isolation, WorkloadId};
+use intent::{Intent, Isolation, WorkloadId};
 use isolators::Step;
+use isolators::affinity::allowed;
 use isolators::cgroup::{Controller, Origin, Version, conflicting_owner, enter, origins, started, strangers};
 
+use super::entry::{Asker, entry_of, isolation_of};
 use super::hand::{steps_of, unplanned};
 use super::keeper::taken;
 use super::{Keeper, KeeperError};
@@ -18,17 +20,8 @@ use crate::place::{self, Machine, Refusal, Taken};
 const MOST_WORKLOADS: usize = 1_000;
 /// The longest start of a made-up name; the rest of 63 is for the number.
 const LONGEST_STEM: usize = 40;
-/// How much of a command's first word is kept.
-const LONGEST_COMMAND: usize = 200;
 /// The name where the command gives none.
 const STEM: &str = "run";
-
-/// The process that asks.
-struct Asker {
-    pid: u32,
-    started: u64,
-    uid: u32,
-}
 
 impl Keeper {
     /// What would be offered. Changes nothing and holds nothing.
@@ -85,48 +78,61 @@ impl Keeper {
         }
         self.refresh();
         self.look(inventory);
-        let offer = self.placed(&request.ask, inventory)?;
-        if let Some(why) = place::unenforced(&request.ask).or_else(|| self.no_gpus_alone(&request.ask)) {
-            return Err(KeeperError::Refused(why));
-        }
-        let id = self.name(&request)?;
-        let isolation = isolation_of(&id, &request.ask, &offer);
-        self.refuse_other_owners(&isolation)?;
+        let (id, isolation) = self.planned(&request, inventory)?;
         let Some(started) = started(&self.host, pid) else {
             return Err(KeeperError::Refused(format!(
                 "process {pid}, which asks, has ended"
             )));
         };
-        let asker = Asker { pid, started, uid };
+        let affinity = allowed(&self.host, pid, pid);
+        let asker = Asker {
+            pid,
+            started,
+            uid,
+            affinity,
+        };
         let origins = self.origins(&isolation, pid)?;
-        let all = self
-            .ledger
-            .intent
-            .isolations
-            .iter()
-            .cloned()
-            .chain([isolation.clone()])
-            .collect();
-        let next = self.next_intent(all);
+        let next = self.with_isolation(&isolation);
         let steps = steps_of(self.missing(&next)?);
         let enters = enter(&self.layout, &isolation, pid, started, &origins).map_err(unplanned)?;
         if !self.gate_is_open() {
             self.gate(&[steps.clone(), enters].concat())?;
         }
-
-        let before = self.ledger.clone();
-        self.ledger.intent = next;
-        self.ledger
-            .workloads
-            .push(entry_of(&id, &request, &asker, origins, now));
-        if let Err(error) = self.save() {
-            self.ledger = before;
-            return Err(error);
-        }
+        self.write_down(next, entry_of(&id, &request, &asker, origins, now))?;
         match self.bring_about(&isolation, &asker, steps) {
             Ok(workload) => Ok(workload),
             Err(error) => Err(self.give_up(&id, &error)),
         }
+    }
+
+    /// The name and the isolation that a request would get, where nobody else has a hand on that.
+    pub(super) fn planned(
+        &self,
+        request: &RunRequest,
+        inventory: &Inventory,
+    ) -> Result<(WorkloadId, Isolation), KeeperError> {
+        let offer = self.placed(&request.ask, inventory)?;
+        if let Some(why) = place::unenforced(&request.ask).or_else(|| self.no_gpus_alone(&request.ask)) {
+            return Err(KeeperError::Refused(why));
+        }
+        let id = self.name(request)?;
+        let isolation = isolation_of(&id, &request.ask, &offer);
+        self.refuse_other_owners(&isolation)?;
+        Ok((id, isolation))
+    }
+
+    /// The intent and who asked for it, on disk before the first step, or neither.
+    pub(super) fn write_down(&mut self, next: Intent, entry: Entry) -> Result<(), KeeperError> {
+        let before = self.ledger.clone();
+        self.ledger.intent = next;
+        self.ledger.workloads.push(entry);
+        self.save().inspect_err(|_| self.ledger = before)
+    }
+
+    /// The intent with one isolation more.
+    pub(super) fn with_isolation(&self, isolation: &Isolation) -> Intent {
+        let all = self.ledger.intent.isolations.iter().cloned();
+        self.next_intent(all.chain([isolation.clone()]).collect())
     }
 
     /// Why the GPUs of an ask cannot be its alone here, where they cannot: what keeps others off stands on the others' cgroups.
@@ -181,7 +187,7 @@ impl Keeper {
     }
 
     /// Where the process is now; it must not be in one of our workloads already.
-    fn origins(&self, isolation: &Isolation, pid: u32) -> Result<Vec<Origin>, KeeperError> {
+    pub(super) fn origins(&self, isolation: &Isolation, pid: u32) -> Result<Vec<Origin>, KeeperError> {
         let found = origins(&self.host, &self.layout, isolation, pid).map_err(unplanned)?;
         let ours = self
             .layout
@@ -221,7 +227,18 @@ impl Keeper {
             // A class of resctrl holds threads: they can be put into it only where they are.
             done.extend(self.converge()?);
         }
-        self.read_back(isolation, asker.pid)?;
+        self.confirm(isolation, asker.pid, done)
+    }
+
+    /// Reads back where the first process may run, and writes down that it runs.
+    pub(super) fn confirm(
+        &mut self,
+        isolation: &Isolation,
+        pid: u32,
+        done: Vec<Step>,
+    ) -> Result<Workload, KeeperError> {
+        let id = isolation.workload.clone();
+        self.read_back(isolation, pid)?;
         let partition = self.layout.wants_partition(isolation);
         let steps: Vec<String> = done.iter().map(Step::to_string).collect();
         for entry in self.ledger.workloads.iter_mut().filter(|entry| entry.id == id) {
@@ -264,7 +281,7 @@ impl Keeper {
     }
 
     /// Undoes a start that failed, and says what came of that.
-    fn give_up(&mut self, id: &WorkloadId, error: &KeeperError) -> KeeperError {
+    pub(super) fn give_up(&mut self, id: &WorkloadId, error: &KeeperError) -> KeeperError {
         tracing::warn!(workload = %id, %error, "starting failed; undoing it");
         let text = match self.undo(id) {
             Ok(undone) => format!("{error}; undone: {} steps, nothing is left of {id}", undone.len()),
@@ -281,62 +298,11 @@ impl Keeper {
     }
 }
 
-fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolation {
-    Isolation {
-        exclusive: ask.exclusive,
-        memory_max: ask.memory_bytes,
-        // Whoever has CPUs exclusively may use them wholly; whoever shares gets the time of as many as asked.
-        cpu_time_max: (!ask.exclusive).then_some(ask.cpus),
-        memory_on: some(&offer.memory),
-        hugepages: some(&offer.hugepages),
-        devices: some(
-            &offer
-                .gpus
-                .iter()
-                .map(|gpu| gpu.device.clone())
-                .collect::<Vec<_>>(),
-        ),
-        cache: some(&offer.cache),
-        watts: offer.watts,
-        priority: ask.priority,
-        immovable: ask.immovable.then_some(true),
-        ..Isolation::new(id.clone(), offer.cpus.clone(), offer.numa_nodes.clone())
-    }
-}
-
-/// A list that holds something.
-fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
-    (!list.is_empty()).then(|| list.to_vec())
-}
-
 /// A refusal with what would make the ask fit.
 fn with_advice(text: String, ask: &Ask, machine: &Machine, taken: &[Taken]) -> String {
     match place::advice(ask, machine, taken).as_slice() {
         [] => text,
         ways => format!("{text}. It would fit: {}", ways.join("; or ")),
-    }
-}
-
-fn entry_of(
-    id: &WorkloadId,
-    request: &RunRequest,
-    asker: &Asker,
-    origins: Vec<Origin>,
-    now: Moment,
-) -> Entry {
-    Entry {
-        id: id.clone(),
-        life: Life::Starting,
-        command: request.command.chars().take(LONGEST_COMMAND).collect(),
-        uid: asker.uid,
-        pid: asker.pid,
-        pid_started: asker.started,
-        since: now,
-        origins,
-        exclusivity: Exclusivity::None,
-        refused: String::new(),
-        steps: Vec::new(),
-        ask: Some(Box::new(request.ask.clone())),
     }
 }
 

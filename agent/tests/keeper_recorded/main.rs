@@ -8,6 +8,7 @@
 )]
 
 mod acts;
+mod adopt;
 mod crash;
 mod drift;
 mod fixture;
@@ -15,4 +16,6 @@ mod grants;
 mod held;
 mod interference;
 mod life;
+mod migrate;
 mod modes;
+mod vm;

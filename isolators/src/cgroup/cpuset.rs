@@ -16,6 +16,8 @@ use crate::step::{Reads, Step};
 const CPUSET_CPUS: &str = "cpuset.cpus";
 /// The NUMA nodes that are asked for.
 const CPUSET_MEMS: &str = "cpuset.mems";
+/// Whether pages move along when the NUMA nodes change, or a process comes in (v1; in v2 they always do).
+const CPUSET_MEMORY_MIGRATE: &str = "cpuset.memory_migrate";
 /// A partition whose CPUs are balanced among its own tasks.
 const ROOT: &str = "root";
 
@@ -45,6 +47,10 @@ impl Cpuset {
     fn child(&self, host: &Host, place: &Place, isolation: &Isolation) -> Result<Steps, IsolateError> {
         let dir = self.layout.group(place, isolation);
         let mut steps = self.mems(host, place, &dir, isolation)?;
+        if place.version == Version::V1 {
+            let moves = Wanted::new(dir.join(CPUSET_MEMORY_MIGRATE), "1", Reads::Same);
+            steps.extend(unless_said(host, Phase::Shape, moves)?);
+        }
         steps.extend(list(
             host,
             Rank::Child,

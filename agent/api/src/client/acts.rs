@@ -1,0 +1,90 @@
+//! Acts on what runs on a node: frozen, thawed, taken for a virtual machine; the node drained and capped.
+
+use hyper::Method;
+use intent::WorkloadId;
+
+use super::{AgentClient, ClientError};
+use crate::v1::{AdoptRequest, Adopted, MigrateRequest, Migrated};
+use crate::v1::{CapRequest, Capped, Frozen, NodeDrain, NodeDrainRequest, VmRequest, Workload};
+
+impl AgentClient {
+    /// Takes what runs in a workload for a QEMU with this monitor: its virtual CPUs are pinned one to one. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn make_vm(&self, workload: &WorkloadId, request: &VmRequest) -> Result<Workload, ClientError> {
+        let path = format!("/v1/workloads/{workload}/vm");
+        self.send(Method::POST, &path, Some(request)).await
+    }
+
+    /// Makes a workload of what somebody else started. Unix socket only, root only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn adopt(&self, request: &AdoptRequest) -> Result<Adopted, ClientError> {
+        self.send(Method::POST, "/v1/adoptions", Some(request)).await
+    }
+
+    /// Moves a workload to another place, or says where that would be. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn migrate(
+        &self,
+        workload: &WorkloadId,
+        request: MigrateRequest,
+    ) -> Result<Migrated, ClientError> {
+        let path = format!("/v1/workloads/{workload}/migrate");
+        self.send(Method::POST, &path, Some(&request)).await
+    }
+
+    /// Stops all processes of a workload; what it holds it keeps. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn freeze(&self, workload: &WorkloadId) -> Result<Frozen, ClientError> {
+        let path = format!("/v1/workloads/{workload}/freeze");
+        self.send::<(), _>(Method::POST, &path, None).await
+    }
+
+    /// Lets the processes of a frozen workload go on. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn thaw(&self, workload: &WorkloadId) -> Result<Frozen, ClientError> {
+        let path = format!("/v1/workloads/{workload}/thaw");
+        self.send::<(), _>(Method::POST, &path, None).await
+    }
+
+    /// Caps the power of the node's CPU packages. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn cap(&self, request: CapRequest) -> Result<Capped, ClientError> {
+        self.send(Method::PUT, "/v1/cap", Some(&request)).await
+    }
+
+    /// Ends the cap: the limits that were found before the first one come back. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn uncap(&self) -> Result<Capped, ClientError> {
+        self.send::<(), _>(Method::DELETE, "/v1/cap", None).await
+    }
+
+    /// The node takes no new workloads from now on; those that run go on. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn drain(&self, request: &NodeDrainRequest) -> Result<NodeDrain, ClientError> {
+        self.send(Method::PUT, "/v1/drain", Some(request)).await
+    }
+
+    /// The node takes workloads again. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn undrain(&self) -> Result<NodeDrain, ClientError> {
+        self.send::<(), _>(Method::DELETE, "/v1/drain", None).await
+    }
+}

@@ -6,6 +6,7 @@
 mod class;
 mod devices;
 mod ending;
+mod gpu;
 mod record;
 mod recorded;
 
@@ -20,6 +21,7 @@ use nix::libc::{EBUSY, ESRCH};
 
 use crate::cgroup::started;
 use crate::host::{Host, is_gone};
+use crate::nvml::NvmlTrouble;
 use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Reads, Step};
 
 pub(crate) use recorded::program as recorded_program;
@@ -104,6 +106,9 @@ pub enum StepError {
         /// What it says.
         said: String,
     },
+    /// The driver of a GPU refused, or does not answer.
+    #[error(transparent)]
+    Driver(NvmlTrouble),
     /// The process has ended, or its number belongs to another one now.
     #[error("process {0} has ended")]
     Gone(u32),
@@ -182,6 +187,7 @@ fn partition_of(step: &Step) -> &[WorkloadId] {
         | Step::RemoveClass { .. }
         | Step::AssignTasks { .. }
         | Step::Freeze { .. }
+        | Step::LimitGpu { .. }
         | Step::End { .. } => &[],
     }
 }
@@ -207,7 +213,9 @@ fn reason(step: &Step, cause: &StepError) -> String {
         StepError::ReadBack { said, .. } => format!("the kernel answers {said:?} in {name}"),
         StepError::Refused(error) => format!("the kernel refused {name}: {error}"),
         StepError::NoFile(_) => format!("this kernel has no {name}"),
-        StepError::Gone(_) | StepError::Status(_) | StepError::TooSlow { .. } => cause.to_string(),
+        StepError::Gone(_) | StepError::Status(_) | StepError::TooSlow { .. } | StepError::Driver(_) => {
+            cause.to_string()
+        }
     }
 }
 
@@ -245,6 +253,7 @@ fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
         Step::MakeClass { dir } => class::make(host, dir),
         Step::RemoveClass { dir } => class::remove(host, dir),
         Step::AssignTasks { dir, pid, started } => class::assign(host, dir, *pid, *started),
+        Step::LimitGpu { uuid, milliwatts, .. } => gpu::limit(host, step, uuid, *milliwatts),
         Step::Freeze { dir, frozen } => ending::freeze(host, dir, *frozen),
         Step::End { dir, how } => ending::end(host, dir, *how),
         Step::MoveProcess {

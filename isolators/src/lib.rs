@@ -9,10 +9,12 @@ pub mod cgroup;
 mod daemon;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+pub mod gpu_power;
 pub mod host;
 pub mod irq;
 pub mod isolator;
 pub mod mask;
+pub mod nvml;
 pub mod powercap;
 pub mod record;
 pub mod resctrl;

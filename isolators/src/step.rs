@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use facts::Power;
 use intent::WorkloadId;
 use serde::{Deserialize, Serialize};
 
+use crate::gpu_power;
 use crate::rule::DeviceRule;
 
 /// The kernel's list of processes of a cgroup; a number written there moves that process in.
@@ -174,6 +176,15 @@ pub enum Step {
         /// The cgroup that it goes to.
         to: PathBuf,
     },
+    /// Set the power limit of a GPU, then read it back.
+    LimitGpu {
+        /// Its driver's universally unique id.
+        uuid: String,
+        /// The limit.
+        milliwatts: u32,
+        /// The one that was set when the step was planned, in milliwatts.
+        before: u32,
+    },
     /// Remove a cgroup that has neither processes nor cgroups in it.
     RemoveCgroup {
         /// Its directory.
@@ -200,6 +211,7 @@ impl Step {
             Step::EnableControllers { dir, .. } => dir.join(CGROUP_SUBTREE_CONTROL),
             Step::WriteFile { file, .. } => file.clone(),
             Step::MoveProcess { to, .. } => to.join(CGROUP_PROCS),
+            Step::LimitGpu { uuid, .. } => gpu_power::name_of(uuid),
         }
     }
 }
@@ -252,6 +264,15 @@ impl fmt::Display for Step {
                     Ending::Kill => "kill",
                 };
                 write!(f, "{word} the processes in {}", dir.display())
+            }
+            Step::LimitGpu {
+                uuid,
+                milliwatts,
+                before,
+            } => {
+                let power = |milliwatts: &u32| Power::from_milliwatts(u64::from(*milliwatts));
+                let (shall, is) = (power(milliwatts), power(before));
+                write!(f, "set the power limit of {uuid} to {shall} (it is {is})")
             }
             Step::MoveProcess { pid, from, to, .. } => {
                 write!(

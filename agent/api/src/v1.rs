@@ -12,7 +12,7 @@ use facts::{Bytes, CpuSet, Moment, NumaSet};
 use intent::{Actuators, Generation, Priority, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-pub use act::{CapRequest, Capped, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
+pub use act::{CapRequest, Capped, CappedPart, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
 pub use interference::{
     Antagonist, EvidencePoint, Grade, Incident, Interference, InterferenceAct, InterferenceMode, Resource,

@@ -141,6 +141,12 @@ impl Machine {
         self.lately.clone_from(cpus);
     }
 
+    /// The CPUs of a package, by its own number.
+    pub fn cpus_of_package(&self, number: u32) -> Option<CpuSet> {
+        let package = self.packages.iter().find(|(id, _)| id.0 == number);
+        package.map(|(_, cpus)| cpus.clone())
+    }
+
     /// Whether it knows no CPU at all.
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()

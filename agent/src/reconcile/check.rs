@@ -69,6 +69,7 @@ fn is_of(step: &Step, dirs: &[PathBuf]) -> bool {
         | Step::RemoveClass { .. }
         | Step::AssignTasks { .. }
         | Step::Freeze { .. }
+        | Step::LimitGpu { .. }
         | Step::End { .. } => false,
     };
     dirs.iter().any(|dir| path.starts_with(dir) || is_file_above(dir))

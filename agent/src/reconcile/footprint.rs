@@ -160,7 +160,8 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
 }
 
 fn limits(steps: &[Step]) -> usize {
-    let writes = steps.iter().filter(|step| matches!(step, Step::WriteFile { .. }));
+    let is_limit = |step: &&Step| matches!(step, Step::WriteFile { .. } | Step::LimitGpu { .. });
+    let writes = steps.iter().filter(is_limit);
     writes.count()
 }
 

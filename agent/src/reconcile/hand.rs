@@ -260,7 +260,9 @@ pub(super) fn unplanned(error: IsolateError) -> KeeperError {
         | IsolateError::NoDevice { .. }
         | IsolateError::NoneLeft { .. }
         | IsolateError::NotDelegated { .. } => KeeperError::Refused(told(&error)),
-        IsolateError::Unreadable { .. } | IsolateError::Strange { .. } => KeeperError::Failed(told(&error)),
+        IsolateError::Unreadable { .. } | IsolateError::Strange { .. } | IsolateError::Unanswered(_) => {
+            KeeperError::Failed(told(&error))
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod held;
 mod keeper;
 mod recover;
 mod regain;
+mod share;
 mod start;
 mod stop;
 mod sweep;

@@ -7,6 +7,23 @@ use crate::moment::Moment;
 use crate::reading::{NoData, Reading};
 use crate::unit::{Bytes, Energy, Power};
 
+/// NVIDIA's management library (NVML), by which the system's own loader finds it.
+pub const NVML_LIBRARY: &str = "libnvidia-ml.so.1";
+
+/// Where distributions and NVIDIA's own packages put it. The loader knows most of them; not the last two.
+pub const NVML_DIRECTORIES: [&str; 6] = [
+    "usr/lib/x86_64-linux-gnu",
+    "usr/lib/aarch64-linux-gnu",
+    "usr/lib64",
+    "usr/lib",
+    "usr/local/nvidia/lib64",
+    "run/nvidia/driver/usr/lib/x86_64-linux-gnu",
+];
+
+/// Names the library by its path, for a driver that lies where nobody looks and for a simulated one. A recorded machine has no
+/// other: what lies below its own directories is never loaded.
+pub const NVML_VARIABLE: &str = "BUSBAR_NVML_LIBRARY";
+
 /// One GPU.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gpu {

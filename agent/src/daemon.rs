@@ -272,7 +272,8 @@ fn open_keeper(
     settings.actuators = config.actuators.clone();
     settings.cgroup_name = cgroup.unwrap_or(settings.cgroup_name);
     settings.reserved_cpus = config.reserved_cpus.clone();
-    settings.drift = config.drift;
+    settings.drift = config.isolation.drift;
+    settings.cdi_dir = config.isolation.cdi_dir.clone();
     Keeper::open(settings).map_err(|source| DaemonError::Keeper {
         state_dir: config.state_dir.clone(),
         source,

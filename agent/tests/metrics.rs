@@ -91,6 +91,7 @@ fn view() -> View {
         frozen: false,
         priority: None,
         held_to_millicpus: Some(100),
+        cdi: None,
         cpus: "2-3".parse().unwrap(),
         numa_nodes: "0".parse().unwrap(),
         exclusive: true,

@@ -6,6 +6,7 @@
 mod class;
 mod devices;
 mod ending;
+mod file;
 mod gpu;
 mod record;
 mod recorded;
@@ -188,6 +189,8 @@ fn partition_of(step: &Step) -> &[WorkloadId] {
         | Step::AssignTasks { .. }
         | Step::Freeze { .. }
         | Step::LimitGpu { .. }
+        | Step::PlaceFile { .. }
+        | Step::RemoveFile { .. }
         | Step::End { .. } => &[],
     }
 }
@@ -254,6 +257,8 @@ fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
         Step::RemoveClass { dir } => class::remove(host, dir),
         Step::AssignTasks { dir, pid, started } => class::assign(host, dir, *pid, *started),
         Step::LimitGpu { uuid, milliwatts, .. } => gpu::limit(host, step, uuid, *milliwatts),
+        Step::PlaceFile { file, text } => file::place(host, file, text),
+        Step::RemoveFile { file } => file::remove(host, file),
         Step::Freeze { dir, frozen } => ending::freeze(host, dir, *frozen),
         Step::End { dir, how } => ending::end(host, dir, *how),
         Step::MoveProcess {

@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod block;
 mod bpf;
+pub mod cdi;
 pub mod cgroup;
 mod daemon;
 #[cfg(any(test, feature = "fuzz"))]

@@ -73,6 +73,9 @@ pub struct Workload {
     /// To how much CPU time the interference loop holds it back for now, in thousandths of a CPU; none where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_to_millicpus: Option<u32>,
+    /// The file that tells containers of its GPUs (CDI), where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cdi: Option<String>,
 }
 
 /// How exclusive an exclusive CPU is on this host.

@@ -1,7 +1,7 @@
 //! What placement must know of a machine, made once an inventory: sets, the tree, distances, where each device is near.
 
 use agent_api::v1::Near;
-use facts::gpu::Gpu;
+use facts::gpu::{Gpu, MigDevice};
 use facts::inventory::HugepagePool;
 use facts::{CpuSet, Inventory, NumaNodeId, PackageId, PciAddress, Power};
 use intent::{DeviceKind, DeviceWish};
@@ -261,19 +261,25 @@ fn gpus(inventory: &Inventory) -> Vec<GpuPlace> {
         ));
         places.extend(
             cut.iter()
-                .map(|uuid| place(device(DeviceKind::Mig, uuid, &None), false)),
+                .map(|(uuid, name)| place(device(DeviceKind::Mig, uuid, name), false)),
         );
     }
     places
 }
 
-/// The unique ids of a GPU's MIG devices.
-fn mig(gpu: &Gpu) -> Vec<Option<String>> {
+/// A GPU's MIG devices: their unique ids, and what the driver's list of capabilities calls them, as in `gpu0/mig/gi3/ci0`.
+fn mig(gpu: &Gpu) -> Vec<(Option<String>, Option<String>)> {
     let readings = gpu.readings.iter().flat_map(|readings| &readings.mig_devices);
     readings
-        .map(|device| device.uuid.clone())
-        .filter(Option::is_some)
+        .map(|device| (device.uuid.clone(), capability(gpu, device)))
+        .filter(|(uuid, _)| uuid.is_some())
         .collect()
+}
+
+fn capability(gpu: &Gpu, part: &MigDevice) -> Option<String> {
+    let number = gpu.device.as_deref()?.strip_prefix("nvidia")?;
+    let (instance, compute) = (part.gpu_instance?, part.compute_instance?);
+    Some(format!("gpu{number}/mig/gi{instance}/ci{compute}"))
 }
 
 fn devices(inventory: &Inventory) -> Vec<(Near, Locality)> {
@@ -297,7 +303,11 @@ fn devices(inventory: &Inventory) -> Vec<(Near, Locality)> {
         found.push((near, locality));
     };
     for (index, gpu) in inventory.gpus.iter().enumerate() {
-        let ids = gpu.uuid.clone().into_iter().chain(mig(gpu).into_iter().flatten());
+        let ids = gpu
+            .uuid
+            .clone()
+            .into_iter()
+            .chain(mig(gpu).into_iter().filter_map(|(uuid, _)| uuid));
         let names = std::iter::once(index.to_string()).chain(ids);
         names.for_each(|name| add(Near::Gpu(name), gpu.numa_node, gpu.pci));
     }

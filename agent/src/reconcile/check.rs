@@ -70,6 +70,8 @@ fn is_of(step: &Step, dirs: &[PathBuf]) -> bool {
         | Step::AssignTasks { .. }
         | Step::Freeze { .. }
         | Step::LimitGpu { .. }
+        | Step::PlaceFile { .. }
+        | Step::RemoveFile { .. }
         | Step::End { .. } => false,
     };
     dirs.iter().any(|dir| path.starts_with(dir) || is_file_above(dir))

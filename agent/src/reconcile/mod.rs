@@ -21,7 +21,7 @@ mod start;
 mod stop;
 mod sweep;
 
-pub use config::{Drift, KeeperConfig, OWN_CGROUP};
+pub use config::{DEFAULT_CDI_DIR, Drift, KeeperConfig, OWN_CGROUP};
 pub use error::KeeperError;
 pub use footprint::{Footprint, Left, footprint, leave};
 pub use keeper::{Keeper, StepWatch};

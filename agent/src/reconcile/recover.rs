@@ -1,10 +1,13 @@
 //! Opening: the ledger first, then the host, then what an earlier run left half done.
 
+use std::path::PathBuf;
+
 use intent::{Actuator, WorkloadId};
 use isolators::Host;
 use isolators::apply::held;
 use isolators::cgroup::strangers;
 
+use super::config::DEFAULT_CDI_DIR;
 use super::hand::{after, shown, told};
 use super::keeper::StepWatch;
 use super::regain::Again;
@@ -67,6 +70,12 @@ impl Keeper {
             _lock: lock,
         };
         keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);
+        let usual = Some(PathBuf::from(DEFAULT_CDI_DIR));
+        keeper.ledger.cdi_dir = keeper
+            .config
+            .cdi_dir
+            .clone()
+            .filter(|_| keeper.config.cdi_dir != usual);
         keeper.recover();
         Ok(keeper)
     }
@@ -157,8 +166,10 @@ impl Keeper {
         }
         let intent = after(self.ledger.intent.generation);
         let drained = self.ledger.drained.take();
+        let cdi_dir = self.ledger.cdi_dir.take();
         self.ledger = Ledger::new(&self.config.boot_id, &self.config.cgroup_name);
         self.ledger.drained = drained;
+        self.ledger.cdi_dir = cdi_dir;
         self.ledger.intent = intent;
         self.layout.refused.clear();
         if self.gate_is_open()

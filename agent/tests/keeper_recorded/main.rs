@@ -8,6 +8,7 @@
 )]
 
 mod acts;
+mod containers;
 mod crash;
 mod drift;
 mod fixture;

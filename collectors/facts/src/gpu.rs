@@ -257,6 +257,12 @@ pub struct NvLink {
 pub struct MigDevice {
     /// Its number on its GPU.
     pub index: u32,
+    /// The GPU instance that it is of, by the driver's number; left out where the driver does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_instance: Option<u32>,
+    /// The compute instance in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute_instance: Option<u32>,
     /// Its universally unique id.
     pub uuid: Option<String>,
     /// Its name, with its profile, as in `NVIDIA H100 80GB HBM3 MIG 1g.10gb`.

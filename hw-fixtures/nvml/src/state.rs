@@ -159,6 +159,8 @@ pub(crate) struct Mig {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) memory: Memory,
+    /// Of which GPU instance and compute instance it is.
+    pub(crate) instances: Option<[u32; 2]>,
 }
 
 /// The world for one call of this symbol, or what the call answers instead.

@@ -8,6 +8,7 @@ use std::path::Path;
 use intent::{DeviceKind, DeviceWish, Intent, Isolation};
 
 use super::device_list;
+use super::gpu::{NVIDIA_CAPS, NVIDIA_LAST_GPU, NVIDIA_MAJOR, is_gpu, nodes};
 use super::layout::Layout;
 use super::mount::{Controller, Version};
 use crate::block::{DeviceNumber, disk_and_partitions, number_of};
@@ -18,23 +19,8 @@ use crate::step::Step;
 
 /// Majors by the driver's name.
 const DEVICES: &str = "/proc/devices";
-/// The driver's own list of GPUs, by their PCI address.
-const NVIDIA_GPUS: &str = "/proc/driver/nvidia/gpus";
-/// A line of its `information`.
-const DEVICE_MINOR: &str = "Device Minor:";
-/// The major of NVIDIA's GPUs; minors up to 253 are GPUs, the last two are for all.
-const NVIDIA_MAJOR: u32 = 195;
-const NVIDIA_LAST_GPU: u32 = 253;
-/// The name of a GPU's device: `nvidia0`.
-const NVIDIA: &str = "nvidia";
-/// The driver of the capabilities by which MIG devices are used.
-const NVIDIA_CAPS: &str = "nvidia-caps";
-/// `card0`, `renderD128` of a GPU below its PCI device.
-const PCI_DEVICES: &str = "/sys/bus/pci/devices";
-const DRM: &str = "drm";
 /// The major of DRM devices.
 const DRM_MAJOR: u32 = 226;
-const DEV: &str = "dev";
 /// Character devices that reach past a block device to what is behind it, by their drivers.
 const BEHIND_BLOCK: [&str; 4] = ["nvme", "nvme-generic", "sg", "bsg"];
 
@@ -99,10 +85,6 @@ impl Devices {
     }
 }
 
-fn is_gpu(wish: &DeviceWish) -> bool {
-    matches!(wish.kind, DeviceKind::Gpu | DeviceKind::Mig)
-}
-
 /// The name of our program on this cgroup; `None` where there is none, or where we may not ask.
 fn attached(host: &Host, dir: &Path) -> Option<String> {
     if host.is_kernels(dir) {
@@ -123,8 +105,7 @@ pub(super) fn rules(host: &Host, wishes: &[DeviceWish]) -> Result<Vec<DeviceRule
     for wish in wishes {
         match wish.kind {
             DeviceKind::Block => rules.extend(block(host, wish)?),
-            DeviceKind::Gpu => rules.extend(gpu(host, wish)?),
-            DeviceKind::Mig => return Err(no_mig(wish)),
+            DeviceKind::Gpu | DeviceKind::Mig => rules.extend(gpu(host, wish)?),
         }
     }
     let deny = |kind, major, first, last| DeviceRule {
@@ -133,7 +114,7 @@ pub(super) fn rules(host: &Host, wishes: &[DeviceWish]) -> Result<Vec<DeviceRule
         major,
         minors: (first, last),
     };
-    if any(&[DeviceKind::Gpu]) {
+    if any(&[DeviceKind::Gpu, DeviceKind::Mig]) {
         rules.push(deny(Kind::Char, Some(NVIDIA_MAJOR), 0, NVIDIA_LAST_GPU));
         rules.push(deny(Kind::Char, Some(DRM_MAJOR), 0, u32::MAX));
         let caps = majors.iter().filter(|(name, _)| name == NVIDIA_CAPS);
@@ -168,47 +149,10 @@ fn block(host: &Host, wish: &DeviceWish) -> Result<Vec<DeviceRule>, IsolateError
         .collect())
 }
 
-/// NVIDIA's own device, and the DRM devices of the PCI device that it is.
+/// The device files of a GPU, or of a part of one.
 fn gpu(host: &Host, wish: &DeviceWish) -> Result<Vec<DeviceRule>, IsolateError> {
-    let mut rules = Vec::new();
-    let by_name = wish
-        .device
-        .as_deref()
-        .and_then(|name| name.strip_prefix(NVIDIA)?.parse().ok());
-    let by_place = wish.pci.and_then(|pci| {
-        let file = Path::new(NVIDIA_GPUS).join(pci.to_string()).join("information");
-        let text = host.read(&file).ok().flatten()?;
-        let minor = text.lines().find_map(|line| line.strip_prefix(DEVICE_MINOR))?;
-        minor.trim().parse().ok()
-    });
-    // The place is looked at first: names change with the order in which drivers found their devices.
-    let minor: Option<u32> = by_place.or(by_name).filter(|minor| *minor <= NVIDIA_LAST_GPU);
-    rules.extend(minor.map(|minor| {
-        let major = NVIDIA_MAJOR;
-        allow(Kind::Char, DeviceNumber { major, minor })
-    }));
-    if let Some(pci) = wish.pci {
-        let drm = Path::new(PCI_DEVICES).join(pci.to_string()).join(DRM);
-        for node in host.entries(&drm).unwrap_or_default() {
-            let text = host.read(&drm.join(node).join(DEV)).ok().flatten();
-            let number = text.as_deref().and_then(DeviceNumber::parse);
-            rules.extend(number.map(|number| allow(Kind::Char, number)));
-        }
-    }
-    if rules.is_empty() {
-        return Err(IsolateError::NoDevice {
-            device: wish.name(),
-            why: format!("neither {NVIDIA_GPUS} nor {PCI_DEVICES} has a device of it"),
-        });
-    }
-    Ok(rules)
-}
-
-fn no_mig(wish: &DeviceWish) -> IsolateError {
-    IsolateError::NoDevice {
-        device: wish.name(),
-        why: "parts of a GPU (MIG) are told apart by capabilities that are not read here; ask for the whole GPU".to_owned(),
-    }
+    let nodes = nodes(host, wish)?.into_iter();
+    Ok(nodes.map(|node| allow(Kind::Char, node.number)).collect())
 }
 
 /// Names and majors of character devices: `195 nvidia` between two headings.

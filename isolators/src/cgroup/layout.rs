@@ -46,6 +46,8 @@ pub struct Layout {
     pub refused: BTreeSet<WorkloadId>,
     /// Where it is noted what files outside of our cgroups said before we changed them. Without it none of them is changed.
     pub record: Option<PathBuf>,
+    /// Where specifications of devices for containers are placed (CDI). Without it none is.
+    pub cdi: Option<PathBuf>,
 }
 
 impl Layout {
@@ -59,6 +61,7 @@ impl Layout {
             partitions,
             refused: BTreeSet::new(),
             record: None,
+            cdi: None,
         }
     }
 
@@ -67,6 +70,13 @@ impl Layout {
     #[must_use]
     pub fn noting_in(mut self, record: impl Into<PathBuf>) -> Layout {
         self.record = Some(record.into());
+        self
+    }
+
+    /// The same, and what workloads with GPUs may use is written for containers in this directory of the host.
+    #[must_use]
+    pub fn specifying_in(mut self, directory: impl Into<PathBuf>) -> Layout {
+        self.cdi = Some(directory.into());
         self
     }
 

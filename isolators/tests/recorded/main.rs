@@ -9,6 +9,7 @@
 
 mod around;
 mod caches;
+mod cdi;
 mod controllers;
 mod devices;
 mod power;

@@ -29,7 +29,8 @@ use crate::keeping::{self, Desk};
 use crate::metrics::Counts;
 use crate::proof::Prover;
 use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
-use crate::view::{About, Board, Kept, Seen, View};
+use crate::view::{About, Board, View};
+use crate::waits;
 
 /// Threads that serve HTTP: some scrapers and a controller, never the whole machine.
 const WORKERS: usize = 1;
@@ -158,13 +159,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let doors = Doors::open(&config, guard).await?;
     let about = about(&config, &root, clock);
     let boot_id = about.boot_id.clone();
-    let board = Board::new(View {
-        about: Arc::new(about),
-        seen: Arc::new(Seen::default()),
-        kept: Arc::new(Kept::default()),
-        proofs: Arc::default(),
-        interference: Arc::default(),
-    });
+    let board = Board::new(View::first(about));
     let events = Events::new(clock);
     let mut sources = roster(&root, topology_of(&root), &config.wishes);
     if config.metrics.per_workload {
@@ -188,7 +183,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let url = doors.url();
     let socket = config.socket.display().to_string();
     let (for_proofs, told) = (desk.clone(), events.clone());
-    watch_interference(&config, root.clone(), clock, &board, &desk, &events, &stopping);
+    watch_workloads(&config, root.clone(), clock, &board, &desk, &events, &stopping);
     let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
     if let Some(every) = config.proof_every {
         tokio::spawn(prover.clone().beat(every));
@@ -219,8 +214,8 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     Ok(())
 }
 
-/// Starts the interference loop where it is wished.
-fn watch_interference(
+/// Starts what watches workloads: their waits, and the interference loop where it is wished.
+fn watch_workloads(
     config: &Config,
     root: Root,
     clock: Clock,
@@ -229,6 +224,7 @@ fn watch_interference(
     events: &Events,
     stopping: &watch::Receiver<bool>,
 ) {
+    tokio::spawn(waits::watch(board.clone(), events.clone(), stopping.clone()));
     if config.interference.mode == InterferenceMode::Off {
         return;
     }
@@ -274,6 +270,15 @@ fn open_keeper(
     settings.reserved_cpus = config.reserved_cpus.clone();
     settings.drift = config.isolation.drift;
     settings.cdi_dir = config.isolation.cdi_dir.clone();
+    if config.isolation.delegated {
+        let host = isolators::Host::at(settings.root.directory());
+        let below = isolators::cgroup::delegated(&host).map_err(|why| DaemonError::Keeper {
+            state_dir: config.state_dir.clone(),
+            source: KeeperError::Refused(why),
+        })?;
+        tracing::info!("working below the cgroup /{} only", below.display());
+        settings.below = Some(below);
+    }
     Keeper::open(settings).map_err(|source| DaemonError::Keeper {
         state_dir: config.state_dir.clone(),
         source,

@@ -22,3 +22,4 @@ pub mod proof;
 pub mod reconcile;
 pub mod record;
 pub mod view;
+pub mod waits;

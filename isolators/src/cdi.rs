@@ -130,7 +130,12 @@ impl Isolator for Cdi {
             let file = file_of(dir, &isolation.workload);
             stale.retain(|other| *other != file);
             let wishes = isolation.devices.as_deref().unwrap_or_default();
-            let text = specification(host, &isolation.workload, wishes)?;
+            let text = match specification(host, &isolation.workload, wishes) {
+                Ok(text) => text,
+                // One that went while its workload runs: the file stays as it is.
+                Err(IsolateError::NoDevice { .. }) if host.has(&file) => continue,
+                Err(error) => return Err(error),
+            };
             let is = host.read(&file).map_err(|cause| IsolateError::Unreadable {
                 path: file.clone(),
                 cause,

@@ -8,6 +8,7 @@ mod bpf;
 pub mod cdi;
 pub mod cgroup;
 mod daemon;
+mod drive_holder;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 pub mod gpu_power;

@@ -19,7 +19,7 @@ pub use interference::{
     Signal, SignalState,
 };
 pub use near::{Near, NotNear};
-pub use offer::{Offer, OfferedGpu, TopologyHint};
+pub use offer::{Offer, OfferedDrive, OfferedGpu, TopologyHint};
 pub use proof::{
     Control, Intruder, IntruderKind, LONGEST_WATCH, MemoryPlaces, NumaBytes, Proof, ProofRequest,
     SHORTEST_WATCH, Verdict, Witness,

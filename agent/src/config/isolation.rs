@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::reader::{Faults, Reader};
 use crate::reconcile::{DEFAULT_CDI_DIR, Drift};
 
-const KEYS: [&str; 2] = ["drift", "cdi_dir"];
+const KEYS: [&str; 3] = ["drift", "cdi_dir", "delegated"];
 /// No specification is placed anywhere.
 const NOWHERE: &str = "none";
 
@@ -17,6 +17,8 @@ pub struct Isolation {
     pub drift: Drift,
     /// Where specifications of devices for containers are placed (CDI); `None` for nowhere.
     pub cdi_dir: Option<PathBuf>,
+    /// Whether the agent works only below the cgroup that systemd gave to its unit.
+    pub delegated: bool,
 }
 
 impl Default for Isolation {
@@ -24,6 +26,7 @@ impl Default for Isolation {
         Isolation {
             drift: Drift::default(),
             cdi_dir: Some(PathBuf::from(DEFAULT_CDI_DIR)),
+            delegated: false,
         }
     }
 }
@@ -50,5 +53,6 @@ pub(super) fn read(section: &Reader<'_>, faults: &mut Faults<'_>) -> Isolation {
         }
         read.cdi_dir = Some(directory).filter(|_| word != NOWHERE);
     }
+    read.delegated = section.switch("delegated", faults).unwrap_or(false);
     read
 }

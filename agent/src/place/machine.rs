@@ -1,6 +1,7 @@
 //! What placement must know of a machine, made once an inventory: sets, the tree, distances, where each device is near.
 
 use agent_api::v1::Near;
+use facts::drive::Drive;
 use facts::gpu::{Gpu, MigDevice};
 use facts::inventory::HugepagePool;
 use facts::{CpuSet, Inventory, NumaNodeId, PackageId, PciAddress, Power};
@@ -52,6 +53,15 @@ pub(super) struct GpuPlace {
     pub is_cut: bool,
 }
 
+/// One drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DrivePlace {
+    pub device: DeviceWish,
+    /// What it can be asked for by.
+    pub names: Vec<String>,
+    pub numa_node: Option<NumaNodeId>,
+}
+
 /// Where a device is near.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Locality {
@@ -80,6 +90,7 @@ pub struct Machine {
     pub(super) nearest: Vec<Vec<usize>>,
     pub(super) pools: Vec<HugepagePool>,
     pub(super) gpus: Vec<GpuPlace>,
+    pub(super) drives: Vec<DrivePlace>,
     pub(super) devices: Vec<(Near, Locality)>,
     pub(super) watts: Option<Power>,
     pub(super) tree: Tree,
@@ -114,6 +125,7 @@ impl Machine {
             kinds: kinds.collect(),
             pools: inventory.hugepages.clone(),
             gpus: gpus(inventory),
+            drives: drives(inventory),
             devices: devices(inventory),
             tree: Tree::of(inventory, &listed),
             nearest: Vec::new(),
@@ -274,6 +286,27 @@ fn mig(gpu: &Gpu) -> Vec<(Option<String>, Option<String>)> {
         .map(|device| (device.uuid.clone(), capability(gpu, device)))
         .filter(|(uuid, _)| uuid.is_some())
         .collect()
+}
+
+fn drives(inventory: &Inventory) -> Vec<DrivePlace> {
+    let place = |drive: &Drive| DrivePlace {
+        device: DeviceWish {
+            kind: DeviceKind::Block,
+            device: Some(drive.device.clone()),
+            uuid: drive.wwid.clone(),
+            pci: drive.pci,
+        },
+        names: [
+            Some(drive.device.clone()),
+            drive.identity.serial.clone(),
+            drive.wwid.clone(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        numa_node: drive.numa_node,
+    };
+    inventory.drives.iter().map(place).collect()
 }
 
 fn capability(gpu: &Gpu, part: &MigDevice) -> Option<String> {

@@ -57,6 +57,8 @@ pub struct KeeperConfig {
     pub cgroup_name: String,
     /// Where specifications of devices for containers are placed; `None` for nowhere.
     pub cdi_dir: Option<PathBuf>,
+    /// The cgroup of v2 that was given to the agent's unit, where it works below that one only.
+    pub below: Option<PathBuf>,
     /// What is done when somebody else changes what we had set.
     pub drift: Drift,
 }
@@ -72,6 +74,7 @@ impl KeeperConfig {
             boot_id,
             cgroup_name: OWN_CGROUP.to_owned(),
             cdi_dir: Some(PathBuf::from(DEFAULT_CDI_DIR)),
+            below: None,
             drift: Drift::default(),
         }
     }
@@ -80,6 +83,10 @@ impl KeeperConfig {
     /// changes what is outside of them (interrupts, work queues, cache classes): two agents would undo each other's work.
     pub(super) fn layout(&self, host: &Host) -> Layout {
         let layout = Layout::find(host, &self.cgroup_name);
+        let layout = match &self.below {
+            Some(below) => layout.working_below(below),
+            None => layout,
+        };
         if self.cgroup_name != OWN_CGROUP {
             return layout;
         }

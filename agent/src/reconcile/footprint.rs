@@ -90,7 +90,11 @@ pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError
     files.extend(cdi::files(&host, &dir).map_err(unplanned)?);
     Ok(Footprint {
         workloads: workloads.collect(),
-        cgroups: cgroups(&host, name),
+        cgroups: cgroups(
+            &host,
+            name,
+            ledger.as_ref().and_then(|ledger| ledger.below.as_deref()),
+        ),
         changed: Record::read(&host, &state_dir.join(ORIGINALS_FILE))
             .map_err(unplanned)?
             .originals,
@@ -98,8 +102,11 @@ pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError
     })
 }
 
-fn cgroups(host: &Host, name: &str) -> Vec<PathBuf> {
-    let layout = Layout::find(host, name);
+fn cgroups(host: &Host, name: &str, below: Option<&Path>) -> Vec<PathBuf> {
+    let mut layout = Layout::find(host, name);
+    if let Some(below) = below {
+        layout = layout.working_below(below);
+    }
     let mut found = Vec::new();
     for place in layout.all_hierarchies() {
         for own in layout.own(place).into_iter().filter(|own| host.is_dir(own)) {
@@ -135,6 +142,7 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
         cgroup_name: ledger.cgroup_name.clone(),
         ..KeeperConfig::new(root.clone(), state_dir.to_owned(), boot_id)
     };
+    config.below.clone_from(&ledger.below);
     config.cdi_dir = ledger.cdi_dir.clone().or(config.cdi_dir);
     let mut left = Left::default();
     let mut keeper = Keeper::open(config)?;
@@ -158,7 +166,11 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
             Err(error) => left.kept.push(format!("power limits: {error}")),
         }
     }
-    let rest = cgroups(&keeper.host, &keeper.config.cgroup_name);
+    let rest = cgroups(
+        &keeper.host,
+        &keeper.config.cgroup_name,
+        keeper.config.below.as_deref(),
+    );
     left.kept
         .extend(rest.iter().map(|dir| format!("{} is still there", dir.display())));
     Ok(left)

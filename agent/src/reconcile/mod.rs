@@ -6,6 +6,7 @@
 mod cap;
 mod check;
 mod config;
+mod devices;
 mod drain;
 mod end;
 mod error;

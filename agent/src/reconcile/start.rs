@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, Workload};
+use agent_api::v1::{Ask, Exclusivity, Near, Offer, RunRequest, Workload};
 use facts::{CpuSet, Inventory, Moment};
-use intent::{Isolation, WorkloadId};
+use intent::{DeviceWish, Isolation, WorkloadId};
 use isolators::Step;
-use isolators::cgroup::{Controller, Origin, Version, conflicting_owner, enter, origins, started, strangers};
+use isolators::cgroup::{Origin, conflicting_owner, enter, origins, started, strangers};
 
 use super::hand::{steps_of, unplanned};
 use super::keeper::taken;
@@ -39,7 +39,7 @@ impl Keeper {
         let mut offer = self.placed(ask, inventory)?;
         offer.because.extend(self.why_drained());
         offer.because.extend(place::unenforced(ask));
-        offer.because.extend(self.no_gpus_alone(ask));
+        offer.because.extend(self.not_lendable(ask, &offer));
         if !offer.hugepages.is_empty() || !offer.cache.is_empty() {
             let id = ask.name.clone().map_or_else(|| made_up("", 0), Ok)?;
             let with = self.ledger.intent.with(isolation_of(&id, ask, &offer));
@@ -86,7 +86,8 @@ impl Keeper {
         self.refresh();
         self.look(inventory);
         let offer = self.placed(&request.ask, inventory)?;
-        if let Some(why) = place::unenforced(&request.ask).or_else(|| self.no_gpus_alone(&request.ask)) {
+        if let Some(why) = place::unenforced(&request.ask).or_else(|| self.not_lendable(&request.ask, &offer))
+        {
             return Err(KeeperError::Refused(why));
         }
         let id = self.name(&request)?;
@@ -125,20 +126,6 @@ impl Keeper {
             Ok(workload) => Ok(workload),
             Err(error) => Err(self.give_up(&id, &error)),
         }
-    }
-
-    /// Why the GPUs of an ask cannot be its alone here, where they cannot: what keeps others off stands on the others' cgroups.
-    fn no_gpus_alone(&self, ask: &Ask) -> Option<String> {
-        ask.gpus.as_ref()?;
-        let place = self.layout.place(Controller::Devices);
-        if place.is_ok_and(|place| place.version == Version::V2) {
-            return None;
-        }
-        Some(
-            "gpus cannot be kept from other workloads here: that is done by programs on cgroups of v2; boot with \
-             systemd.unified_cgroup_hierarchy=1, or ask near gpu:N, which places CPUs and memory beside it"
-                .to_owned(),
-        )
     }
 
     /// A name that nobody has: the one asked for, or one of the command and the generation.
@@ -272,6 +259,19 @@ impl Keeper {
 }
 
 fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolation {
+    let drives = offer.drives.iter().map(|drive| &drive.device);
+    let devices: Vec<DeviceWish> = offer
+        .gpus
+        .iter()
+        .map(|gpu| &gpu.device)
+        .chain(drives)
+        .cloned()
+        .collect();
+    let nics = ask.near.iter().filter_map(|near| match near {
+        Near::Nic(name) => Some(name.clone()),
+        Near::Gpu(_) | Near::Drive(_) | Near::Pci(_) => None,
+    });
+    let nics: Vec<String> = nics.collect();
     Isolation {
         exclusive: ask.exclusive,
         memory_max: ask.memory_bytes,
@@ -279,13 +279,8 @@ fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolation {
         cpu_time_max: (!ask.exclusive).then_some(ask.cpus),
         memory_on: some(&offer.memory),
         hugepages: some(&offer.hugepages),
-        devices: some(
-            &offer
-                .gpus
-                .iter()
-                .map(|gpu| gpu.device.clone())
-                .collect::<Vec<_>>(),
-        ),
+        devices: some(&devices),
+        nics: some(&nics),
         cache: some(&offer.cache),
         watts: offer.watts,
         priority: ask.priority,

@@ -10,7 +10,9 @@
 mod acts;
 mod containers;
 mod crash;
+mod delegated;
 mod drift;
+mod drives;
 mod fixture;
 mod grants;
 mod held;

@@ -3,6 +3,7 @@
 mod cannot;
 mod cpu;
 mod cpuset;
+mod delegated;
 mod device_list;
 mod devices;
 mod difference;
@@ -22,6 +23,7 @@ mod tree;
 pub use cannot::{Cannot, cannot};
 pub use cpu::Cpu;
 pub use cpuset::Cpuset;
+pub use delegated::{delegated, step_aside};
 pub use devices::Devices;
 pub(crate) use freezer::{CGROUP_FREEZE, FREEZER_STATE, frozen_in};
 pub use freezer::{end, freeze, is_frozen, thaw};

@@ -18,10 +18,9 @@ use facts::CpuSet;
 use intent::{Actuator, Actuators, Mode};
 
 pub use interference::Interference;
+pub use isolation::Isolation;
 pub use metrics::Metrics;
 use reader::{Faults, Reader, read};
-
-use crate::reconcile::Drift;
 
 /// Where the configuration stands unless `--config` says otherwise; there may be none.
 pub const DEFAULT_FILE: &str = "/etc/busbar/agent.toml";
@@ -89,8 +88,8 @@ pub struct Config {
     pub reserved_cpus: Option<CpuSet>,
     /// What is wished of the collectors.
     pub wishes: Wishes,
-    /// What is done when somebody else changes what Busbar had set.
-    pub drift: Drift,
+    /// What is done about changes of others, and where specifications for containers are placed.
+    pub isolation: Isolation,
     /// How often exclusive CPUs are proven to be exclusive; `None` for only when somebody asks.
     pub proof_every: Option<Duration>,
     /// The interference loop.
@@ -112,7 +111,7 @@ impl Default for Config {
             token_file: None,
             reserved_cpus: None,
             wishes: Wishes::default(),
-            drift: Drift::default(),
+            isolation: Isolation::default(),
             proof_every: None,
             interference: Interference::default(),
             metrics: Metrics::default(),
@@ -230,7 +229,7 @@ impl Config {
             config.read_reserved(&section, &mut faults);
         }
         if let Some(section) = whole.section("isolation", &mut faults) {
-            config.drift = isolation::read(&section, &mut faults);
+            config.isolation = isolation::read(&section, &mut faults);
         }
         if let Some(section) = whole.section("proof", &mut faults) {
             config.proof_every = proof::read(&section, &mut faults);

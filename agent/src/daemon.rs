@@ -29,8 +29,9 @@ use crate::keeping::{self, Desk};
 use crate::metrics::Counts;
 use crate::proof::Prover;
 use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
-use crate::view::{About, Board, Kept, Seen, View};
+use crate::view::{About, Board, View};
 use crate::vm;
+use crate::waits;
 
 /// Threads that serve HTTP: some scrapers and a controller, never the whole machine.
 const WORKERS: usize = 1;
@@ -159,13 +160,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let doors = Doors::open(&config, guard).await?;
     let about = about(&config, &root, clock);
     let boot_id = about.boot_id.clone();
-    let board = Board::new(View {
-        about: Arc::new(about),
-        seen: Arc::new(Seen::default()),
-        kept: Arc::new(Kept::default()),
-        proofs: Arc::default(),
-        interference: Arc::default(),
-    });
+    let board = Board::new(View::first(about));
     let events = Events::new(clock);
     let mut sources = roster(&root, topology_of(&root), &config.wishes);
     if config.metrics.per_workload {
@@ -220,7 +215,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     Ok(())
 }
 
-/// Starts to ask virtual machines, and the interference loop where it is wished.
+/// Starts what watches workloads: their virtual machines, their waits, and the interference loop where it is wished.
 fn watch_workloads(
     config: &Config,
     root: Root,
@@ -231,6 +226,7 @@ fn watch_workloads(
     stopping: &watch::Receiver<bool>,
 ) {
     tokio::spawn(vm::beat(board.clone(), desk.clone(), stopping.clone()));
+    tokio::spawn(waits::watch(board.clone(), events.clone(), stopping.clone()));
     if config.interference.mode == InterferenceMode::Off {
         return;
     }
@@ -274,7 +270,17 @@ fn open_keeper(
     settings.actuators = config.actuators.clone();
     settings.cgroup_name = cgroup.unwrap_or(settings.cgroup_name);
     settings.reserved_cpus = config.reserved_cpus.clone();
-    settings.drift = config.drift;
+    settings.drift = config.isolation.drift;
+    settings.cdi_dir = config.isolation.cdi_dir.clone();
+    if config.isolation.delegated {
+        let host = isolators::Host::at(settings.root.directory());
+        let below = isolators::cgroup::delegated(&host).map_err(|why| DaemonError::Keeper {
+            state_dir: config.state_dir.clone(),
+            source: KeeperError::Refused(why),
+        })?;
+        tracing::info!("working below the cgroup /{} only", below.display());
+        settings.below = Some(below);
+    }
     Keeper::open(settings).map_err(|source| DaemonError::Keeper {
         state_dir: config.state_dir.clone(),
         source,

@@ -117,6 +117,12 @@ pub struct Ledger {
     pub boot_id: String,
     /// The name of our own cgroup.
     pub cgroup_name: String,
+    /// Where specifications for containers are placed, where that is not the usual directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cdi_dir: Option<PathBuf>,
+    /// The cgroup of v2 that was given to the agent's unit, where it works below that one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<PathBuf>,
     /// The intent in force.
     pub intent: Intent,
     /// What is remembered of each workload of the intent, and of those that are being undone.
@@ -173,6 +179,8 @@ impl Ledger {
             version: VERSION,
             boot_id: boot_id.to_owned(),
             cgroup_name: cgroup_name.to_owned(),
+            cdi_dir: None,
+            below: None,
             intent: Intent::default(),
             workloads: Vec::new(),
             drained: None,

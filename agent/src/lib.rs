@@ -24,3 +24,4 @@ pub mod reconcile;
 pub mod record;
 pub mod view;
 pub mod vm;
+pub mod waits;

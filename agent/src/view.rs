@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::waits::Waits;
 use agent_api::v1::{CgroupStatus, Drained, Exclusivity, Interference, PlannedStep, Proof, Status, Workload};
 use facts::{CpuSet, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation, WorkloadId};
@@ -90,9 +91,23 @@ pub struct View {
     pub proofs: Arc<BTreeMap<WorkloadId, Arc<Proof>>>,
     /// What the interference loop knows of each workload; nothing where it is off.
     pub interference: Arc<BTreeMap<WorkloadId, Interference>>,
+    /// How often each workload waited too long; nothing of those that cannot be watched.
+    pub waits: Arc<Waits>,
 }
 
 impl View {
+    /// Before anybody has seen or held anything.
+    pub fn first(about: About) -> View {
+        View {
+            about: Arc::new(about),
+            seen: Arc::default(),
+            kept: Arc::default(),
+            proofs: Arc::default(),
+            interference: Arc::default(),
+            waits: Arc::default(),
+        }
+    }
+
     /// The last proof of a workload; none of an earlier one of the same name.
     pub fn proof(&self, id: &WorkloadId) -> Option<&Arc<Proof>> {
         let workload = self.kept.workloads.iter().find(|workload| workload.id == *id)?;
@@ -170,6 +185,17 @@ impl Board {
         self.0.send_modify(|view| {
             *view = Arc::new(View {
                 interference,
+                ..View::clone(view)
+            })
+        });
+    }
+
+    /// Hangs up how often workloads waited.
+    pub fn post_waits(&self, waits: Waits) {
+        let waits = Arc::new(waits);
+        self.0.send_modify(|view| {
+            *view = Arc::new(View {
+                waits,
                 ..View::clone(view)
             })
         });

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE, families};
 use agent::view::{About, Kept, Seen, View};
+use agent::waits::Resource;
 use agent_api::v1::{
     Exclusivity, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Verdict, Witness, Workload,
 };
@@ -93,6 +94,7 @@ fn view() -> View {
         held_to_millicpus: Some(100),
         vm: None,
         adopted: false,
+        cdi: None,
         cpus: "2-3".parse().unwrap(),
         numa_nodes: "0".parse().unwrap(),
         exclusive: true,
@@ -135,6 +137,10 @@ fn view() -> View {
         kept: Arc::new(kept),
         proofs: Arc::new(BTreeMap::from([(proof.id.clone(), Arc::new(proof))])),
         interference: Arc::new(BTreeMap::from([(suffering().id.clone(), suffering())])),
+        waits: Arc::new(BTreeMap::from([(
+            "web-1".parse().unwrap(),
+            BTreeMap::from([(Resource::Cpu, 0), (Resource::Memory, 3)]),
+        )])),
     }
 }
 

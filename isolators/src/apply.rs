@@ -7,12 +7,15 @@ mod affinity;
 mod class;
 mod devices;
 mod ending;
+mod error;
+mod file;
+mod gpu;
 mod record;
 mod recorded;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +27,7 @@ use crate::host::{Host, is_gone};
 use crate::pidfd::Pidfd;
 use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Reads, Step};
 
+pub use error::{ApplyError, StepError};
 pub(crate) use recorded::program as recorded_program;
 
 /// How often a cgroup is tried that is still busy: processes that just ended stay in it until the kernel has buried them.
@@ -61,61 +65,6 @@ pub struct PartitionRefused {
     pub workload: WorkloadId,
     /// Why, in the kernel's words where it has some.
     pub why: String,
-}
-
-/// A step failed; those before it stay done.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {step}")]
-pub struct ApplyError {
-    /// The step.
-    pub step: Box<Step>,
-    /// Why.
-    #[source]
-    pub cause: StepError,
-    /// What was done before it.
-    pub done: Vec<Step>,
-}
-
-/// Why a step failed.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// The kernel refused.
-    #[error("the kernel refused: {0}")]
-    Refused(#[source] io::Error),
-    /// The file is not there: this kernel, or this cgroup, does not have it.
-    #[error("there is no {}", .0.display())]
-    NoFile(PathBuf),
-    /// It was written and then says something else.
-    #[error("{} was written with {wrote:?} and then said {said:?}", .file.display())]
-    ReadBack {
-        /// The file.
-        file: PathBuf,
-        /// What was written.
-        wrote: String,
-        /// What it says.
-        said: String,
-    },
-    /// resctrl refused, and says why.
-    #[error("resctrl refused: {0}")]
-    Status(String),
-    /// It did not come about in the time that it was given.
-    #[error("{} still says {said:?}", .file.display())]
-    TooSlow {
-        /// The file.
-        file: PathBuf,
-        /// What it says.
-        said: String,
-    },
-    /// Another agent has changed the same files of this machine and holds what they said before.
-    #[error(
-        "interrupts, work queues or limits of this machine were changed by another agent, whose record of what they were is {}; \
-         end its workloads, or have it leave, and try again",
-        .0.display()
-    )]
-    Others(PathBuf),
-    /// The process has ended, or its number belongs to another one now.
-    #[error("process {0} has ended")]
-    Gone(u32),
 }
 
 /// Called before each step: a daemon counts with it, a test of crash safety ends the process in it.
@@ -192,6 +141,9 @@ fn partition_of(step: &Step) -> &[WorkloadId] {
         | Step::AssignTasks { .. }
         | Step::SetAffinity(_)
         | Step::Freeze { .. }
+        | Step::LimitGpu { .. }
+        | Step::PlaceFile { .. }
+        | Step::RemoveFile { .. }
         | Step::End { .. } => &[],
     }
 }
@@ -217,7 +169,11 @@ fn reason(step: &Step, cause: &StepError) -> String {
         StepError::ReadBack { said, .. } => format!("the kernel answers {said:?} in {name}"),
         StepError::Refused(error) => format!("the kernel refused {name}: {error}"),
         StepError::NoFile(_) => format!("this kernel has no {name}"),
-        StepError::Gone(_) | StepError::Status(_) | StepError::TooSlow { .. } | StepError::Others(_) => {
+        StepError::Gone(_)
+        | StepError::Status(_)
+        | StepError::TooSlow { .. }
+        | StepError::Driver(_)
+        | StepError::Others(_) => {
             cause.to_string()
         }
     }
@@ -257,6 +213,9 @@ fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
         Step::MakeClass { dir } => class::make(host, dir),
         Step::RemoveClass { dir } => class::remove(host, dir),
         Step::AssignTasks { dir, pid, started } => class::assign(host, dir, *pid, *started),
+        Step::LimitGpu { uuid, milliwatts, .. } => gpu::limit(host, step, uuid, *milliwatts),
+        Step::PlaceFile { file, text } => file::place(host, file, text),
+        Step::RemoveFile { file } => file::remove(host, file),
         Step::Freeze { dir, frozen } => ending::freeze(host, dir, *frozen),
         Step::End { dir, how } => ending::end(host, dir, *how),
         Step::SetAffinity(affinity) => affinity::set(host, affinity),

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::host::Host;
 use crate::isolator::IsolateError;
 
+pub use crate::drive_holder::holder;
+
 /// Where the kernel lists block devices, partitions among them.
-const CLASS_BLOCK: &str = "/sys/class/block";
+pub(crate) const CLASS_BLOCK: &str = "/sys/class/block";
 /// `259:0`.
 const DEV: &str = "dev";
 /// There for partitions only.
-const PARTITION: &str = "partition";
+pub(crate) const PARTITION: &str = "partition";
 /// The kernel's names are shorter (`DISK_NAME_LEN`); what is longer is shown no further.
 const LONGEST_NAME: usize = 32;
 

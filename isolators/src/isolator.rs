@@ -8,6 +8,7 @@ use intent::Intent;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
+use crate::nvml::NvmlTrouble;
 use crate::step::Step;
 
 /// When a step is due, across all isolators: shrink first, build, then grow. So no two workloads ever hold one CPU.
@@ -101,6 +102,9 @@ pub enum IsolateError {
         /// What is left, and what would free more.
         left: String,
     },
+    /// A driver's library does not answer.
+    #[error(transparent)]
+    Unanswered(#[from] NvmlTrouble),
     /// A file of the host cannot be read.
     #[error("cannot read {path}")]
     Unreadable {

@@ -1,4 +1,4 @@
-//! Package power limits through RAPL: lowered under a lease, never above what was found, put back on an orderly release only.
+//! Power limits of packages through RAPL, and with them those of GPUs: lowered under a lease, never above what was found, put back on an orderly release only.
 //!
 //! A lease that has run out changes nothing: the limit in force stays. Only the release of an order that was kept gives the
 //! original back.
@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use facts::{Moment, Power};
 
 use crate::daemon;
+use crate::gpu_power;
 use crate::host::Host;
 use crate::isolator::{IsolateError, Phase};
+use crate::nvml;
 use crate::record::Record;
 use crate::step::{Reads, Step};
 
@@ -22,6 +24,8 @@ const NAME: &str = "name";
 const PACKAGE: &str = "package-";
 /// The long-term limit in microwatts.
 const CONSTRAINT_0_POWER_LIMIT_UW: &str = "constraint_0_power_limit_uw";
+/// What the package was made for; 0 where nobody says.
+const CONSTRAINT_0_MAX_POWER_UW: &str = "constraint_0_max_power_uw";
 /// What gives what a zone without limits lacks.
 const GIVES: &str = "this processor tells its energy and takes no limit; a BMC may";
 /// The kernel's name of what limits packages.
@@ -33,10 +37,12 @@ const MICROWATTS_PER_MILLIWATT: u64 = 1_000;
 /// What shall be in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cap {
-    /// These limits, a package each, until the lease runs out. Never above what was found before the first of them.
+    /// These limits, a package or a GPU each, until the lease runs out. Never above what was found before the first of them.
     Lease {
         /// The limit of each package, by its number.
         packages: BTreeMap<u32, Power>,
+        /// The limit of each GPU, by its driver's unique id.
+        gpus: BTreeMap<String, Power>,
         /// When the lease runs out.
         until: Moment,
     },
@@ -55,12 +61,29 @@ pub fn owner(host: &Host) -> Option<String> {
     ))
 }
 
-/// The packages that have a zone here, by their numbers. Whether a zone takes a limit is found out by [`steps`].
+/// The packages of this host, by their numbers, and the most that each may be given: what was found before the first limit, and no
+/// more than the hardware was made for (`constraint_0_max_power_uw`), where it says that.
 ///
 /// # Errors
-/// When the zones cannot be listed.
-pub fn packages(host: &Host) -> Result<Vec<u32>, IsolateError> {
-    Ok(zones(host)?.into_keys().collect())
+/// When a package has no limit that could be set, or the host cannot be read.
+pub fn packages(host: &Host, record: &Record) -> Result<BTreeMap<u32, Power>, IsolateError> {
+    let mut packages = BTreeMap::new();
+    for (package, file) in zones(host)? {
+        let found = match record.originals.get(&file) {
+            Some(text) => parsed(&file, text)?,
+            None => microwatts(host, &file)?,
+        };
+        let made_for = host
+            .read(&file.with_file_name(CONSTRAINT_0_MAX_POWER_UW))
+            .ok()
+            .flatten();
+        let made_for = made_for
+            .and_then(|text| text.parse().ok())
+            .filter(|most| *most > 0);
+        let most = made_for.map_or(found, |most: u64| most.min(found));
+        packages.insert(package, Power::from_milliwatts(most / MICROWATTS_PER_MILLIWATT));
+    }
+    Ok(packages)
 }
 
 /// The steps to a cap. Lowering is a release, raising (never above the original) a grant.
@@ -71,7 +94,7 @@ pub fn steps(host: &Host, record: &Path, cap: &Cap, now: Moment) -> Result<Vec<(
     match cap {
         Cap::Keep => Ok(Vec::new()),
         Cap::Lease { until, .. } if *until <= now => Ok(Vec::new()),
-        Cap::Lease { packages, .. } => leased(host, record, packages),
+        Cap::Lease { packages, gpus, .. } => leased(host, record, packages, gpus),
         Cap::Release => released(host, record),
     }
 }
@@ -80,6 +103,7 @@ fn leased(
     host: &Host,
     path: &Path,
     packages: &BTreeMap<u32, Power>,
+    gpus: &BTreeMap<String, Power>,
 ) -> Result<Vec<(Phase, Step)>, IsolateError> {
     let record = Record::read(host, path)?;
     let zones = zones(host)?;
@@ -110,6 +134,14 @@ fn leased(
         };
         steps.push((phase, write(file, shall, is)));
     }
+    if !gpus.is_empty() {
+        let of_gpus = gpu_power::leased(&record, &nvml::gpus(host)?, gpus, &mut originals)?;
+        let (down, up): (Vec<_>, Vec<_>) = of_gpus
+            .into_iter()
+            .partition(|(phase, _)| *phase == Phase::Release);
+        lower.extend(down);
+        raise.extend(up);
+    }
     let remember = record.remember(path, originals);
     let first = remember.map(|step| (Phase::Release, step));
     Ok(first.into_iter().chain(lower).chain(raise).collect())
@@ -132,6 +164,7 @@ fn released(host: &Host, path: &Path) -> Result<Vec<(Phase, Step)>, IsolateError
         }
         done.push(file.clone());
     }
+    steps.extend(gpu_power::released(host, &record, &mut done)?);
     if !done.is_empty() {
         let record = path.to_owned();
         steps.push((Phase::Grant, Step::Forget { record, files: done }));

@@ -85,7 +85,8 @@ impl Record {
     }
 }
 
-/// A file that lists CPUs which kernel work may use.
+/// A file that lists CPUs which kernel work may use, or which use a queue.
+#[derive(Debug)]
 pub(crate) struct Listing {
     /// The file.
     pub file: PathBuf,
@@ -95,6 +96,21 @@ pub(crate) struct Listing {
     pub instead: CpuSet,
     /// The file that names the NUMA node of its device: CPUs there are better.
     pub near: Option<PathBuf>,
+    /// What it shall say.
+    pub shall: Shall,
+}
+
+/// What a listing shall say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shall {
+    /// What it said, without the exclusive CPUs, or others where that is none: it must name some.
+    Leave,
+    /// The same, and none is an answer too.
+    LeaveOrEmpty,
+    /// These.
+    Be(CpuSet),
+    /// What it said before our first change.
+    AsFound,
 }
 
 impl Listing {
@@ -132,16 +148,30 @@ impl Listing {
     /// What it shall say: what it said, without the exclusive CPUs, or others where that is none.
     fn wanted(&self, host: &Host, original: CpuSet, exclusive: &CpuSet) -> CpuSet {
         let rest = original.difference(exclusive);
-        if rest.is_empty() && !original.is_empty() {
-            self.nearest(host)
-        } else {
-            rest
+        match &self.shall {
+            Shall::Be(cpus) => cpus.clone(),
+            Shall::AsFound => original,
+            Shall::Leave if rest.is_empty() && !original.is_empty() => self.nearest(host),
+            Shall::Leave | Shall::LeaveOrEmpty => rest,
         }
+    }
+
+    /// Whether nothing of ours is in it any more once it says what it shall.
+    fn is_over(&self, exclusive: &CpuSet) -> bool {
+        match self.shall {
+            Shall::Be(_) => false,
+            Shall::AsFound => true,
+            Shall::Leave | Shall::LeaveOrEmpty => exclusive.is_empty(),
+        }
+    }
+
+    fn may_be_empty(&self) -> bool {
+        self.shall != Shall::Leave
     }
 }
 
 /// CPUs of a NUMA node, as a list.
-fn of_numa_node(host: &Host, number: &str) -> Option<CpuSet> {
+pub(crate) fn of_numa_node(host: &Host, number: &str) -> Option<CpuSet> {
     let number: u32 = number.parse().ok()?;
     let file = format!("{NUMA_NODES}/node{number}/cpulist");
     host.read(Path::new(&file)).ok().flatten()?.parse().ok()
@@ -169,15 +199,16 @@ pub(crate) fn keep_away(
         };
         let wanted = listing.wanted(host, original, exclusive);
         if is == wanted {
-            if known.is_some() && exclusive.is_empty() {
+            if known.is_some() && listing.is_over(exclusive) {
                 done.push(listing.file.clone());
             }
             continue;
         }
         let value = listing.shown(&wanted);
         let refused = record.refused.get(&listing.file);
-        if wanted.is_empty() || refused.is_some_and(|refused| refused.value == value) {
-            if exclusive.is_empty() {
+        let asks_nothing = wanted.is_empty() && !listing.may_be_empty();
+        if asks_nothing || refused.is_some_and(|refused| refused.value == value) {
+            if listing.is_over(exclusive) {
                 done.push(listing.file.clone());
             }
             continue;

@@ -2,6 +2,7 @@
 
 use intent::Intent;
 
+use crate::cdi::Cdi;
 use crate::cgroup::{Cpu, Cpuset, Devices, Hugetlb, Io, Layout, Memory, Pids, Tree};
 use crate::host::Host;
 use crate::irq::Irq;
@@ -21,6 +22,7 @@ pub fn roster(layout: &Layout) -> Vec<Box<dyn Isolator>> {
         Box::new(Pids::new(layout)),
         Box::new(Hugetlb::new(layout)),
         Box::new(Devices::new(layout)),
+        Box::new(Cdi::new(layout)),
         Box::new(Resctrl::new(layout)),
         Box::new(Irq::new(layout)),
         Box::new(Workqueue::new(layout)),

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use facts::Power;
 use intent::WorkloadId;
 use serde::{Deserialize, Serialize};
 
 use crate::affinity::{Affinity, threads_of};
+use crate::gpu_power;
 use crate::rule::DeviceRule;
 
 /// The kernel's list of processes of a cgroup; a number written there moves that process in.
@@ -180,6 +182,27 @@ pub enum Step {
     },
     /// Let the threads of a process run on these CPUs and no others of their cgroup's, then ask each.
     SetAffinity(Affinity),
+    /// Place a file of our own with this text, in the place of the one that we placed before.
+    PlaceFile {
+        /// The file.
+        file: PathBuf,
+        /// What it says.
+        text: String,
+    },
+    /// Remove a file that we placed.
+    RemoveFile {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Set the power limit of a GPU, then read it back.
+    LimitGpu {
+        /// Its driver's universally unique id.
+        uuid: String,
+        /// The limit.
+        milliwatts: u32,
+        /// The one that was set when the step was planned, in milliwatts.
+        before: u32,
+    },
     /// Remove a cgroup that has neither processes nor cgroups in it.
     RemoveCgroup {
         /// Its directory.
@@ -204,9 +227,12 @@ impl Step {
             }
             Step::AssignTasks { dir, .. } => dir.join(TASKS),
             Step::EnableControllers { dir, .. } => dir.join(CGROUP_SUBTREE_CONTROL),
-            Step::WriteFile { file, .. } => file.clone(),
+            Step::WriteFile { file, .. } | Step::PlaceFile { file, .. } | Step::RemoveFile { file } => {
+                file.clone()
+            }
             Step::MoveProcess { to, .. } => to.join(CGROUP_PROCS),
             Step::SetAffinity(affinity) => threads_of(affinity.pid),
+            Step::LimitGpu { uuid, .. } => gpu_power::name_of(uuid),
         }
     }
 }
@@ -234,13 +260,7 @@ impl fmt::Display for Step {
                 )
             }
             Step::AllowDevices { dir, rules, .. } => {
-                let texts: Vec<String> = rules.iter().map(DeviceRule::to_string).collect();
-                let texts = if texts.is_empty() {
-                    "everything is allowed again".to_owned()
-                } else {
-                    texts.join(", ")
-                };
-                write!(f, "attach device rules to {}: {texts}", dir.display())
+                write!(f, "attach device rules to {}: {}", dir.display(), in_words(rules))
             }
             Step::ListDevice { dir, entry, allow } => {
                 let word = if *allow { "allow" } else { "deny" };
@@ -259,6 +279,16 @@ impl fmt::Display for Step {
                     Ending::Kill => "kill",
                 };
                 write!(f, "{word} the processes in {}", dir.display())
+            }
+            Step::PlaceFile { file, .. } => write!(f, "place {}", file.display()),
+            Step::RemoveFile { file } => write!(f, "remove {}", file.display()),
+            Step::LimitGpu {
+                uuid,
+                milliwatts,
+                before,
+            } => {
+                let (shall, is) = (power(*milliwatts), power(*before));
+                write!(f, "set the power limit of {uuid} to {shall} (it is {is})")
             }
             Step::MoveProcess { pid, from, to, .. } => {
                 write!(
@@ -319,4 +349,16 @@ fn show_write(f: &mut fmt::Formatter<'_>, file: &Path, value: &str, before: Opti
         Some("") => f.write_str(" (was empty)"),
         Some(before) => write!(f, " (was {before})"),
     }
+}
+
+fn in_words(rules: &[DeviceRule]) -> String {
+    if rules.is_empty() {
+        return "everything is allowed again".to_owned();
+    }
+    let texts: Vec<String> = rules.iter().map(DeviceRule::to_string).collect();
+    texts.join(", ")
+}
+
+fn power(milliwatts: u32) -> Power {
+    Power::from_milliwatts(u64::from(milliwatts))
 }

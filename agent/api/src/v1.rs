@@ -14,7 +14,7 @@ use facts::{Bytes, CpuSet, Moment, NumaSet};
 use intent::{Actuators, Generation, Priority, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-pub use act::{CapRequest, Capped, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
+pub use act::{CapRequest, Capped, CappedPart, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
 pub use adopt::{AdoptRequest, Adopted, Adoptee, MigrateRequest, Migrated};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
 pub use interference::{
@@ -22,7 +22,7 @@ pub use interference::{
     Signal, SignalState,
 };
 pub use near::{Near, NotNear};
-pub use offer::{Offer, OfferedGpu, TopologyHint};
+pub use offer::{Offer, OfferedDrive, OfferedGpu, TopologyHint};
 pub use proof::{
     Control, Intruder, IntruderKind, LONGEST_WATCH, MemoryPlaces, NumaBytes, Proof, ProofRequest,
     SHORTEST_WATCH, Verdict, Witness,
@@ -83,6 +83,9 @@ pub struct Workload {
     /// Whether it was started by somebody else, and adopted.
     #[serde(default)]
     pub adopted: bool,
+    /// The file that tells containers of its GPUs (CDI), where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cdi: Option<String>,
 }
 
 /// How exclusive an exclusive CPU is on this host.

@@ -131,7 +131,7 @@ pub enum Verb {
         /// Its name.
         workload: WorkloadId,
     },
-    /// Cap the power of this machine's CPU packages, or put back the limits that were found before the first cap.
+    /// Cap the power of this machine's CPU packages and GPUs, or put back the limits that were found before the first cap.
     Cap(CapArgs),
     /// Watch one node: NUMA nodes, CPUs, GPUs, power, drives, whether its sources speak.
     #[command(after_help = TOP_HELP)]
@@ -233,7 +233,8 @@ pub struct Change {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct CapArgs {
-    /// The most that all packages together may draw, as in 300; it stands until another cap or its release.
+    /// The most that all packages and GPUs together may draw, as in 1200; workloads that are shed first are squeezed first, and
+    /// GPUs that nobody holds before them; it stands until another cap or its release.
     #[arg(long, value_parser = parse_watts)]
     pub watts: Option<Power>,
     /// Put back what was found before the first cap.

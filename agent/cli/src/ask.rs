@@ -19,9 +19,10 @@ Examples:
   busbar run --cpus 4 --exclusive --near gpu:1 --topology single-numa-node -- CMD
   busbar run --cpus 8 --exclusive --policy spread --siblings whole --dry-run -- CMD
   busbar run --cpus 4 --exclusive --hugepages 2MiB=2GiB --l3 25% -- CMD
+  busbar run --cpus 4 --exclusive --drives nvme1n1,nvme2n1 --near nic:eth0 -- CMD
   busbar run --cpus 4 --exclusive --watts 600 --dry-run -- CMD
 
-What can be placed and not yet enforced (watts; GPUs on cgroup v1; huge pages and shares of caches where this host lacks
+What can be placed and not yet enforced (watts; GPUs and drives on cgroup v1; huge pages and shares of caches where this host lacks
 hugetlb or resctrl) is offered with --dry-run and refused without; both say what would give it.";
 
 /// What is asked for.
@@ -45,6 +46,10 @@ pub struct AskArgs {
     /// GPUs for it alone: how many, or their unique ids with commas between (MIG devices too).
     #[arg(long, value_name = "N|UUIDS")]
     pub gpus: Option<GpuWish>,
+    /// Whole drives of this machine for it alone, as in nvme1n1, by serial number too; may be given several times. One that is
+    /// mounted, partitioned, holds data or belongs to another machine is refused with who has it.
+    #[arg(long, value_name = "DRIVE", value_delimiter = ',')]
+    pub drives: Vec<String>,
     /// Which kind of core: performance, efficient or any. Without it all are of one kind, the fastest that fits.
     #[arg(long, value_name = "KIND")]
     pub core_kind: Option<CoreWish>,
@@ -88,6 +93,7 @@ impl AskArgs {
             name: self.name.clone(),
             near: self.near.clone(),
             gpus: self.gpus.clone(),
+            drives: self.drives.clone(),
             core_kind: self.core_kind,
             topology: self.topology,
             policy: self.policy,
@@ -135,7 +141,7 @@ mod tests {
     #[test]
     fn flags_become_the_ask() {
         let all = ask(
-            "--cpus 4 --exclusive --near gpu:1 --near nic:eth0 --memory 32GiB --hugepages 2MiB=2GiB --topology restricted \
+            "--cpus 4 --exclusive --near gpu:1 --near nic:eth0 --drives nvme1n1,S1 --memory 32GiB --hugepages 2MiB=2GiB --topology restricted \
              --policy balanced --core-kind performance --gpus 2 --watts 600 --l3 25% --siblings whole --priority 2 --immovable",
         )
         .unwrap();
@@ -145,6 +151,7 @@ mod tests {
             (all.gpus, all.topology),
             (Some(GpuWish::Count(2)), TopologyRule::Restricted)
         );
+        assert_eq!(all.drives, ["nvme1n1", "S1"]);
         assert_eq!(all.hugepages[0].bytes, Bytes::new(2 << 30));
         assert_eq!(
             ask("").unwrap(),

@@ -62,7 +62,7 @@ pub async fn drain(cli: &Cli, change: &Change, drained: bool) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
-/// Caps the power of this machine's CPU packages, or puts back what was found before.
+/// Caps the power of this machine's CPU packages and GPUs, or puts back what was found before.
 pub async fn cap(cli: &Cli, args: &CapArgs) -> anyhow::Result<ExitCode> {
     let agent = AgentClient::unix(&cli.agent);
     let came = match args.watts {
@@ -70,10 +70,20 @@ pub async fn cap(cli: &Cli, args: &CapArgs) -> anyhow::Result<ExitCode> {
         None => agent.uncap().await?,
     };
     let state = came.watts.map_or_else(
-        || "the CPU packages have the power limits that were found".to_owned(),
-        |watts| format!("the CPU packages draw at most {watts} together"),
+        || "CPU packages and GPUs have the power limits that were found".to_owned(),
+        |watts| format!("CPU packages and GPUs draw at most {watts} together"),
     );
-    print(cli, &came, &came.done, &state)
+    print(cli, &came, &came.done, &state)?;
+    if cli.output == Output::Text {
+        for part in &came.parts {
+            let holder = part.holder.as_ref().map(|holder| format!(" (held by {holder})"));
+            println!("  {} has {}{}", part.part, part.watts, holder.unwrap_or_default());
+        }
+        for part in &came.not_capped {
+            println!("  not in it: {part}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(cli: &Cli, came: &impl Serialize, done: &[String], state: &str) -> anyhow::Result<ExitCode> {

@@ -4,6 +4,7 @@
 //! there. So the grant holds whatever the bundle says, and the container's own limits hold within it.
 
 mod bundle;
+mod edits;
 
 use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -15,6 +16,7 @@ use agent_api::v1::Workload;
 use nix::unistd::geteuid;
 
 use self::bundle::{Bundle, BundleError, CONFIG};
+use self::edits::Edits;
 
 /// The runtimes, the one that is preferred first. Debian's packages have the same names.
 const RUNTIMES: [&str; 2] = ["crun", "runc"];
@@ -156,7 +158,13 @@ impl Container {
             // Relative: below the cgroup that the runtime is in, in each hierarchy.
             id.clone()
         };
-        let granted = self.bundle.granted(workload, &cgroups_path);
+        let mut granted = self.bundle.granted(workload, &cgroups_path);
+        if let (Some(file), Some(config)) = (&workload.cdi, granted.config.as_object_mut()) {
+            let file = Path::new(file);
+            let edits = Edits::read(file).map_err(|error| failed("read the devices in", file, error))?;
+            let merged = edits.merge(config);
+            merged.map_err(|(path, error)| failed("give the container", &path, error))?;
+        }
         let copies = beside.parent().unwrap_or(Path::new("/")).join(COPIES);
         let copy = folder(&copies, workload.id.as_str())?;
         write(&copy.join(CONFIG), &granted.config)?;

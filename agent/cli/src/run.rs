@@ -264,6 +264,13 @@ fn parts(offer: &Offer) -> String {
             .map_or_else(String::new, |node| format!(", at NUMA node {node}"));
         lines.push(format!("GPU {}: {}{near}", gpu.index, gpu.device.name()));
     }
+    for drive in &offer.drives {
+        let near = drive
+            .numa_node
+            .map_or_else(String::new, |node| format!(", at NUMA node {node}"));
+        let name = drive.device.device.as_deref().unwrap_or_default();
+        lines.push(format!("drive {name}: {}{near}", drive.device.name()));
+    }
     for share in &offer.cache {
         let l3 = share
             .l3_share

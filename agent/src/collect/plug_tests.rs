@@ -65,6 +65,7 @@ impl Stand {
             seen: std::sync::Arc::new(Seen::default()),
             proofs: std::sync::Arc::default(),
             interference: std::sync::Arc::default(),
+            waits: std::sync::Arc::default(),
             kept: std::sync::Arc::new(Kept::default()),
         });
         let events = Events::new(clock);

@@ -72,6 +72,7 @@ impl Stand {
             seen: Arc::new(Seen::default()),
             proofs: Arc::default(),
             interference: Arc::default(),
+            waits: Arc::default(),
             kept: Arc::new(Kept::default()),
         });
         let events = Events::new(clock);

@@ -5,6 +5,7 @@ use agent_api::v1::InterferenceMode;
 use proptest::prelude::*;
 
 use super::*;
+use crate::reconcile::Drift;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse("agent.toml", text, Overrides::default())
@@ -41,6 +42,18 @@ fn proofs_and_drift_are_named_with_their_line() {
             "{said}"
         );
     }
+    let said = faults("[isolation]\ncdi_dir = \"cdi\"\n");
+    assert!(
+        said.contains("agent.toml:2: cdi_dir") && said.contains("/var/run/cdi"),
+        "{said}"
+    );
+    assert_eq!(
+        parse("[isolation]\ncdi_dir = \"none\"\n")
+            .unwrap()
+            .isolation
+            .cdi_dir,
+        None
+    );
     let said = faults("[isolation]\ndrift = \"ignore\"\n");
     assert_eq!(
         said,
@@ -119,7 +132,8 @@ fn everything_can_be_said() {
     assert!(config.actuators.may_act(Actuator::Cpu));
     assert!(!config.actuators.may_act(Actuator::PowerCap));
     assert_eq!(config.reserved_cpus.unwrap().to_string(), "0-1,8");
-    assert_eq!(config.drift, Drift::Report);
+    assert_eq!(config.isolation.drift, Drift::Report);
+    assert_eq!(config.isolation.cdi_dir, Some("/var/run/cdi".into()));
     assert_eq!(config.proof_every, Some(Duration::from_secs(600)));
     assert_eq!(config.tls.unwrap().key, PathBuf::from("key.pem"));
     assert!(config.wishes.node_names && config.wishes.per_cpu && config.metrics.per_workload);

@@ -33,7 +33,7 @@ const OPTIONS: [(&str, &str, &[&str]); 9] = [
     (
         "CONFIG_PSI",
         "pressure: how long tasks wait",
-        &["busbar_pressure_*"],
+        &["busbar_pressure_*", "busbar_workload_waits_total"],
     ),
     (
         "CONFIG_PERF_EVENTS",
@@ -344,8 +344,8 @@ fn cgroups(root: &Root) -> Vec<Missing> {
     let partitions = Missing {
         part: "cgroups",
         what: format!("cgroups are in mode {mode}: cpuset is not in v2"),
-        costs: "CPUs that the kernel keeps every other task off (partitions)",
-        families: &[],
+        costs: "CPUs that the kernel keeps every other task off (partitions); waits of workloads that the kernel tells by itself (PSI)",
+        families: &["busbar_workload_waits_total"],
         remedy: "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all".to_owned(),
     };
     // What v1 lacks is only worth a line where v1 is in use.

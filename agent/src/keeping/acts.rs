@@ -89,7 +89,7 @@ impl Desk {
         self.order(|reply| Order::Migrate(workload, dry_run, reply)).await
     }
 
-    /// Caps the packages' power; `None` puts back what was found before the first cap.
+    /// Caps the power of packages and GPUs; `None` puts back what was found before the first cap.
     ///
     /// # Errors
     /// See [`OrderError`].
@@ -263,8 +263,10 @@ impl Task {
         };
         if !came.done.is_empty() {
             let message = match watts {
-                Some(watts) => format!("the CPU packages are capped at {watts} together, on request"),
-                None => "the CPU packages have the power limits again that were found, on request".to_owned(),
+                Some(watts) => format!("CPU packages and GPUs are capped at {watts} together, on request"),
+                None => {
+                    "CPU packages and GPUs have the power limits again that were found, on request".to_owned()
+                }
             };
             self.events.tell("power_cap_changed", message);
         }

@@ -1,4 +1,4 @@
-//! Metrics of the interference loop: a few series for each workload that it watches, none where it is off.
+//! Metrics of the interference loop, and of waits: a few series for each workload that is watched, none where nothing is.
 
 use agent_api::v1::Interference;
 
@@ -38,6 +38,16 @@ pub(super) fn write(draft: &mut Draft<'_>, view: &View) {
         let lasting = known.last.iter().filter(|incident| incident.over.is_none());
         for one in lasting.flat_map(|incident| &incident.antagonists) {
             samples.add(&[known.id.as_str(), one.id.as_str()], Some(one.score));
+        }
+    }
+    let mut samples = draft.family(&f::WORKLOAD_WAITS);
+    let waits = view
+        .waits
+        .iter()
+        .filter(|(id, _)| view.kept.workloads.iter().any(|workload| workload.id == **id));
+    for (id, waits) in waits {
+        for (resource, count) in waits {
+            samples.add(&[id.as_str(), resource.word()], Some(*count));
         }
     }
     let mut samples = draft.family(&f::WORKLOAD_HELD_BACK);

@@ -1,7 +1,8 @@
 //! What placement must know of a machine, made once an inventory: sets, the tree, distances, where each device is near.
 
 use agent_api::v1::Near;
-use facts::gpu::Gpu;
+use facts::drive::Drive;
+use facts::gpu::{Gpu, MigDevice};
 use facts::inventory::HugepagePool;
 use facts::{CpuSet, Inventory, NumaNodeId, PackageId, PciAddress, Power};
 use intent::{DeviceKind, DeviceWish};
@@ -52,6 +53,15 @@ pub(super) struct GpuPlace {
     pub is_cut: bool,
 }
 
+/// One drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DrivePlace {
+    pub device: DeviceWish,
+    /// What it can be asked for by.
+    pub names: Vec<String>,
+    pub numa_node: Option<NumaNodeId>,
+}
+
 /// Where a device is near.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Locality {
@@ -80,6 +90,7 @@ pub struct Machine {
     pub(super) nearest: Vec<Vec<usize>>,
     pub(super) pools: Vec<HugepagePool>,
     pub(super) gpus: Vec<GpuPlace>,
+    pub(super) drives: Vec<DrivePlace>,
     pub(super) devices: Vec<(Near, Locality)>,
     pub(super) watts: Option<Power>,
     pub(super) tree: Tree,
@@ -114,6 +125,7 @@ impl Machine {
             kinds: kinds.collect(),
             pools: inventory.hugepages.clone(),
             gpus: gpus(inventory),
+            drives: drives(inventory),
             devices: devices(inventory),
             tree: Tree::of(inventory, &listed),
             nearest: Vec::new(),
@@ -139,6 +151,12 @@ impl Machine {
     /// Takes note of CPUs that the inventory still shows as kept away from us, and that are ours to lend.
     pub fn lend_again(&mut self, cpus: &CpuSet) {
         self.lately.clone_from(cpus);
+    }
+
+    /// The CPUs of a package, by its own number.
+    pub fn cpus_of_package(&self, number: u32) -> Option<CpuSet> {
+        let package = self.packages.iter().find(|(id, _)| id.0 == number);
+        package.map(|(_, cpus)| cpus.clone())
     }
 
     /// Whether it knows no CPU at all.
@@ -255,19 +273,46 @@ fn gpus(inventory: &Inventory) -> Vec<GpuPlace> {
         ));
         places.extend(
             cut.iter()
-                .map(|uuid| place(device(DeviceKind::Mig, uuid, &None), false)),
+                .map(|(uuid, name)| place(device(DeviceKind::Mig, uuid, name), false)),
         );
     }
     places
 }
 
-/// The unique ids of a GPU's MIG devices.
-fn mig(gpu: &Gpu) -> Vec<Option<String>> {
+/// A GPU's MIG devices: their unique ids, and what the driver's list of capabilities calls them, as in `gpu0/mig/gi3/ci0`.
+fn mig(gpu: &Gpu) -> Vec<(Option<String>, Option<String>)> {
     let readings = gpu.readings.iter().flat_map(|readings| &readings.mig_devices);
     readings
-        .map(|device| device.uuid.clone())
-        .filter(Option::is_some)
+        .map(|device| (device.uuid.clone(), capability(gpu, device)))
+        .filter(|(uuid, _)| uuid.is_some())
         .collect()
+}
+
+fn drives(inventory: &Inventory) -> Vec<DrivePlace> {
+    let place = |drive: &Drive| DrivePlace {
+        device: DeviceWish {
+            kind: DeviceKind::Block,
+            device: Some(drive.device.clone()),
+            uuid: drive.wwid.clone(),
+            pci: drive.pci,
+        },
+        names: [
+            Some(drive.device.clone()),
+            drive.identity.serial.clone(),
+            drive.wwid.clone(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        numa_node: drive.numa_node,
+    };
+    inventory.drives.iter().map(place).collect()
+}
+
+fn capability(gpu: &Gpu, part: &MigDevice) -> Option<String> {
+    let number = gpu.device.as_deref()?.strip_prefix("nvidia")?;
+    let (instance, compute) = (part.gpu_instance?, part.compute_instance?);
+    Some(format!("gpu{number}/mig/gi{instance}/ci{compute}"))
 }
 
 fn devices(inventory: &Inventory) -> Vec<(Near, Locality)> {
@@ -291,7 +336,11 @@ fn devices(inventory: &Inventory) -> Vec<(Near, Locality)> {
         found.push((near, locality));
     };
     for (index, gpu) in inventory.gpus.iter().enumerate() {
-        let ids = gpu.uuid.clone().into_iter().chain(mig(gpu).into_iter().flatten());
+        let ids = gpu
+            .uuid
+            .clone()
+            .into_iter()
+            .chain(mig(gpu).into_iter().filter_map(|(uuid, _)| uuid));
         let names = std::iter::once(index.to_string()).chain(ids);
         names.for_each(|name| add(Near::Gpu(name), gpu.numa_node, gpu.pci));
     }

@@ -8,6 +8,7 @@
 mod advice;
 mod batch;
 mod books;
+mod drives;
 mod exclusive;
 mod gpus;
 mod machine;
@@ -86,10 +87,12 @@ pub fn place(
         shared(cpus, &books)?
     };
     let memory = memory::near(ask, machine, &books, taken, &chosen.cpus)?;
+    let drives = drives::offered(ask, machine, taken)?;
     let gpus = gpus::offered(ask, machine, &books, taken, &chosen.cpus, named)?;
     let mut others: NumaSet = memory.shares.iter().map(|share| share.numa_node).collect();
     others.add(&memory.hugepages.iter().map(|share| share.numa_node).collect());
     others.add(&gpus.iter().filter_map(|gpu| gpu.numa_node).collect());
+    others.add(&drives.iter().filter_map(|drive| drive.numa_node).collect());
     let hint = ask
         .exclusive
         .then(|| rule::hint(machine, &chosen, &others, &near));
@@ -100,6 +103,7 @@ pub fn place(
         memory: memory.shares,
         hugepages: memory.hugepages,
         gpus,
+        drives,
         cache: caches(ask, machine, &chosen.cpus),
         watts: exclusive::watts(ask, &books, taken)?,
         topology_hint: hint,

@@ -89,6 +89,7 @@ fn is_movable(one: &Taken) -> bool {
     !one.immovable
         && !one.cpus.is_empty()
         && one.gpus.is_empty()
+        && one.drives.is_empty()
         && one.hugepages.is_empty()
         && one.ask.is_some()
 }

@@ -6,7 +6,7 @@ use agent_api::v1::{Ask, GpuWish, Near};
 
 use super::books::{Books, holder_of};
 use super::machine::{GpuPlace, Locality, Machine};
-use super::{Refusal, Taken};
+use super::{Refusal, Taken, drives};
 
 /// How many names a refusal shows.
 const MOST_NAMED: usize = 16;
@@ -20,10 +20,16 @@ pub(super) struct Wanted<'a> {
 
 /// What the ask wants to be near, the GPUs that it names among them.
 pub(super) fn wanted<'a>(ask: &Ask, machine: &'a Machine) -> Result<Vec<Wanted<'a>>, Refusal> {
-    let named = match &ask.gpus {
+    let named: Vec<Near> = match &ask.gpus {
         Some(GpuWish::These(names)) => names.iter().map(|name| Near::Gpu(name.clone())).collect(),
         Some(GpuWish::Count(_)) | None => Vec::new(),
     };
+    let mut named = named;
+    let drives = ask
+        .drives
+        .iter()
+        .filter_map(|name| drives::named(name, machine)?.device.device.clone());
+    named.extend(drives.map(Near::Drive));
     let all: BTreeSet<&Near> = ask.near.iter().chain(&named).collect();
     let found = all.into_iter().map(|near| {
         let locality = find(near, machine)?;

@@ -17,6 +17,8 @@ pub struct Taken {
     pub hugepages: Vec<HugepageShare>,
     /// GPUs and MIG devices.
     pub gpus: Vec<DeviceWish>,
+    /// Whole drives.
+    pub drives: Vec<DeviceWish>,
     /// Shares of caches and of memory bandwidth.
     pub cache: Vec<CacheShare>,
     /// Power that is promised to it.
@@ -38,6 +40,7 @@ impl Taken {
             memory: Vec::new(),
             hugepages: Vec::new(),
             gpus: Vec::new(),
+            drives: Vec::new(),
             cache: Vec::new(),
             watts: None,
             priority: Priority::default(),
@@ -57,6 +60,7 @@ impl Taken {
             memory: offer.memory.clone(),
             hugepages: offer.hugepages.clone(),
             gpus: offer.gpus.iter().map(|gpu| gpu.device.clone()).collect(),
+            drives: offer.drives.iter().map(|drive| drive.device.clone()).collect(),
             cache: offer.cache.clone(),
             watts: offer.watts,
             priority: ask.priority.unwrap_or_default(),
@@ -74,11 +78,14 @@ impl Taken {
             CpuSet::new()
         };
         let devices = isolation.devices.iter().flatten();
-        let gpus = devices.filter(|device| matches!(device.kind, DeviceKind::Gpu | DeviceKind::Mig));
+        let (drives, gpus): (Vec<_>, Vec<_>) = devices
+            .cloned()
+            .partition(|device| device.kind == DeviceKind::Block);
         Taken {
             memory: promised(isolation),
             hugepages: isolation.hugepages.clone().unwrap_or_default(),
-            gpus: gpus.cloned().collect(),
+            gpus,
+            drives,
             cache: isolation.cache.clone().unwrap_or_default(),
             watts: isolation.watts,
             priority: isolation.priority.unwrap_or_default(),

@@ -33,6 +33,7 @@ fn workload() -> Workload {
         held_to_millicpus: None,
         vm: None,
         adopted: false,
+        cdi: None,
         steps: Vec::new(),
     }
 }

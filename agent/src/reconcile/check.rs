@@ -89,6 +89,9 @@ fn is_of(step: &Step, dirs: &[PathBuf]) -> bool {
         | Step::AssignTasks { .. }
         | Step::SetAffinity(_)
         | Step::Freeze { .. }
+        | Step::LimitGpu { .. }
+        | Step::PlaceFile { .. }
+        | Step::RemoveFile { .. }
         | Step::End { .. } => false,
     };
     dirs.iter().any(|dir| path.starts_with(dir) || is_file_above(dir))

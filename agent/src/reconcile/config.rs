@@ -10,6 +10,9 @@ use isolators::cgroup::Layout;
 
 use crate::ledger::ORIGINALS_FILE;
 
+/// Where runtimes look for specifications that live as long as the boot (CDI).
+pub const DEFAULT_CDI_DIR: &str = "/var/run/cdi";
+
 /// The name of Busbar's own cgroup below each controller's mount point.
 pub const OWN_CGROUP: &str = "busbar";
 
@@ -52,6 +55,10 @@ pub struct KeeperConfig {
     pub boot_id: String,
     /// The name of our own cgroup, `busbar` by default.
     pub cgroup_name: String,
+    /// Where specifications of devices for containers are placed; `None` for nowhere.
+    pub cdi_dir: Option<PathBuf>,
+    /// The cgroup of v2 that was given to the agent's unit, where it works below that one only.
+    pub below: Option<PathBuf>,
     /// What is done when somebody else changes what we had set.
     pub drift: Drift,
 }
@@ -66,6 +73,8 @@ impl KeeperConfig {
             reserved_cpus: None,
             boot_id,
             cgroup_name: OWN_CGROUP.to_owned(),
+            cdi_dir: Some(PathBuf::from(DEFAULT_CDI_DIR)),
+            below: None,
             drift: Drift::default(),
         }
     }
@@ -74,10 +83,17 @@ impl KeeperConfig {
     /// changes what is outside of them (interrupts, work queues, cache classes): two agents would undo each other's work.
     pub(super) fn layout(&self, host: &Host) -> Layout {
         let layout = Layout::find(host, &self.cgroup_name);
-        if self.cgroup_name == OWN_CGROUP {
-            layout.noting_in(self.state_dir.join(ORIGINALS_FILE))
-        } else {
-            layout
+        let layout = match &self.below {
+            Some(below) => layout.working_below(below),
+            None => layout,
+        };
+        if self.cgroup_name != OWN_CGROUP {
+            return layout;
+        }
+        let layout = layout.noting_in(self.state_dir.join(ORIGINALS_FILE));
+        match &self.cdi_dir {
+            Some(directory) => layout.specifying_in(directory),
+            None => layout,
         }
     }
 }

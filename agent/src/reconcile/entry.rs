@@ -1,8 +1,8 @@
 //! What is written down of a workload that begins: its isolation from the offer, and the entry of the ledger.
 
-use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest};
+use agent_api::v1::{Ask, Exclusivity, Near, Offer, RunRequest};
 use facts::{CpuSet, Moment};
-use intent::{Isolation, WorkloadId};
+use intent::{DeviceWish, Isolation, WorkloadId};
 use isolators::cgroup::Origin;
 
 use crate::ledger::{Entry, Life};
@@ -19,6 +19,19 @@ pub(super) struct Asker {
 }
 
 pub(super) fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolation {
+    let drives = offer.drives.iter().map(|drive| &drive.device);
+    let devices: Vec<DeviceWish> = offer
+        .gpus
+        .iter()
+        .map(|gpu| &gpu.device)
+        .chain(drives)
+        .cloned()
+        .collect();
+    let nics = ask.near.iter().filter_map(|near| match near {
+        Near::Nic(name) => Some(name.clone()),
+        Near::Gpu(_) | Near::Drive(_) | Near::Pci(_) => None,
+    });
+    let nics: Vec<String> = nics.collect();
     Isolation {
         exclusive: ask.exclusive,
         memory_max: ask.memory_bytes,
@@ -26,13 +39,8 @@ pub(super) fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolati
         cpu_time_max: (!ask.exclusive).then_some(ask.cpus),
         memory_on: some(&offer.memory),
         hugepages: some(&offer.hugepages),
-        devices: some(
-            &offer
-                .gpus
-                .iter()
-                .map(|gpu| gpu.device.clone())
-                .collect::<Vec<_>>(),
-        ),
+        devices: some(&devices),
+        nics: some(&nics),
         cache: some(&offer.cache),
         watts: offer.watts,
         priority: ask.priority,

@@ -10,10 +10,10 @@ use intent::{Actuators, Mode, WorkloadId};
 use isolators::cgroup::Layout;
 use isolators::powercap::Cap;
 use isolators::record::Record;
-use isolators::{Host, Step};
+use isolators::{Host, Step, cdi};
 use serde::Serialize;
 
-use super::config::OWN_CGROUP;
+use super::config::{DEFAULT_CDI_DIR, OWN_CGROUP};
 use super::hand::unplanned;
 use super::recover::unopened;
 use super::{Keeper, KeeperConfig, KeeperError};
@@ -32,7 +32,7 @@ pub struct Footprint {
     /// Files of the host that are not ours and that were changed (interrupts, work queues, cache classes, power limits), with
     /// what they said before.
     pub changed: BTreeMap<PathBuf, String>,
-    /// Files of the state directory.
+    /// Files of the state directory, and specifications for containers.
     pub files: Vec<PathBuf>,
 }
 
@@ -84,18 +84,29 @@ pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError
         .flat_map(|ledger| &ledger.workloads)
         .map(|entry| entry.id.clone());
     let host = Host::at(root.directory());
+    let dir = ledger.as_ref().and_then(|ledger| ledger.cdi_dir.clone());
+    let dir = dir.unwrap_or_else(|| PathBuf::from(DEFAULT_CDI_DIR));
+    let mut files = files(state_dir);
+    files.extend(cdi::files(&host, &dir).map_err(unplanned)?);
     Ok(Footprint {
         workloads: workloads.collect(),
-        cgroups: cgroups(&host, name),
+        cgroups: cgroups(
+            &host,
+            name,
+            ledger.as_ref().and_then(|ledger| ledger.below.as_deref()),
+        ),
         changed: Record::read(&host, &state_dir.join(ORIGINALS_FILE))
             .map_err(unplanned)?
             .originals,
-        files: files(state_dir),
+        files,
     })
 }
 
-fn cgroups(host: &Host, name: &str) -> Vec<PathBuf> {
-    let layout = Layout::find(host, name);
+fn cgroups(host: &Host, name: &str, below: Option<&Path>) -> Vec<PathBuf> {
+    let mut layout = Layout::find(host, name);
+    if let Some(below) = below {
+        layout = layout.working_below(below);
+    }
     let mut found = Vec::new();
     for place in layout.all_hierarchies() {
         for own in layout.own(place).into_iter().filter(|own| host.is_dir(own)) {
@@ -126,11 +137,13 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
     let boot_id = boot_id.unwrap_or_else(|| ledger.boot_id.clone());
     let actuators = Actuators::new(Mode::Enforce, BTreeMap::new())
         .map_err(|error| KeeperError::Failed(error.to_string()))?;
-    let config = KeeperConfig {
+    let mut config = KeeperConfig {
         actuators,
         cgroup_name: ledger.cgroup_name.clone(),
         ..KeeperConfig::new(root.clone(), state_dir.to_owned(), boot_id)
     };
+    config.below.clone_from(&ledger.below);
+    config.cdi_dir = ledger.cdi_dir.clone().or(config.cdi_dir);
     let mut left = Left::default();
     let mut keeper = Keeper::open(config)?;
     let known: Vec<WorkloadId> = ledger.workloads.iter().map(|entry| entry.id.clone()).collect();
@@ -153,14 +166,19 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
             Err(error) => left.kept.push(format!("power limits: {error}")),
         }
     }
-    let rest = cgroups(&keeper.host, &keeper.config.cgroup_name);
+    let rest = cgroups(
+        &keeper.host,
+        &keeper.config.cgroup_name,
+        keeper.config.below.as_deref(),
+    );
     left.kept
         .extend(rest.iter().map(|dir| format!("{} is still there", dir.display())));
     Ok(left)
 }
 
 fn limits(steps: &[Step]) -> usize {
-    let writes = steps.iter().filter(|step| matches!(step, Step::WriteFile { .. }));
+    let is_limit = |step: &&Step| matches!(step, Step::WriteFile { .. } | Step::LimitGpu { .. });
+    let writes = steps.iter().filter(is_limit);
     writes.count()
 }
 

@@ -273,7 +273,9 @@ pub(super) fn unplanned(error: IsolateError) -> KeeperError {
         | IsolateError::NoDevice { .. }
         | IsolateError::NoneLeft { .. }
         | IsolateError::NotDelegated { .. } => KeeperError::Refused(told(&error)),
-        IsolateError::Unreadable { .. } | IsolateError::Strange { .. } => KeeperError::Failed(told(&error)),
+        IsolateError::Unreadable { .. } | IsolateError::Strange { .. } | IsolateError::Unanswered(_) => {
+            KeeperError::Failed(told(&error))
+        }
     }
 }
 
@@ -285,6 +287,7 @@ fn failed(error: ApplyError) -> KeeperError {
         | StepError::ReadBack { .. }
         | StepError::Status(_)
         | StepError::TooSlow { .. }
+        | StepError::Driver(_)
         | StepError::Gone(_) => KeeperError::Failed(told(&error)),
     }
 }

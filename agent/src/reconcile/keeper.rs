@@ -7,7 +7,7 @@ use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Workload};
 use facts::{CpuSet, Inventory, Moment};
 use intent::{Generation, Intent, Isolation, WorkloadId};
 use isolators::cgroup::{CgroupMode, Controller, Layout, is_frozen};
-use isolators::{Host, Phase, Step};
+use isolators::{Host, Phase, Step, cdi};
 
 use super::regain::Again;
 use super::{KeeperConfig, KeeperError};
@@ -170,7 +170,14 @@ impl Keeper {
             held_to_millicpus: isolation.cpu_time_held,
             vm: self.shown_vm(entry, isolation),
             adopted: entry.adopted,
+            cdi: self.specification(isolation),
         }
+    }
+
+    /// The specification for containers of what a workload may use, where it has one.
+    fn specification(&self, isolation: &Isolation) -> Option<String> {
+        let dir = self.layout.cdi.as_deref().filter(|_| cdi::has_file(isolation))?;
+        Some(cdi::file_of(dir, &isolation.workload).display().to_string())
     }
 
     /// Who asked for this workload: its user.

@@ -1,10 +1,13 @@
 //! Opening: the ledger first, then the host, then what an earlier run left half done.
 
+use std::path::{Path, PathBuf};
+
 use intent::{Actuator, WorkloadId};
 use isolators::Host;
 use isolators::apply::held;
 use isolators::cgroup::strangers;
 
+use super::config::DEFAULT_CDI_DIR;
 use super::hand::{after, shown, told};
 use super::keeper::StepWatch;
 use super::regain::Again;
@@ -46,6 +49,18 @@ impl Keeper {
                 config.cgroup_name
             )));
         }
+        if ledger.below != config.below && !ledger.workloads.is_empty() {
+            let place =
+                |below: &Option<PathBuf>| below.as_deref().unwrap_or(Path::new("")).display().to_string();
+            return Err(KeeperError::Refused(format!(
+                "the ledger in {} names {} workloads below the cgroup /{}; this agent is to work below /{}. End them first, or go on as \
+                 before",
+                config.state_dir.display(),
+                ledger.workloads.len(),
+                place(&ledger.below),
+                place(&config.below)
+            )));
+        }
         let host = Host::at(config.root.directory());
         let mut layout = config.layout(&host);
         let refused = ledger.workloads.iter().filter(|entry| !entry.refused.is_empty());
@@ -69,8 +84,29 @@ impl Keeper {
             _lock: lock,
         };
         keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);
+        keeper.ledger.below.clone_from(&keeper.config.below);
+        let usual = Some(PathBuf::from(DEFAULT_CDI_DIR));
+        keeper.ledger.cdi_dir = keeper
+            .config
+            .cdi_dir
+            .clone()
+            .filter(|_| keeper.config.cdi_dir != usual);
+        keeper.step_aside()?;
         keeper.recover();
         Ok(keeper)
+    }
+
+    /// A cgroup that passes controllers on holds no processes: the agent leaves the one that was given to it.
+    fn step_aside(&mut self) -> Result<(), KeeperError> {
+        let steps = if self.gate_is_open() {
+            isolators::cgroup::step_aside(&self.host, &self.layout)
+        } else {
+            Vec::new()
+        };
+        if !steps.is_empty() {
+            self.act(&steps)?;
+        }
+        Ok(())
     }
 
     fn recover(&mut self) {
@@ -171,8 +207,11 @@ impl Keeper {
         }
         let intent = after(self.ledger.intent.generation);
         let drained = self.ledger.drained.take();
+        let cdi_dir = self.ledger.cdi_dir.take();
         self.ledger = Ledger::new(&self.config.boot_id, &self.config.cgroup_name);
         self.ledger.drained = drained;
+        self.ledger.cdi_dir = cdi_dir;
+        self.ledger.below.clone_from(&self.config.below);
         self.ledger.intent = intent;
         self.layout.refused.clear();
         if self.gate_is_open()

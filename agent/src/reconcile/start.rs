@@ -7,7 +7,7 @@ use facts::{CpuSet, Inventory, Moment};
 use intent::{Intent, Isolation, WorkloadId};
 use isolators::Step;
 use isolators::affinity::allowed;
-use isolators::cgroup::{Controller, Origin, Version, conflicting_owner, enter, origins, started, strangers};
+use isolators::cgroup::{Origin, conflicting_owner, enter, origins, started, strangers};
 
 use super::entry::{Asker, entry_of, isolation_of};
 use super::hand::{steps_of, unplanned};
@@ -32,7 +32,7 @@ impl Keeper {
         let mut offer = self.placed(ask, inventory)?;
         offer.because.extend(self.why_drained());
         offer.because.extend(place::unenforced(ask));
-        offer.because.extend(self.no_gpus_alone(ask));
+        offer.because.extend(self.not_lendable(ask, &offer));
         if !offer.hugepages.is_empty() || !offer.cache.is_empty() {
             let id = ask.name.clone().map_or_else(|| made_up("", 0), Ok)?;
             let with = self.ledger.intent.with(isolation_of(&id, ask, &offer));
@@ -112,7 +112,8 @@ impl Keeper {
         inventory: &Inventory,
     ) -> Result<(WorkloadId, Isolation), KeeperError> {
         let offer = self.placed(&request.ask, inventory)?;
-        if let Some(why) = place::unenforced(&request.ask).or_else(|| self.no_gpus_alone(&request.ask)) {
+        if let Some(why) = place::unenforced(&request.ask).or_else(|| self.not_lendable(&request.ask, &offer))
+        {
             return Err(KeeperError::Refused(why));
         }
         let id = self.name(request)?;
@@ -133,20 +134,6 @@ impl Keeper {
     pub(super) fn with_isolation(&self, isolation: &Isolation) -> Intent {
         let all = self.ledger.intent.isolations.iter().cloned();
         self.next_intent(all.chain([isolation.clone()]).collect())
-    }
-
-    /// Why the GPUs of an ask cannot be its alone here, where they cannot: what keeps others off stands on the others' cgroups.
-    fn no_gpus_alone(&self, ask: &Ask) -> Option<String> {
-        ask.gpus.as_ref()?;
-        let place = self.layout.place(Controller::Devices);
-        if place.is_ok_and(|place| place.version == Version::V2) {
-            return None;
-        }
-        Some(
-            "gpus cannot be kept from other workloads here: that is done by programs on cgroups of v2; boot with \
-             systemd.unified_cgroup_hierarchy=1, or ask near gpu:N, which places CPUs and memory beside it"
-                .to_owned(),
-        )
     }
 
     /// A name that nobody has: the one asked for, or one of the command and the generation.

@@ -165,6 +165,8 @@ fn a_cap_is_shared_out_and_only_an_orderly_end_gives_the_limits_back() {
     let nothing = Capped {
         watts: None,
         done: Vec::new(),
+        parts: Vec::new(),
+        not_capped: Vec::new(),
     };
     assert_eq!(keeper.uncap(NOW).unwrap(), nothing);
 }

@@ -9,8 +9,11 @@
 
 mod acts;
 mod adopt;
+mod containers;
 mod crash;
+mod delegated;
 mod drift;
+mod drives;
 mod fixture;
 mod grants;
 mod held;

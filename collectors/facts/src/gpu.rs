@@ -7,6 +7,23 @@ use crate::moment::Moment;
 use crate::reading::{NoData, Reading};
 use crate::unit::{Bytes, Energy, Power};
 
+/// NVIDIA's management library (NVML), by which the system's own loader finds it.
+pub const NVML_LIBRARY: &str = "libnvidia-ml.so.1";
+
+/// Where distributions and NVIDIA's own packages put it. The loader knows most of them; not the last two.
+pub const NVML_DIRECTORIES: [&str; 6] = [
+    "usr/lib/x86_64-linux-gnu",
+    "usr/lib/aarch64-linux-gnu",
+    "usr/lib64",
+    "usr/lib",
+    "usr/local/nvidia/lib64",
+    "run/nvidia/driver/usr/lib/x86_64-linux-gnu",
+];
+
+/// Names the library by its path, for a driver that lies where nobody looks and for a simulated one. A recorded machine has no
+/// other: what lies below its own directories is never loaded.
+pub const NVML_VARIABLE: &str = "BUSBAR_NVML_LIBRARY";
+
 /// One GPU.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gpu {
@@ -240,6 +257,12 @@ pub struct NvLink {
 pub struct MigDevice {
     /// Its number on its GPU.
     pub index: u32,
+    /// The GPU instance that it is of, by the driver's number; left out where the driver does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_instance: Option<u32>,
+    /// The compute instance in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute_instance: Option<u32>,
     /// Its universally unique id.
     pub uuid: Option<String>,
     /// Its name, with its profile, as in `NVIDIA H100 80GB HBM3 MIG 1g.10gb`.

@@ -12,6 +12,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::MemoryInfo;
 
 use super::field;
+use super::instance;
 use super::link;
 use super::reason::{known, reading, reading_if};
 
@@ -245,6 +246,8 @@ fn read_mig(device: &Device<'_>, seen: &mut GpuReadings) -> Result<(), NvmlError
         };
         seen.mig_devices.push(MigDevice {
             index,
+            gpu_instance: known(instance::gpu_instance(&part))?,
+            compute_instance: known(instance::compute_instance(&part))?,
             uuid: word(known(part.uuid())?),
             name: word(known(part.name())?),
             memory_bytes: total,

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use facts::NoData;
+use facts::gpu::{NVML_DIRECTORIES as DIRECTORIES, NVML_VARIABLE as VARIABLE};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
@@ -11,25 +12,10 @@ use crate::attribute;
 use crate::collector::CollectError;
 use crate::root::Root;
 
-/// The library's name, by which the system's own loader finds it.
-pub(super) const LIBRARY: &str = "libnvidia-ml.so.1";
-
-/// Where distributions and NVIDIA's own packages put the library. The loader knows most of them; not the last two.
-const DIRECTORIES: [&str; 6] = [
-    "usr/lib/x86_64-linux-gnu",
-    "usr/lib/aarch64-linux-gnu",
-    "usr/lib64",
-    "usr/lib",
-    "usr/local/nvidia/lib64",
-    "run/nvidia/driver/usr/lib/x86_64-linux-gnu",
-];
+pub(super) use facts::gpu::NVML_LIBRARY as LIBRARY;
 
 /// What the loader says of a file that is not there (ld.so(8)); anything else means a file that cannot be loaded.
 const NOT_THERE: &str = "No such file";
-
-/// Names the library by its path, for a driver that lies where nobody looks and for a simulated one. A recorded machine has no
-/// other: what lies below its own directories is never loaded.
-const VARIABLE: &str = "BUSBAR_NVML_LIBRARY";
 
 /// The library that somebody named.
 pub(super) fn named() -> Option<OsString> {

@@ -5,6 +5,7 @@
 
 mod device;
 mod field;
+mod instance;
 mod library;
 mod link;
 mod reason;

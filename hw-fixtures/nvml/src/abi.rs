@@ -71,6 +71,21 @@ pub(crate) fn put_text(place: *mut c_char, length: c_uint, text: &str) -> Answer
     Ok(())
 }
 
+/// The longest text that is read from a caller; NVML's own buffers for ids have 96.
+const LONGEST_TEXT: usize = 96;
+
+/// A text of the caller, up to its end.
+pub(crate) fn text_of(place: *const c_char) -> Result<String, nvmlReturn_t> {
+    let mut bytes = Vec::new();
+    for at in 0..LONGEST_TEXT {
+        match take(place.wrapping_add(at))?.to_ne_bytes() {
+            [0] => return String::from_utf8(bytes).map_err(|_| nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT),
+            [byte] => bytes.push(byte),
+        }
+    }
+    Err(nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)
+}
+
 /// A text as C's characters, without its end.
 pub(crate) fn characters(text: &str) -> Vec<c_char> {
     text.bytes()

@@ -14,6 +14,7 @@ mod counters;
 mod device;
 mod events;
 mod gauges;
+mod limit;
 mod mig;
 mod nvlink;
 mod state;

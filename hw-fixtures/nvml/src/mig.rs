@@ -33,4 +33,16 @@ exported! {
         let Handle { gpu, .. } = Handle::of(device)?;
         put(mig_device, Handle { gpu, mig: Some(at) }.to_c())
     }
+
+    fn nvmlDeviceGetGpuInstanceId(world, device: nvmlDevice_t, id: *mut c_uint) {
+        let mig = world.mig("nvmlDeviceGetGpuInstanceId", device)?;
+        let [instance, _] = offered(mig.ok_or(nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)?.instances)?;
+        put(id, instance)
+    }
+
+    fn nvmlDeviceGetComputeInstanceId(world, device: nvmlDevice_t, id: *mut c_uint) {
+        let mig = world.mig("nvmlDeviceGetComputeInstanceId", device)?;
+        let [_, instance] = offered(mig.ok_or(nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT)?.instances)?;
+        put(id, instance)
+    }
 }

@@ -12,6 +12,8 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -86,6 +88,8 @@ pub(crate) struct Gpu {
     pub(crate) power_milliwatts: Option<u32>,
     pub(crate) power_limit_milliwatts: Option<u32>,
     pub(crate) enforced_limit_milliwatts: Option<u32>,
+    /// Whether the driver stays awake, and keeps limits, while nobody uses the GPU.
+    pub(crate) persistence: Option<bool>,
     /// The lowest and the highest limit.
     pub(crate) limits_milliwatts: Option<[u32; 2]>,
     pub(crate) energy_millijoules: Option<u64>,
@@ -155,6 +159,8 @@ pub(crate) struct Mig {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) memory: Memory,
+    /// Of which GPU instance and compute instance it is.
+    pub(crate) instances: Option<[u32; 2]>,
 }
 
 /// The world for one call of this symbol, or what the call answers instead.
@@ -197,7 +203,52 @@ fn read() -> Result<World, nvmlReturn_t> {
         return Err(nvmlReturn_enum_NVML_ERROR_DRIVER_NOT_LOADED);
     };
     let text = std::fs::read_to_string(&file).map_err(|_| nvmlReturn_enum_NVML_ERROR_DRIVER_NOT_LOADED)?;
-    toml::from_str(&text).map_err(|error| complain(&format!("{}: {error}", file.to_string_lossy())))
+    let world: Result<World, _> = toml::from_str(&text);
+    let mut world = world.map_err(|error| complain(&format!("{}: {error}", file.to_string_lossy())))?;
+    for (uuid, milliwatts) in limits_set(&beside(&file))? {
+        let is_it = |gpu: &&mut Gpu| gpu.uuid.as_deref() == Some(uuid.as_str());
+        if let Some(gpu) = world.gpus.iter_mut().find(is_it) {
+            gpu.obey_limit(milliwatts);
+        }
+    }
+    Ok(world)
+}
+
+/// Where limits stand that were set through this library: beside the file, so that whoever asks next finds them.
+fn beside(file: &OsStr) -> PathBuf {
+    Path::new(file).with_extension("limits.toml")
+}
+
+fn limits_set(file: &Path) -> Result<BTreeMap<String, u32>, nvmlReturn_t> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    toml::from_str(&text).map_err(|error| complain(&format!("{}: {error}", file.display())))
+}
+
+/// Keeps the limit of a GPU that was set. Whoever reads meanwhile finds the old ones or the new ones.
+pub(crate) fn keep_limit(uuid: &str, milliwatts: u32) -> Answer {
+    let Some(file) = std::env::var_os(FILE) else {
+        return Err(nvmlReturn_enum_NVML_ERROR_DRIVER_NOT_LOADED);
+    };
+    let file = beside(&file);
+    let mut limits = limits_set(&file)?;
+    limits.insert(uuid.to_owned(), milliwatts);
+    let lines = limits
+        .iter()
+        .map(|(uuid, milliwatts)| format!("{uuid:?} = {milliwatts}\n"));
+    let next = file.with_extension("next");
+    let written =
+        std::fs::write(&next, lines.collect::<String>()).and_then(|()| std::fs::rename(&next, &file));
+    written.map_err(|error| complain(&format!("{}: {error}", file.display())))
+}
+
+impl Gpu {
+    /// What a limit that was set does: it is in force, and the board draws no more.
+    fn obey_limit(&mut self, milliwatts: u32) {
+        self.power_limit_milliwatts = Some(milliwatts);
+        for value in [&mut self.enforced_limit_milliwatts, &mut self.power_milliwatts] {
+            *value = value.map(|is| is.min(milliwatts));
+        }
+    }
 }
 
 /// A mistake of whoever wrote the file: C has no way to hear of it but standard error.

@@ -64,6 +64,9 @@ pub struct Isolation {
     /// Devices that it may use, and no others of their kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices: Option<Vec<DeviceWish>>,
+    /// Network interfaces whose queues shall be near its CPUs, by what the OS calls them today.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nics: Option<Vec<String>>,
     /// Its shares of last-level caches and of memory bandwidth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Vec<CacheShare>>,
@@ -101,6 +104,7 @@ impl Isolation {
             io: None,
             pids_max: None,
             devices: None,
+            nics: None,
             cache: None,
             watts: None,
             priority: None,
@@ -184,6 +188,7 @@ mod tests {
                 l3_share: Some(Share::new(250).unwrap()),
                 memory_bandwidth_share: None,
             }]),
+            nics: Some(vec!["eth0".to_owned()]),
             watts: Power::from_watts(600),
             priority: Some(Priority::default()),
             immovable: Some(true),

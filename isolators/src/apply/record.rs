@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::StepError;
+use crate::gpu_power::NVML;
 use crate::host::Host;
 use crate::record::{Record, Refusal};
 
@@ -128,7 +129,8 @@ fn write(host: &Host, path: &Path, record: &Record) -> Result<(), StepError> {
             .mode(FILE_MODE)
             .open(&next)?;
         file.write_all(text.as_bytes())?;
-        let is_flushed = record.originals.keys().any(|file| file.starts_with(POWERCAP));
+        let is_power = |file: &PathBuf| file.starts_with(POWERCAP) || file.starts_with(NVML);
+        let is_flushed = record.originals.keys().any(is_power);
         if is_flushed {
             file.sync_all()?;
         }

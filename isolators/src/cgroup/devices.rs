@@ -1,5 +1,5 @@
 //! The devices that a workload may use: no others of the kinds that it was given some of; devices of other kinds stay as they are.
-//! A GPU that one workload was given is kept from all other workloads too, as long as it is (v2).
+//! A GPU or a drive that one workload was given is kept from all other workloads too, as long as it is (v2).
 //!
 //! In v2 the rules become a program that is attached to the cgroup; in v1 they become the lists of the devices controller.
 
@@ -8,9 +8,10 @@ use std::path::Path;
 use intent::{DeviceKind, DeviceWish, Intent, Isolation};
 
 use super::device_list;
+use super::gpu::{NVIDIA_CAPS, NVIDIA_LAST_GPU, NVIDIA_MAJOR, is_gpu, nodes};
 use super::layout::Layout;
 use super::mount::{Controller, Version};
-use crate::block::{DeviceNumber, disk_and_partitions, number_of};
+use crate::block::{CLASS_BLOCK, DeviceNumber, disk_and_partitions, number_of};
 use crate::host::Host;
 use crate::isolator::{IsolateError, Isolator, Phase};
 use crate::rule::{Access, DeviceRule, Kind, program_name};
@@ -18,23 +19,10 @@ use crate::step::Step;
 
 /// Majors by the driver's name.
 const DEVICES: &str = "/proc/devices";
-/// The driver's own list of GPUs, by their PCI address.
-const NVIDIA_GPUS: &str = "/proc/driver/nvidia/gpus";
-/// A line of its `information`.
-const DEVICE_MINOR: &str = "Device Minor:";
-/// The major of NVIDIA's GPUs; minors up to 253 are GPUs, the last two are for all.
-const NVIDIA_MAJOR: u32 = 195;
-const NVIDIA_LAST_GPU: u32 = 253;
-/// The name of a GPU's device: `nvidia0`.
-const NVIDIA: &str = "nvidia";
-/// The driver of the capabilities by which MIG devices are used.
-const NVIDIA_CAPS: &str = "nvidia-caps";
-/// `card0`, `renderD128` of a GPU below its PCI device.
-const PCI_DEVICES: &str = "/sys/bus/pci/devices";
-const DRM: &str = "drm";
 /// The major of DRM devices.
 const DRM_MAJOR: u32 = 226;
-const DEV: &str = "dev";
+/// The kernel's own name of a drive for ever.
+const WWID: &str = "wwid";
 /// Character devices that reach past a block device to what is behind it, by their drivers.
 const BEHIND_BLOCK: [&str; 4] = ["nvme", "nvme-generic", "sg", "bsg"];
 
@@ -65,10 +53,12 @@ impl Devices {
             Err(error) => return Err(error),
         };
         let dir = self.layout.group(place, isolation);
-        let mut rules = if wishes.is_empty() {
-            Vec::new()
-        } else {
-            rules(host, wishes)?
+        let is_there = host.is_dir(&dir);
+        let mut rules = match rules(host, wishes) {
+            Ok(rules) => rules,
+            // One that went while its workload runs: what it had stays as it is, and nobody else waits for it.
+            Err(IsolateError::NoDevice { .. }) if is_there => return Ok(Vec::new()),
+            Err(error) => return Err(error),
         };
         if place.version == Version::V1 {
             return if wishes.is_empty() {
@@ -77,15 +67,17 @@ impl Devices {
                 device_list::steps(host, &dir, &rules)
             };
         }
-        if !wishes.iter().any(is_gpu) {
-            // One that has gone is nobody's: there is nothing of it to keep away.
-            let theirs = held.iter().filter_map(|wish| gpu(host, wish).ok()).flatten();
-            rules.extend(theirs.map(|rule| DeviceRule {
-                access: Access::Deny,
-                ..rule
-            }));
+        // Who was given some of a kind may use no others of it anyway. One that has gone is nobody's: nothing of it is kept away.
+        for is_kind in [is_gpu, is_block] {
+            if !wishes.iter().any(is_kind) {
+                let theirs = held.iter().filter(|wish| is_kind(wish));
+                let theirs = theirs.filter_map(|wish| allowing(host, wish).ok()).flatten();
+                rules.extend(theirs.map(|rule| DeviceRule {
+                    access: Access::Deny,
+                    ..rule
+                }));
+            }
         }
-        let is_there = host.is_dir(&dir);
         let before = is_there.then(|| attached(host, &dir)).flatten();
         if before.as_deref() == Some(program_name(&rules).as_str()) || before.is_none() && rules.is_empty() {
             return Ok(Vec::new());
@@ -97,10 +89,6 @@ impl Devices {
         };
         Ok(vec![(phase, Step::AllowDevices { dir, rules, before })])
     }
-}
-
-fn is_gpu(wish: &DeviceWish) -> bool {
-    matches!(wish.kind, DeviceKind::Gpu | DeviceKind::Mig)
 }
 
 /// The name of our program on this cgroup; `None` where there is none, or where we may not ask.
@@ -121,11 +109,7 @@ pub(super) fn rules(host: &Host, wishes: &[DeviceWish]) -> Result<Vec<DeviceRule
     let mut rules = Vec::new();
     let any = |kinds: &[DeviceKind]| wishes.iter().any(|wish| kinds.contains(&wish.kind));
     for wish in wishes {
-        match wish.kind {
-            DeviceKind::Block => rules.extend(block(host, wish)?),
-            DeviceKind::Gpu => rules.extend(gpu(host, wish)?),
-            DeviceKind::Mig => return Err(no_mig(wish)),
-        }
+        rules.extend(allowing(host, wish)?);
     }
     let deny = |kind, major, first, last| DeviceRule {
         access: Access::Deny,
@@ -133,7 +117,7 @@ pub(super) fn rules(host: &Host, wishes: &[DeviceWish]) -> Result<Vec<DeviceRule
         major,
         minors: (first, last),
     };
-    if any(&[DeviceKind::Gpu]) {
+    if any(&[DeviceKind::Gpu, DeviceKind::Mig]) {
         rules.push(deny(Kind::Char, Some(NVIDIA_MAJOR), 0, NVIDIA_LAST_GPU));
         rules.push(deny(Kind::Char, Some(DRM_MAJOR), 0, u32::MAX));
         let caps = majors.iter().filter(|(name, _)| name == NVIDIA_CAPS);
@@ -149,6 +133,18 @@ pub(super) fn rules(host: &Host, wishes: &[DeviceWish]) -> Result<Vec<DeviceRule
     Ok(rules)
 }
 
+fn is_block(wish: &DeviceWish) -> bool {
+    wish.kind == DeviceKind::Block
+}
+
+/// The rules that allow a device.
+fn allowing(host: &Host, wish: &DeviceWish) -> Result<Vec<DeviceRule>, IsolateError> {
+    match wish.kind {
+        DeviceKind::Block => block(host, wish),
+        DeviceKind::Gpu | DeviceKind::Mig => gpu(host, wish),
+    }
+}
+
 fn allow(kind: Kind, number: DeviceNumber) -> DeviceRule {
     DeviceRule {
         access: Access::Allow,
@@ -161,6 +157,7 @@ fn allow(kind: Kind, number: DeviceNumber) -> DeviceRule {
 fn block(host: &Host, wish: &DeviceWish) -> Result<Vec<DeviceRule>, IsolateError> {
     let name = wish.device.as_deref().unwrap_or_default();
     number_of(host, name)?;
+    refuse_stranger(host, name, wish)?;
     let numbers = disk_and_partitions(host, name)?;
     Ok(numbers
         .into_iter()
@@ -168,47 +165,27 @@ fn block(host: &Host, wish: &DeviceWish) -> Result<Vec<DeviceRule>, IsolateError
         .collect())
 }
 
-/// NVIDIA's own device, and the DRM devices of the PCI device that it is.
-fn gpu(host: &Host, wish: &DeviceWish) -> Result<Vec<DeviceRule>, IsolateError> {
-    let mut rules = Vec::new();
-    let by_name = wish
-        .device
-        .as_deref()
-        .and_then(|name| name.strip_prefix(NVIDIA)?.parse().ok());
-    let by_place = wish.pci.and_then(|pci| {
-        let file = Path::new(NVIDIA_GPUS).join(pci.to_string()).join("information");
-        let text = host.read(&file).ok().flatten()?;
-        let minor = text.lines().find_map(|line| line.strip_prefix(DEVICE_MINOR))?;
-        minor.trim().parse().ok()
-    });
-    // The place is looked at first: names change with the order in which drivers found their devices.
-    let minor: Option<u32> = by_place.or(by_name).filter(|minor| *minor <= NVIDIA_LAST_GPU);
-    rules.extend(minor.map(|minor| {
-        let major = NVIDIA_MAJOR;
-        allow(Kind::Char, DeviceNumber { major, minor })
-    }));
-    if let Some(pci) = wish.pci {
-        let drm = Path::new(PCI_DEVICES).join(pci.to_string()).join(DRM);
-        for node in host.entries(&drm).unwrap_or_default() {
-            let text = host.read(&drm.join(node).join(DEV)).ok().flatten();
-            let number = text.as_deref().and_then(DeviceNumber::parse);
-            rules.extend(number.map(|number| allow(Kind::Char, number)));
-        }
+/// A name is given again: a drive that was pulled and another one in its place may be called the same.
+fn refuse_stranger(host: &Host, name: &str, wish: &DeviceWish) -> Result<(), IsolateError> {
+    let Some(wanted) = &wish.uuid else {
+        return Ok(());
+    };
+    let dir = Path::new(CLASS_BLOCK).join(name);
+    let mut files = [dir.join(WWID), dir.join("device").join(WWID)].into_iter();
+    let said = files.find_map(|file| host.read(&file).ok().flatten());
+    match said.filter(|said| said != wanted) {
+        None => Ok(()),
+        Some(said) => Err(IsolateError::NoDevice {
+            device: wanted.clone(),
+            why: format!("another drive is called {name} now ({said})"),
+        }),
     }
-    if rules.is_empty() {
-        return Err(IsolateError::NoDevice {
-            device: wish.name(),
-            why: format!("neither {NVIDIA_GPUS} nor {PCI_DEVICES} has a device of it"),
-        });
-    }
-    Ok(rules)
 }
 
-fn no_mig(wish: &DeviceWish) -> IsolateError {
-    IsolateError::NoDevice {
-        device: wish.name(),
-        why: "parts of a GPU (MIG) are told apart by capabilities that are not read here; ask for the whole GPU".to_owned(),
-    }
+/// The device files of a GPU, or of a part of one.
+fn gpu(host: &Host, wish: &DeviceWish) -> Result<Vec<DeviceRule>, IsolateError> {
+    let nodes = nodes(host, wish)?.into_iter();
+    Ok(nodes.map(|node| allow(Kind::Char, node.number)).collect())
 }
 
 /// Names and majors of character devices: `195 nvidia` between two headings.
@@ -233,7 +210,7 @@ impl Isolator for Devices {
             .isolations
             .iter()
             .flat_map(|isolation| isolation.devices.iter().flatten());
-        let held: Vec<DeviceWish> = all.filter(|wish| is_gpu(wish)).cloned().collect();
+        let held: Vec<DeviceWish> = all.cloned().collect();
         let mut steps = Vec::new();
         for isolation in &intent.isolations {
             steps.extend(self.of_one(host, isolation, &held)?);

@@ -40,12 +40,16 @@ pub struct Layout {
     pub cgroups: Cgroups,
     /// The name of our own cgroup.
     pub name: String,
+    /// The cgroup of v2 that was given to us, from the top on, where we work below one only.
+    pub below: Option<PathBuf>,
     /// What keeps others off exclusive CPUs.
     pub partitions: Partitions,
     /// Workloads to which the kernel refused a partition. They are not asked for one again.
     pub refused: BTreeSet<WorkloadId>,
     /// Where it is noted what files outside of our cgroups said before we changed them. Without it none of them is changed.
     pub record: Option<PathBuf>,
+    /// Where specifications of devices for containers are placed (CDI). Without it none is.
+    pub cdi: Option<PathBuf>,
 }
 
 impl Layout {
@@ -56,9 +60,32 @@ impl Layout {
         Layout {
             cgroups,
             name: name.to_owned(),
+            below: None,
             partitions,
             refused: BTreeSet::new(),
             record: None,
+            cdi: None,
+        }
+    }
+
+    /// The same below a cgroup that was given to us (see [`super::delegated()`]). No partition can stand there: the cgroups
+    /// above would have to give the CPUs away, and they are not ours.
+    #[must_use]
+    pub fn working_below(mut self, below: impl Into<PathBuf>) -> Layout {
+        self.below = Some(below.into());
+        self.partitions = Partitions::Unavailable(
+            "the agent works in a cgroup that systemd gave to it, which cannot hold partitions: processes of the host may run on these \
+             CPUs too"
+                .to_owned(),
+        );
+        self
+    }
+
+    /// The cgroup of a hierarchy that our own stands in.
+    pub(super) fn base(&self, place: &Place) -> PathBuf {
+        match (&self.below, place.version) {
+            (Some(below), Version::V2) => place.mount.join(below),
+            (Some(_), Version::V1) | (None, _) => place.mount.clone(),
         }
     }
 
@@ -67,6 +94,13 @@ impl Layout {
     #[must_use]
     pub fn noting_in(mut self, record: impl Into<PathBuf>) -> Layout {
         self.record = Some(record.into());
+        self
+    }
+
+    /// The same, and what workloads with GPUs may use is written for containers in this directory of the host.
+    #[must_use]
+    pub fn specifying_in(mut self, directory: impl Into<PathBuf>) -> Layout {
+        self.cdi = Some(directory.into());
         self
     }
 
@@ -150,7 +184,7 @@ impl Layout {
 
     /// Our own cgroups in a hierarchy: one, or two where partitions are local. They need not be there.
     pub fn own(&self, place: &Place) -> Vec<PathBuf> {
-        let mut own = vec![place.mount.join(&self.name)];
+        let mut own = vec![self.base(place).join(&self.name)];
         if place.version == Version::V2 && self.partitions == Partitions::Local {
             own.push(self.shared(place));
         }
@@ -158,7 +192,7 @@ impl Layout {
     }
 
     fn shared(&self, place: &Place) -> PathBuf {
-        place.mount.join(format!("{}{SHARED_SUFFIX}", self.name))
+        self.base(place).join(format!("{}{SHARED_SUFFIX}", self.name))
     }
 
     /// Our own cgroup that this workload's stands in.
@@ -166,7 +200,7 @@ impl Layout {
         if place.version == Version::V2 && self.partitions == Partitions::Local && !isolation.exclusive {
             self.shared(place)
         } else {
-            place.mount.join(&self.name)
+            self.base(place).join(&self.name)
         }
     }
 

@@ -35,7 +35,7 @@ impl Tree {
         let all: Vec<&Isolation> = intent.isolations.iter().collect();
         let needed = self.layout.needed_in(place, &all);
         if place.version == Version::V2 && !needed.is_empty() {
-            steps.extend(enable(host, &place.mount, &needed, false)?);
+            steps.extend(enable(host, &self.layout.base(place), &needed, false)?);
         }
         for own in self.layout.own(place) {
             let children = self.layout.children(place, &own, intent)?;

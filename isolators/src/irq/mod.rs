@@ -1,4 +1,6 @@
-//! Interrupts: moved off CPUs that somebody has exclusively, put back when these are given back, reported where they refuse.
+//! Interrupts, and queues of network interfaces: moved off CPUs that somebody has exclusively, put back when these are given back, reported where they refuse.
+
+mod queues;
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +11,9 @@ use crate::cgroup::Layout;
 use crate::daemon;
 use crate::host::Host;
 use crate::isolator::{IsolateError, Isolator, Phase};
-use crate::record::{Listing, Record, keep_away};
+use crate::record::{Listing, Record, Shall, keep_away};
 use crate::step::{Reads, Step};
+use queues::CLASS_NET;
 
 /// A directory an interrupt.
 const PROC_IRQ: &str = "/proc/irq";
@@ -128,10 +131,11 @@ impl Isolator for Irq {
         };
         let record = Record::read(host, path)?;
         let exclusive = intent.exclusive_cpus();
-        let ours = |file: &PathBuf| file.starts_with(PROC_IRQ);
+        let ours = |file: &PathBuf| file.starts_with(PROC_IRQ) || file.starts_with(CLASS_NET);
+        let wanted = intent.isolations.iter().any(|isolation| isolation.nics.is_some());
         let moved = record.originals.keys().any(ours);
         // Whoever moves interrupts by itself is the owner: nothing is written beside it, not even to put something back.
-        if (exclusive.is_empty() && !moved) || owner(host).is_some() {
+        if (exclusive.is_empty() && !moved && !wanted) || owner(host).is_some() {
             return Ok(Vec::new());
         }
         let Some(online) = list(host, Path::new(ONLINE)) else {
@@ -143,7 +147,9 @@ impl Isolator for Irq {
             reads: Reads::Mask,
             instead: free.clone(),
             near: None,
+            shall: Shall::Leave,
         }];
+        let near = queues::near(host, intent, &record, &free);
         for irq in numbers(host)? {
             let dir = Path::new(PROC_IRQ).join(irq.to_string());
             listings.push(Listing {
@@ -151,8 +157,10 @@ impl Isolator for Irq {
                 near: Some(dir.join(NODE)),
                 file: dir.join(SMP_AFFINITY_LIST),
                 reads: Reads::List,
+                shall: near.irqs.get(&irq).cloned().map_or(Shall::Leave, Shall::Be),
             });
         }
+        listings.extend(near.masks);
         keep_away(host, path, &record, listings, &exclusive)
     }
 }

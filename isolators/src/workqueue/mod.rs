@@ -9,7 +9,7 @@ use crate::cgroup::Layout;
 use crate::daemon;
 use crate::host::Host;
 use crate::isolator::{IsolateError, Isolator, Phase};
-use crate::record::{Listing, Record, keep_away};
+use crate::record::{Listing, Record, Shall, keep_away};
 use crate::step::{Reads, Step};
 
 /// A mask: the CPUs of all unbound work queues (Documentation/core-api/workqueue.rst).
@@ -113,6 +113,7 @@ impl Isolator for Workqueue {
             reads: Reads::Mask,
             instead: online.difference(&exclusive),
             near: None,
+            shall: Shall::Leave,
         };
         keep_away(host, path, &record, vec![listing], &exclusive)
     }

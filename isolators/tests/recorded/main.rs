@@ -9,8 +9,12 @@
 
 mod around;
 mod caches;
+mod cdi;
 mod controllers;
+mod delegated;
 mod devices;
+mod drives;
 mod power;
+mod queues;
 mod random;
 mod tree;

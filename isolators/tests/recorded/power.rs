@@ -28,6 +28,7 @@ fn at(text: &str) -> Moment {
 fn lease(watts: u64) -> Cap {
     Cap::Lease {
         packages: BTreeMap::from([(0, Power::from_watts(watts).unwrap())]),
+        gpus: BTreeMap::new(),
         until: at("2026-11-22T10:00:05Z"),
     }
 }
@@ -98,6 +99,7 @@ fn packages_without_limits_and_owners_are_named() {
     let tree = tree();
     let absent = Cap::Lease {
         packages: BTreeMap::from([(7, Power::from_watts(100).unwrap())]),
+        gpus: BTreeMap::new(),
         until: at(LATER),
     };
     let said = steps(&tree.host, Path::new(RECORD), &absent, at(NOW))
@@ -107,6 +109,7 @@ fn packages_without_limits_and_owners_are_named() {
     tree.write("/sys/class/powercap/intel-rapl:2/name", "package-1\n");
     let amd = Cap::Lease {
         packages: BTreeMap::from([(1, Power::from_watts(100).unwrap())]),
+        gpus: BTreeMap::new(),
         until: at(LATER),
     };
     let said = steps(&tree.host, Path::new(RECORD), &amd, at(NOW))

@@ -47,11 +47,12 @@ pub struct NodeDrain {
     pub running: Vec<WorkloadId>,
 }
 
-/// A request to cap the power of this node's CPU packages.
+/// A request to cap the power of this node's CPU packages and GPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CapRequest {
-    /// The most that all packages together may draw; each gets the same part of it, and never more than was found there.
+    /// The most that all packages and GPUs together may draw; none gets more than was found there, and workloads that are shed
+    /// first are squeezed first.
     pub watts: Power,
 }
 
@@ -62,4 +63,22 @@ pub struct Capped {
     pub watts: Option<Power>,
     /// What was done, a line a step; empty where it was so already.
     pub done: Vec<String>,
+    /// What each part may draw; empty where the cap ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<CappedPart>,
+    /// GPUs that take no limit and are not in the sum, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_capped: Vec<String>,
+}
+
+/// A part of a node under a cap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CappedPart {
+    /// `package-0`, or the unique id of a GPU.
+    pub part: String,
+    /// Its limit.
+    pub watts: Power,
+    /// The workload that holds it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<WorkloadId>,
 }

@@ -16,6 +16,8 @@ pub const MOST_CPUS: u32 = 8_192;
 const MOST_NEAR: usize = 16;
 /// The most GPUs of one ask: no server has more.
 const MOST_GPUS: u32 = 64;
+/// The most drives of one ask: more than the largest enclosures of one server hold.
+const MOST_DRIVES: usize = 128;
 /// The most sizes of huge pages of one ask: no architecture has more.
 const MOST_SIZES: usize = 8;
 
@@ -41,6 +43,9 @@ pub struct Ask {
     /// GPUs for the workload alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpus: Option<GpuWish>,
+    /// Whole drives for the workload alone: what the OS calls them today, their serial numbers, or their names for ever.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drives: Vec<String>,
     /// Which kind of core; `None` takes whichever fits, all of one kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub core_kind: Option<CoreWish>,
@@ -181,6 +186,17 @@ pub enum AskError {
     /// The same GPU twice.
     #[error("GPU {0} is asked twice; name it once")]
     GpuTwice(String),
+    /// More drives than any machine has.
+    #[error("asked {0} drives; expected at most {MOST_DRIVES}")]
+    Drives(usize),
+    /// No name of a drive.
+    #[error(
+        "{0:?} is no drive; expected nvme0n1, a serial number or a name for ever, of at most {LONGEST_NAME} letters, digits, dots and dashes"
+    )]
+    DriveName(String),
+    /// The same drive twice.
+    #[error("drive {0} is asked twice; name it once")]
+    DriveTwice(String),
     /// Near to too much.
     #[error("asked to be near {0} parts; expected at most {MOST_NEAR}")]
     Near(usize),
@@ -233,6 +249,7 @@ impl Ask {
         }
         self.check_exclusive()?;
         self.check_gpus()?;
+        self.check_drives()?;
         self.check_hugepages()
     }
 
@@ -279,6 +296,21 @@ impl Ask {
                 Ok(())
             }
         }
+    }
+
+    fn check_drives(&self) -> Result<(), AskError> {
+        if self.drives.len() > MOST_DRIVES {
+            return Err(AskError::Drives(self.drives.len()));
+        }
+        for (at, name) in self.drives.iter().enumerate() {
+            if !is_name(name) {
+                return Err(AskError::DriveName(shortened(name)));
+            }
+            if self.drives.iter().take(at).any(|other| other == name) {
+                return Err(AskError::DriveTwice(name.clone()));
+            }
+        }
+        Ok(())
     }
 
     fn check_hugepages(&self) -> Result<(), AskError> {

@@ -24,6 +24,9 @@ pub struct Offer {
     /// The GPUs; empty where none were asked.
     #[serde(default)]
     pub gpus: Vec<OfferedGpu>,
+    /// The drives; empty where none were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drives: Vec<OfferedDrive>,
     /// Shares of the last-level caches of the CPUs; empty where none were asked.
     #[serde(default)]
     pub cache: Vec<CacheShare>,
@@ -40,6 +43,16 @@ pub struct Offer {
 pub struct OfferedGpu {
     /// Its number in the node's list of GPUs, from 0; of a MIG device, its GPU's number.
     pub index: u32,
+    /// Which device.
+    #[serde(flatten)]
+    pub device: DeviceWish,
+    /// The NUMA node it is near, where that is known.
+    pub numa_node: Option<NumaNodeId>,
+}
+
+/// One drive of an offer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedDrive {
     /// Which device.
     #[serde(flatten)]
     pub device: DeviceWish,

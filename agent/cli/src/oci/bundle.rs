@@ -271,7 +271,7 @@ fn is_same_list(one: &str, other: &str) -> bool {
 }
 
 /// What stands at a place; null where nothing does.
-fn look<'c>(config: &'c Map<String, Value>, pointer: &[&str]) -> &'c Value {
+pub(super) fn look<'c>(config: &'c Map<String, Value>, pointer: &[&str]) -> &'c Value {
     let Some((first, rest)) = pointer.split_first() else {
         return &Value::Null;
     };
@@ -281,7 +281,7 @@ fn look<'c>(config: &'c Map<String, Value>, pointer: &[&str]) -> &'c Value {
 }
 
 /// Puts a value at a place; what is no object on the way becomes one.
-fn put(config: &mut Map<String, Value>, pointer: &[&str], value: Value) {
+pub(super) fn put(config: &mut Map<String, Value>, pointer: &[&str], value: Value) {
     let Some((last, way)) = pointer.split_last() else {
         return;
     };

@@ -254,7 +254,7 @@ fn links_say_where_they_lead_what_they_carried_and_what_went_wrong() {
 #[test]
 fn a_gpu_that_is_cut_names_its_parts() {
     let parts = r#"mig_devices = [
-  { name = "NVIDIA H100 80GB HBM3 MIG 1g.10gb", uuid = "MIG-a", memory = { total = 10200547328, reserved = 0, used = 13631488 } },
+  { name = "NVIDIA H100 80GB HBM3 MIG 1g.10gb", uuid = "MIG-a", memory = { total = 10200547328, reserved = 0, used = 13631488 }, instances = [9, 0] },
   { name = "NVIDIA H100 80GB HBM3 MIG 3g.40gb", uuid = "MIG-b", memory = { total = 42144366592, reserved = 0, used = 0 } },
 ]"#;
     let text = world(1, (0, parts))
@@ -273,6 +273,11 @@ fn a_gpu_that_is_cut_names_its_parts() {
     assert_eq!(parts.len(), 2, "{parts:?}");
     assert_eq!(parts[0]["uuid"], "MIG-a");
     assert_eq!(parts[0]["memory_used_bytes"], json!(13_631_488));
+    assert_eq!(
+        (&parts[0]["gpu_instance"], &parts[0]["compute_instance"]),
+        (&json!(9), &json!(0))
+    );
+    assert!(parts[1].get("gpu_instance").is_none(), "not told is not zero");
     assert_eq!(parts[1]["name"], "NVIDIA H100 80GB HBM3 MIG 3g.40gb");
 }
 

@@ -90,9 +90,14 @@ impl Stand {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.agent);
+        let mut command = self.of_program(&self.agent);
+        command.args(words);
         command
-            .args(words)
+    }
+
+    fn of_program(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
             .env("LD_LIBRARY_PATH", self.folder.path())
             .env("BUSBAR_FAKE_NVML", self.path("nvml.toml"))
             .env_remove("NOTIFY_SOCKET")
@@ -107,6 +112,60 @@ impl Stand {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && !error.contains("fake-nvml"), "{error}");
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// An agent that may set limits, in a mount namespace where this machine's own packages cannot be seen; `None`, said aloud,
+    /// where we may not make one.
+    pub fn run_capping(&self) -> Option<Agent> {
+        let alone = "mount --make-rprivate / && if [ -d /sys/class/powercap ]; then mount -t tmpfs none /sys/class/powercap; fi";
+        let mut trial = Command::new("unshare");
+        if !trial
+            .args(["-m", "sh", "-c", alone])
+            .status()
+            .is_ok_and(|status| status.success())
+        {
+            println!("skipped: this needs root and a mount namespace of its own");
+            return None;
+        }
+        let config = "[agent]\nmode = \"enforce\"\n[actuators]\ncpu = \"observe\"\npower_cap = \"enforce\"\n";
+        fs::write(self.path("agent.toml"), config).unwrap();
+        let [config, socket, state] = ["agent.toml", "agent.sock", "state"].map(|name| self.path(name));
+        let script = format!("{alone} && exec \"$@\"");
+        let mut command = self.of_program(Path::new("unshare"));
+        command.args(["-m", "sh", "-c", &script, "sh"]).arg(&self.agent);
+        command
+            .args(["run", "--listen", "127.0.0.1:0", "--config"])
+            .arg(config);
+        command.arg("--socket").arg(socket).arg("--state-dir").arg(state);
+        Some(Agent::of(command, &self.path("log")))
+    }
+
+    /// `busbar` with these words, against the agent of this machine: what it says, and its exit status.
+    pub fn busbar(&self, words: &[&str]) -> (String, Option<i32>) {
+        let mut command = self.of_program(&self.agent.with_file_name("busbar"));
+        let output = command
+            .args(words)
+            .arg("--agent")
+            .arg(self.path("agent.sock"))
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (String::from_utf8(text).unwrap(), output.status.code())
+    }
+
+    /// `busbar-agent leave`: what it says.
+    pub fn leave(&self) -> String {
+        let state = self.path("state");
+        let output = self
+            .command(&["leave", "--state-dir", state.to_str().unwrap()])
+            .output()
+            .unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    }
+
+    /// The limits that were set through the library.
+    pub fn limits(&self) -> String {
+        fs::read_to_string(self.path("nvml.limits.toml")).unwrap_or_default()
     }
 
     /// `busbar-agent run` on a free port.
@@ -219,6 +278,7 @@ power_milliwatts = 412500
 power_limit_milliwatts = 700000
 enforced_limit_milliwatts = 650000
 limits_milliwatts = [200000, 700000]
+persistence = true
 energy_millijoules = 1234567890
 temperature_celsius = 54
 slowdown_celsius = 90

@@ -16,7 +16,7 @@ use std::time::Duration;
 use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE, families};
 use agent::view::{About, Kept, Seen, View};
 use agent_api::v1::{
-    Exclusivity, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Verdict, Witness, Workload,
+    Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Verdict, Witness, Workload,
 };
 use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation};
@@ -91,6 +91,7 @@ fn view() -> View {
         frozen: false,
         priority: None,
         held_to_millicpus: Some(100),
+        held: Some(Grade::CpuMax),
         cpus: "2-3".parse().unwrap(),
         numa_nodes: "0".parse().unwrap(),
         exclusive: true,

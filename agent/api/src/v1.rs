@@ -2,6 +2,7 @@
 
 mod act;
 mod ask;
+mod batch;
 mod interference;
 mod near;
 mod offer;
@@ -14,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use act::{CapRequest, Capped, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
+pub use batch::{
+    BatchAnswer, BatchOffer, BatchRequest, Defrag, DefragRequest, MOST_ASKS, ProposedMove, Stays, Unplaced,
+};
 pub use interference::{
     Antagonist, EvidencePoint, Grade, Incident, Interference, InterferenceAct, InterferenceMode, Resource,
     Signal, SignalState,
@@ -73,6 +77,9 @@ pub struct Workload {
     /// To how much CPU time the interference loop holds it back for now, in thousandths of a CPU; none where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_to_millicpus: Option<u32>,
+    /// By what it is held back for now, by the interference loop; `None` where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Grade>,
 }
 
 /// How exclusive an exclusive CPU is on this host.

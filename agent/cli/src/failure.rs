@@ -4,6 +4,7 @@ use agent_api::client::ClientError as AgentError;
 use rack_api::client::ClientError as RackError;
 
 use crate::oci::OciError;
+use crate::place::PlaceError;
 
 /// Wrong usage, or an ask that cannot be right.
 pub const USAGE: u8 = 2;
@@ -28,6 +29,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
             None if error.is_unreachable() => UNREACHABLE,
             None => 1,
         };
+    }
+    if error.is::<PlaceError>() {
+        return USAGE;
     }
     if let Some(error) = error.downcast_ref::<OciError>() {
         return if error.is_refusal() { REFUSED } else { USAGE };

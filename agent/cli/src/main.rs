@@ -17,6 +17,7 @@ mod help;
 mod local;
 mod oci;
 mod paint;
+mod place;
 mod power;
 mod run;
 mod show;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
 async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.verb {
         Verb::Run(args) => run::run(cli, args).await,
+        Verb::Place(args) => place::place(cli, args).await,
+        Verb::Defrag(args) => place::defrag(cli, args).await,
         Verb::Stop { workload, grace } => run::stop(cli, workload, *grace).await,
         Verb::Verify(args) => verify::verify(cli, args).await,
         Verb::Freeze { workload } => local::freeze(cli, workload, true).await,

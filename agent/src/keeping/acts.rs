@@ -7,7 +7,7 @@ use facts::{Moment, Power};
 use intent::WorkloadId;
 
 use super::{Desk, Order, OrderError, Task};
-use crate::reconcile::KeeperError;
+use crate::reconcile::{KeeperError, Restraint};
 
 impl Desk {
     /// Stops all processes of a workload, or lets them go on.
@@ -18,17 +18,17 @@ impl Desk {
         self.order(|reply| Order::Freeze(workload, frozen, reply)).await
     }
 
-    /// Holds a workload back to so many thousandths of a CPU, for so long. Gives how many steps that took.
+    /// Holds a workload back for so long. Gives how many steps that took.
     ///
     /// # Errors
     /// See [`OrderError`].
-    pub async fn hold_back(
+    pub async fn hold(
         &self,
         workload: WorkloadId,
-        millicpus: u32,
+        restraint: Restraint,
         lasts: Duration,
     ) -> Result<usize, OrderError> {
-        self.order(|reply| Order::Hold(workload, millicpus, lasts, reply))
+        self.order(|reply| Order::Hold(workload, restraint, lasts, reply))
             .await
     }
 
@@ -72,15 +72,16 @@ impl Task {
         Ok(came)
     }
 
-    pub(super) fn hold_back(
+    pub(super) fn hold(
         &mut self,
         id: &WorkloadId,
-        millicpus: u32,
+        restraint: &Restraint,
         until: Moment,
     ) -> Result<usize, KeeperError> {
-        let done = self.keeper.hold_back(id, millicpus, until)?;
+        let done = self.keeper.hold(id, restraint, until);
+        // Also where it failed: what was in force before may be undone.
         self.show();
-        Ok(done.len())
+        Ok(done?.len())
     }
 
     pub(super) fn let_go(&mut self, id: &WorkloadId) -> Result<usize, KeeperError> {

@@ -31,6 +31,7 @@ fn workload() -> Workload {
         frozen: false,
         priority: None,
         held_to_millicpus: None,
+        held: None,
         steps: Vec::new(),
     }
 }

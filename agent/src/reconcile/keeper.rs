@@ -10,9 +10,9 @@ use isolators::cgroup::{CgroupMode, Controller, Layout, is_frozen};
 use isolators::{Host, Phase, Step};
 
 use super::regain::Again;
-use super::{KeeperConfig, KeeperError};
+use super::{KeeperConfig, KeeperError, held};
 use crate::ledger::{Entry, Ledger, Life, Lock};
-use crate::place::{Machine, Pool, Taken};
+use crate::place::{self, Machine, Pool, Taken};
 
 /// Called before each step that changes the host.
 pub type StepWatch = Box<dyn FnMut(&Step) + Send>;
@@ -79,7 +79,8 @@ impl Keeper {
     /// What placement must know of this machine. The inventory may be older than the last end of a workload: what our own
     /// partitions kept away from us until then is ours to lend.
     pub(super) fn machine_from(&self, inventory: &Inventory) -> Machine {
-        let mut machine = Machine::of(inventory, self.config.reserved_cpus.as_ref());
+        let mut machine =
+            Machine::of(inventory, self.config.reserved_cpus.as_ref()).with_budget(place::budget(inventory));
         machine.lend_again(&self.lately);
         machine
     }
@@ -152,6 +153,7 @@ impl Keeper {
             frozen: is_frozen(&self.host, &self.layout, isolation).unwrap_or(false),
             priority: isolation.priority,
             held_to_millicpus: isolation.cpu_time_held,
+            held: held::grade(isolation),
         }
     }
 

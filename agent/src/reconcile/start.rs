@@ -6,7 +6,9 @@ use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, Workload};
 use facts::{CpuSet, Inventory, Moment};
 use intent::{Isolation, WorkloadId};
 use isolators::Step;
-use isolators::cgroup::{Controller, Origin, Version, conflicting_owner, enter, origins, started, strangers};
+use isolators::cgroup::{
+    Controller, Layout, Origin, Version, conflicting_owner, enter, origins, started, strangers,
+};
 
 use super::hand::{steps_of, unplanned};
 use super::keeper::taken;
@@ -31,25 +33,6 @@ struct Asker {
 }
 
 impl Keeper {
-    /// What would be offered. Changes nothing and holds nothing.
-    ///
-    /// # Errors
-    /// With what is missing, and who has it.
-    pub fn offer(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
-        let mut offer = self.placed(ask, inventory)?;
-        offer.because.extend(self.why_drained());
-        offer.because.extend(place::unenforced(ask));
-        offer.because.extend(self.no_gpus_alone(ask));
-        if !offer.hugepages.is_empty() || !offer.cache.is_empty() {
-            let id = ask.name.clone().map_or_else(|| made_up("", 0), Ok)?;
-            let with = self.ledger.intent.with(isolation_of(&id, ask, &offer));
-            offer
-                .because
-                .extend(self.missing(&with).err().map(|error| error.to_string()));
-        }
-        Ok(offer)
-    }
-
     /// The place for an ask, whether or not this host can bring all of it about.
     fn placed(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
         let now;
@@ -60,12 +43,8 @@ impl Keeper {
             &now
         };
         let taken = taken(&self.ledger);
-        place::place(ask, machine, &taken, self.ledger.intent.generation).map_err(|refusal| match refusal {
-            Refusal::BadAsk(text) => KeeperError::BadAsk(text),
-            Refusal::NotHere(text) => KeeperError::Shortfall(text),
-            Refusal::Shortfall(text) => KeeperError::Shortfall(with_advice(text, ask, machine, &taken)),
-            Refusal::Unknown => KeeperError::Refused(refusal.to_string()),
-        })
+        place::place(ask, machine, &taken, self.ledger.intent.generation)
+            .map_err(|refusal| with_advice(refusal, ask, machine, &taken))
     }
 
     /// Offers, writes the intent down, applies it, reads back, and moves the process `pid` in.
@@ -86,7 +65,9 @@ impl Keeper {
         self.refresh();
         self.look(inventory);
         let offer = self.placed(&request.ask, inventory)?;
-        if let Some(why) = place::unenforced(&request.ask).or_else(|| self.no_gpus_alone(&request.ask)) {
+        if let Some(why) =
+            place::unenforced(&request.ask).or_else(|| no_gpus_alone(&self.layout, &request.ask))
+        {
             return Err(KeeperError::Refused(why));
         }
         let id = self.name(&request)?;
@@ -125,20 +106,6 @@ impl Keeper {
             Ok(workload) => Ok(workload),
             Err(error) => Err(self.give_up(&id, &error)),
         }
-    }
-
-    /// Why the GPUs of an ask cannot be its alone here, where they cannot: what keeps others off stands on the others' cgroups.
-    fn no_gpus_alone(&self, ask: &Ask) -> Option<String> {
-        ask.gpus.as_ref()?;
-        let place = self.layout.place(Controller::Devices);
-        if place.is_ok_and(|place| place.version == Version::V2) {
-            return None;
-        }
-        Some(
-            "gpus cannot be kept from other workloads here: that is done by programs on cgroups of v2; boot with \
-             systemd.unified_cgroup_hierarchy=1, or ask near gpu:N, which places CPUs and memory beside it"
-                .to_owned(),
-        )
     }
 
     /// A name that nobody has: the one asked for, or one of the command and the generation.
@@ -271,7 +238,21 @@ impl Keeper {
     }
 }
 
-fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolation {
+/// Why the GPUs of an ask cannot be its alone here, where they cannot: what keeps others off stands on the others' cgroups.
+pub(super) fn no_gpus_alone(layout: &Layout, ask: &Ask) -> Option<String> {
+    ask.gpus.as_ref()?;
+    let place = layout.place(Controller::Devices);
+    if place.is_ok_and(|place| place.version == Version::V2) {
+        return None;
+    }
+    Some(
+        "gpus cannot be kept from other workloads here: that is done by programs on cgroups of v2; boot with \
+         systemd.unified_cgroup_hierarchy=1, or ask near gpu:N, which places CPUs and memory beside it"
+            .to_owned(),
+    )
+}
+
+pub(super) fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolation {
     Isolation {
         exclusive: ask.exclusive,
         memory_max: ask.memory_bytes,
@@ -299,12 +280,24 @@ fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
     (!list.is_empty()).then(|| list.to_vec())
 }
 
-/// A refusal with what would make the ask fit.
-fn with_advice(text: String, ask: &Ask, machine: &Machine, taken: &[Taken]) -> String {
-    match place::advice(ask, machine, taken).as_slice() {
+/// A refusal of placement as the keeper's own.
+pub(super) fn refused(refusal: Refusal) -> KeeperError {
+    match refusal {
+        Refusal::BadAsk(text) => KeeperError::BadAsk(text),
+        Refusal::NotHere(text) | Refusal::Shortfall(text) => KeeperError::Shortfall(text),
+        Refusal::Unknown => KeeperError::Refused(refusal.to_string()),
+    }
+}
+
+/// The same, with what would make the ask fit.
+pub(super) fn with_advice(refusal: Refusal, ask: &Ask, machine: &Machine, taken: &[Taken]) -> KeeperError {
+    let Refusal::Shortfall(text) = refusal else {
+        return refused(refusal);
+    };
+    KeeperError::Shortfall(match place::advice(ask, machine, taken).as_slice() {
         [] => text,
         ways => format!("{text}. It would fit: {}", ways.join("; or ")),
-    }
+    })
 }
 
 fn entry_of(
@@ -331,7 +324,7 @@ fn entry_of(
 }
 
 /// `/usr/bin/Sleep 3` of generation 7 becomes `sleep-7`: generations never repeat, so names do not either.
-fn made_up(command: &str, number: u64) -> Result<WorkloadId, KeeperError> {
+pub(super) fn made_up(command: &str, number: u64) -> Result<WorkloadId, KeeperError> {
     let word = command.split_whitespace().next().unwrap_or_default();
     let last = word.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let right = last.chars().map(|c| {

@@ -16,3 +16,5 @@ mod held;
 mod interference;
 mod life;
 mod modes;
+mod preview;
+mod restraints;

@@ -1,5 +1,6 @@
 //! `cargo prove isolation`: how soon a workload has its CPUs, that no CPU ever has two holders, and what a neighbour costs.
 
+mod decisions;
 mod dice;
 mod neighbour;
 mod peer;
@@ -19,6 +20,7 @@ use stand::Stand;
 
 /// Everything that is measured on this machine's kernel, by an agent that enforces. `add` takes each figure as it comes.
 pub fn node(place: &Place, screen: &Screen, mut add: impl FnMut(Vec<Figure>)) -> Result<(), Wrong> {
+    add(decisions::figures(place)?);
     let folder = scratch(place, "prove-isolation")?;
     let mut stand = Stand::raise(place, &folder)?;
     screen.line(&format!("cgroups: {}", stand.layout()));

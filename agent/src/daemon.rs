@@ -231,7 +231,7 @@ fn watch_workloads(
         return;
     }
     let (board, desk, events) = (board.clone(), desk.clone(), events.clone());
-    let watcher = Watcher::new(root, clock, board, desk, events, config.interference);
+    let watcher = Watcher::new(root, clock, board, desk, events, config.interference.clone());
     tokio::spawn(watcher.beat(stopping.clone()));
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use agent_api::v1::{Ask, RunRequest};
+use agent_api::v1::{Ask, BatchRequest, DefragRequest, RunRequest};
 
 use crate::config::{Config, Overrides};
 use crate::doctor::kernel;
@@ -36,6 +36,9 @@ pub const TARGETS: &[Target] = &[
     ("interference", |data| {
         crate::interfere::fuzz(&String::from_utf8_lossy(data));
     }),
+    ("interference_trace", |data| {
+        crate::interfere::trace::fuzz(&String::from_utf8_lossy(data));
+    }),
     ("accept_header", |data| {
         let _ = Format::wanted(std::str::from_utf8(data).ok());
     }),
@@ -46,6 +49,8 @@ pub const TARGETS: &[Target] = &[
             assert_eq!(serde_json::from_slice::<Ask>(&text).ok(), Some(ask));
         }
         let _ = serde_json::from_slice::<RunRequest>(data);
+        let _ = serde_json::from_slice::<BatchRequest>(data);
+        let _ = serde_json::from_slice::<DefragRequest>(data);
     }),
     ("kernel_options", |data| {
         let _ = kernel::parse(&String::from_utf8_lossy(data));

@@ -8,6 +8,7 @@ mod answer;
 mod connection;
 mod interference;
 mod live;
+mod previews;
 mod proofs;
 mod routes;
 mod scrape;

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::drift::Ears;
 use crate::events::Events;
 use crate::proof::Checked;
-use crate::reconcile::{Keeper, KeeperError};
+use crate::reconcile::{Keeper, KeeperError, Preview, Restraint};
 use crate::view::{Board, Kept};
 use crate::vm::Said;
 
@@ -53,9 +53,11 @@ type Reply<T> = oneshot::Sender<Result<T, KeeperError>>;
 
 enum Order {
     Offer(Ask, Reply<Offer>),
+    /// A copy of what placement must know, for long searches elsewhere.
+    Preview(Reply<Preview>),
     Freeze(WorkloadId, bool, Reply<Frozen>),
-    /// Hold a workload back to so many thousandths of a CPU, for so long.
-    Hold(WorkloadId, u32, Duration, Reply<usize>),
+    /// Hold a workload back, for so long.
+    Hold(WorkloadId, Restraint, Duration, Reply<usize>),
     LetGo(WorkloadId, Reply<usize>),
     /// A drain of the node with its reason, or its end.
     Drain(Option<String>, Reply<NodeDrain>),
@@ -106,6 +108,14 @@ impl Desk {
     /// See [`OrderError`].
     pub async fn offer(&self, ask: Ask) -> Result<Offer, OrderError> {
         self.order(|reply| Order::Offer(ask, reply)).await
+    }
+
+    /// What placement must know, copied: long searches hold nobody up.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn preview(&self) -> Result<Preview, OrderError> {
+        self.order(Order::Preview).await
     }
 
     /// Places the process that asks.
@@ -309,11 +319,14 @@ impl Task {
             Order::Offer(ask, reply) => {
                 let _ = reply.send(self.keeper.offer(&ask, inventory));
             }
+            Order::Preview(reply) => {
+                let _ = reply.send(Ok(self.keeper.preview(inventory)));
+            }
             Order::Freeze(id, frozen, reply) => {
                 let _ = reply.send(self.freeze(&id, frozen));
             }
-            Order::Hold(id, millicpus, lasts, reply) => {
-                let _ = reply.send(self.hold_back(&id, millicpus, now.after(lasts)));
+            Order::Hold(id, restraint, lasts, reply) => {
+                let _ = reply.send(self.hold(&id, &restraint, now.after(lasts)));
             }
             Order::LetGo(id, reply) => {
                 let _ = reply.send(self.let_go(&id));
@@ -328,13 +341,7 @@ impl Task {
                 let _ = reply.send(self.start(request, asker, inventory, now));
             }
             Order::End(id, reply) => {
-                let ended = self.keeper.end(&id, now);
-                if ended.is_ok() {
-                    self.events
-                        .tell("workload_ended", format!("workload {id} was ended on request"));
-                }
-                self.post();
-                let _ = reply.send(ended);
+                let _ = reply.send(self.end(&id, now));
             }
             Order::Check(id, reply) => {
                 let _ = reply.send(self.keeper.check(&id));

@@ -17,7 +17,7 @@ use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE,
 use agent::view::{About, Kept, Seen, View};
 use agent::waits::Resource;
 use agent_api::v1::{
-    Exclusivity, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Verdict, Witness, Workload,
+    Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Verdict, Witness, Workload,
 };
 use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation};
@@ -95,6 +95,7 @@ fn view() -> View {
         vm: None,
         adopted: false,
         cdi: None,
+        held: Some(Grade::CpuMax),
         cpus: "2-3".parse().unwrap(),
         numa_nodes: "0".parse().unwrap(),
         exclusive: true,

@@ -173,9 +173,7 @@ fn reason(step: &Step, cause: &StepError) -> String {
         | StepError::Status(_)
         | StepError::TooSlow { .. }
         | StepError::Driver(_)
-        | StepError::Others(_) => {
-            cause.to_string()
-        }
+        | StepError::Others(_) => cause.to_string(),
     }
 }
 

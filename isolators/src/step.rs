@@ -291,12 +291,8 @@ impl fmt::Display for Step {
                 write!(f, "set the power limit of {uuid} to {shall} (it is {is})")
             }
             Step::MoveProcess { pid, from, to, .. } => {
-                write!(
-                    f,
-                    "move process {pid} from {} to {}",
-                    from.display(),
-                    to.display()
-                )
+                let (from, to) = (from.display(), to.display());
+                write!(f, "move process {pid} from {from} to {to}")
             }
             Step::SetAffinity(affinity) => show_affinity(f, affinity),
             Step::EnableControllers {

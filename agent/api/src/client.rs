@@ -1,6 +1,7 @@
 //! The client of an agent: over its Unix socket on the same node, or over TCP or TLS from elsewhere.
 
 mod acts;
+mod answer;
 mod connect;
 mod error;
 pub(crate) mod events;
@@ -11,31 +12,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use facts::Inventory;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Request, StatusCode, Version};
 use intent::WorkloadId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::credential::Token;
 use crate::v1::{
-    Ask, Ended, ErrorBody, Interference, Offer, Plan, Proof, ProofRequest, RunRequest, Status, StopRequest,
-    Stopped, Workload,
+    Ask, BatchOffer, BatchRequest, Defrag, DefragRequest, Ended, Interference, Offer, Plan, Proof,
+    ProofRequest, RunRequest, Status, StopRequest, Stopped, Workload,
 };
+use answer::{refusal, shown, whole};
 use connect::{Lane, Target};
 pub use error::ClientError;
 pub use events::EventStream;
 
 /// How long a whole request may take, unless [`AgentClient::with_deadline`] says otherwise. Placing a workload writes a dozen kernel files.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
-
-/// The largest answer that is read: the facts of the largest machine known are below 2 MiB.
-const LARGEST_ANSWER: usize = 32 << 20;
-
-/// How much of an answer that is no JSON an error shows.
-const SHOWN_CHARACTERS: usize = 200;
 
 /// One agent, and how to reach it. Cheap to clone; clones share the connection.
 #[derive(Clone, Debug)]
@@ -130,6 +125,22 @@ impl AgentClient {
     /// See [`ClientError`].
     pub async fn offer(&self, ask: &Ask) -> Result<Offer, ClientError> {
         self.send(Method::POST, "/v1/offers", Some(ask)).await
+    }
+
+    /// What the agent would give for many asks at once. Holds nothing and changes nothing. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn offer_all(&self, request: &BatchRequest) -> Result<BatchOffer, ClientError> {
+        self.send(Method::POST, "/v1/offers/batch", Some(request)).await
+    }
+
+    /// Which moves would make room. Nothing moves by it. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn defrag(&self, request: &DefragRequest) -> Result<Defrag, ClientError> {
+        self.send(Method::POST, "/v1/defrag", Some(request)).await
     }
 
     /// Places *this process* as a new workload; its children are born there. Unix socket only.
@@ -290,48 +301,4 @@ impl AgentClient {
         }
         Ok(request)
     }
-}
-
-/// The error in an answer that is no success.
-async fn refusal(sent: &str, answer: Response<Incoming>) -> ClientError {
-    let status = answer.status().as_u16();
-    let sent = sent.to_owned();
-    let bytes = match whole(&sent, answer).await {
-        Ok(bytes) => bytes,
-        Err(error) => return error,
-    };
-    match serde_json::from_slice::<ErrorBody>(&bytes) {
-        Ok(ErrorBody { error }) => ClientError::Refused {
-            sent,
-            status,
-            code: error.code,
-            message: error.message,
-        },
-        Err(_) => ClientError::Unexpected {
-            sent,
-            status,
-            came: shown(&bytes),
-        },
-    }
-}
-
-async fn whole(sent: &str, answer: Response<Incoming>) -> Result<Bytes, ClientError> {
-    match Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(source) if source.is::<LengthLimitError>() => Err(ClientError::TooLong {
-            sent: sent.to_owned(),
-            limit: LARGEST_ANSWER,
-        }),
-        Err(source) => Err(ClientError::Broken {
-            sent: sent.to_owned(),
-            source,
-        }),
-    }
-}
-
-fn shown(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .take(SHOWN_CHARACTERS)
-        .collect()
 }

@@ -3,6 +3,7 @@
 mod act;
 mod adopt;
 mod ask;
+mod batch;
 mod interference;
 mod near;
 mod offer;
@@ -17,6 +18,9 @@ use serde::{Deserialize, Serialize};
 pub use act::{CapRequest, Capped, CappedPart, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
 pub use adopt::{AdoptRequest, Adopted, Adoptee, MigrateRequest, Migrated};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
+pub use batch::{
+    BatchAnswer, BatchOffer, BatchRequest, Defrag, DefragRequest, MOST_ASKS, ProposedMove, Stays, Unplaced,
+};
 pub use interference::{
     Antagonist, EvidencePoint, Grade, Incident, Interference, InterferenceAct, InterferenceMode, Resource,
     Signal, SignalState,
@@ -86,6 +90,9 @@ pub struct Workload {
     /// The file that tells containers of its GPUs (CDI), where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cdi: Option<String>,
+    /// By what it is held back for now, by the interference loop; `None` where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Grade>,
 }
 
 /// How exclusive an exclusive CPU is on this host.

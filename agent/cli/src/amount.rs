@@ -1,7 +1,6 @@
-//! Times and watts as they are typed.
+//! Times as they are typed.
 
 use agent_api::v1::{LONGEST_GRACE, LONGEST_WATCH, SHORTEST_WATCH};
-use facts::Power;
 
 /// A grace in milliseconds, as in 10s.
 pub fn parse_grace(text: &str) -> Result<u32, String> {
@@ -29,22 +28,6 @@ pub fn parse_watch(text: &str) -> Result<u32, String> {
     }
 }
 
-/// Watts, exactly.
-pub fn parse_watts(text: &str) -> Result<Power, String> {
-    let expected = || {
-        format!("{text:?} is no number of watts; expected one as in 800 or 0.5, at most 18446744073709551")
-    };
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-    if decimals.is_empty() || decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(expected());
-    }
-    let watts: u64 = whole.parse().map_err(|_| expected())?;
-    let milliwatts: u64 = format!("{decimals:0<3}").parse().map_err(|_| expected())?;
-    let power =
-        Power::from_watts(watts).and_then(|power| power.checked_add(Power::from_milliwatts(milliwatts)));
-    power.ok_or_else(expected)
-}
-
 /// A duration in seconds, as in 30s.
 pub fn parse_duration(text: &str) -> Result<u32, String> {
     let expected = || format!("{text:?} is no duration; expected one as in 30s, 10m or 1h");
@@ -64,26 +47,6 @@ pub fn parse_duration(text: &str) -> Result<u32, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn watts_are_exact() {
-        assert_eq!(parse_watts("800").unwrap(), Power::from_milliwatts(800_000));
-        assert_eq!(parse_watts("0.5").unwrap(), Power::from_milliwatts(500));
-        assert_eq!(parse_watts("0").unwrap(), Power::ZERO);
-        for bad in [
-            "",
-            "-1",
-            "1e3",
-            "1.",
-            "1.2345",
-            "0x10",
-            "99999999999999999999",
-            "18446744073709552",
-            "NaN",
-        ] {
-            assert!(parse_watts(bad).is_err(), "{bad} was taken");
-        }
-    }
 
     #[test]
     fn a_time_to_watch_is_bounded() {

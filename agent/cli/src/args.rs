@@ -7,9 +7,11 @@ use facts::Power;
 use intent::WorkloadId;
 
 use crate::adopt::{ADOPT_HELP, AdoptArgs};
-use crate::amount::{parse_duration, parse_grace, parse_watch, parse_watts};
+use crate::amount::{parse_duration, parse_grace, parse_watch};
 use crate::ask::{AskArgs, RUN_HELP};
-use crate::help::{AFTER_HELP, TOP_HELP, VERIFY_HELP};
+use crate::help::{AFTER_HELP, DEFRAG_HELP, PLACE_HELP, TOP_HELP, VERIFY_HELP};
+use crate::place::words::parse_watts;
+use crate::place::{DefragArgs, PlaceArgs};
 use crate::top::TopArgs;
 
 /// The rack's address where none is given.
@@ -139,6 +141,12 @@ pub enum Verb {
     /// Run a command on this machine, on CPUs and memory of its own.
     #[command(after_help = RUN_HELP)]
     Run(Box<RunArgs>),
+    /// Say where many asks at once would go on this machine, who does not fit and what would make it fit. Changes nothing.
+    #[command(after_help = PLACE_HELP)]
+    Place(PlaceArgs),
+    /// Say which workloads of this machine would have to move where to make room, and what that costs. Moves nothing.
+    #[command(after_help = DEFRAG_HELP)]
+    Defrag(Box<DefragArgs>),
     /// End everything that runs in a workload: SIGTERM, and SIGKILL after the grace.
     Stop {
         /// The workload.

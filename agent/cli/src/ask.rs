@@ -5,7 +5,7 @@ use clap::Args;
 use facts::{Bytes, Power};
 use intent::{Priority, Share, WorkloadId};
 
-use crate::amount::parse_watts;
+use crate::place::words::{parse_hugepages, parse_watts};
 
 pub const RUN_HELP: &str = "\
 CPUs come from as few NUMA nodes as hold all of the ask: CPUs, memory, huge pages and GPUs together. `--dry-run` shows the
@@ -106,16 +106,6 @@ impl AskArgs {
             siblings: self.siblings,
         }
     }
-}
-
-fn parse_hugepages(text: &str) -> Result<HugepageAsk, String> {
-    let expected =
-        || format!("{text:?} is no amount of huge pages; expected SIZE=BYTES, as in 2MiB=2GiB or 1GiB=8GiB");
-    let (page, bytes) = text.split_once('=').ok_or_else(expected)?;
-    Ok(HugepageAsk {
-        page_bytes: page.parse().map_err(|_| expected())?,
-        bytes: bytes.parse().map_err(|_| expected())?,
-    })
 }
 
 #[cfg(test)]

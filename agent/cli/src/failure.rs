@@ -4,6 +4,7 @@ use agent_api::client::ClientError as AgentError;
 use rack_api::client::ClientError as RackError;
 
 use crate::oci::OciError;
+use crate::place::PlaceError;
 use crate::vm::VmError;
 
 /// Wrong usage, or an ask that cannot be right.
@@ -29,6 +30,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
             None if error.is_unreachable() => UNREACHABLE,
             None => 1,
         };
+    }
+    if error.is::<PlaceError>() {
+        return USAGE;
     }
     if let Some(error) = error.downcast_ref::<VmError>() {
         return if error.is_usage() { USAGE } else { REFUSED };

@@ -18,6 +18,7 @@ mod help;
 mod local;
 mod oci;
 mod paint;
+mod place;
 mod power;
 mod run;
 mod show;
@@ -49,6 +50,8 @@ fn main() -> ExitCode {
 async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.verb {
         Verb::Run(args) => run::run(cli, args).await,
+        Verb::Place(args) => place::place(cli, args).await,
+        Verb::Defrag(args) => place::defrag(cli, args).await,
         Verb::Stop { workload, grace } => run::stop(cli, workload, *grace).await,
         Verb::Adopt(args) => adopt::adopt(cli, args).await,
         Verb::Unadopt { workload } => adopt::unadopt(cli, workload).await,

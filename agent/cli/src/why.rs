@@ -133,6 +133,14 @@ fn last(incident: &Incident) -> String {
     for act in &incident.acts {
         let word = if act.done { "done" } else { "advice" };
         let _ = writeln!(text, "  {word} at {}: {}", act.since, act.message);
+        if let Some(undone) = act.undone {
+            let came = match act.helped {
+                Some(true) => "it helped",
+                Some(false) => "it did not help",
+                None => "nobody knows whether it helped",
+            };
+            let _ = writeln!(text, "      undone at {undone}; {came}");
+        }
     }
     text
 }
@@ -171,5 +179,14 @@ mod tests {
                         9): score 0.81 by cpu_time\n      2026-11-22T03:28:21.041Z  pressure -  3.90 CPUs\n  advice at \
                         2026-11-22T03:29:21.041Z: hold it back\n";
         assert_eq!(told(&known), expected);
+        let over = KNOWN.replace(
+            "\"done\":false,",
+            "\"done\":true,\"undone\":\"2026-11-22T03:34:21.041Z\",\"helped\":false,",
+        );
+        let told = told(&serde_json::from_str(&over).unwrap());
+        assert!(
+            told.ends_with("undone at 2026-11-22T03:34:21.041Z; it did not help\n"),
+            "{told}"
+        );
     }
 }

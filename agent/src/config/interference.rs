@@ -2,20 +2,25 @@
 
 use std::time::Duration;
 
-use agent_api::v1::InterferenceMode;
-use intent::Priority;
+use agent_api::v1::{Grade, InterferenceMode};
+use intent::{Priority, WorkloadId};
 
 use super::proof::duration;
 use super::reader::{Faults, Reader};
-use crate::interfere::Thresholds;
+use crate::interfere::{Allowed, Thresholds};
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 13] = [
     "mode",
     "window",
     "sigmas",
     "outliers",
     "correlation",
     "leave_cpus",
+    "leave_cache",
+    "leave_bandwidth",
+    "grades",
+    "priority",
+    "workload",
     "act_for",
     "protect_up_to",
 ];
@@ -30,13 +35,20 @@ const LEAST_CPUS: f64 = 0.01;
 /// More than this would hold nobody back.
 const MOST_CPUS: f64 = 64.0;
 
+/// The part of cache and bandwidth that is left to an antagonist.
+const PARTS: (f64, f64) = (0.01, 0.9);
+/// The most workloads that have grades of their own here: as many as a node keeps.
+const MOST_WORKLOADS: usize = 1_000;
+
 /// What the loop may do, and what it judges by.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Interference {
     /// What it may do.
     pub mode: InterferenceMode,
     /// What it judges by.
     pub thresholds: Thresholds,
+    /// Which grades `act` may do, and about whom.
+    pub allowed: Allowed,
 }
 
 /// Reads the section.
@@ -62,6 +74,9 @@ pub(super) fn read(section: &Reader<'_>, faults: &mut Faults<'_>) -> Interferenc
         let millicpus = format!("{:.0}", cpus * 1_000.0).parse();
         t.cap_millicpus = millicpus.unwrap_or(t.cap_millicpus);
     }
+    t.cache_thousandths = thousandths(section, "leave_cache", faults).unwrap_or(t.cache_thousandths);
+    t.bandwidth_thousandths =
+        thousandths(section, "leave_bandwidth", faults).unwrap_or(t.bandwidth_thousandths);
     if let Some((text, place)) = section.text("outliers", faults) {
         match outliers(text) {
             Some((outliers, of)) => (t.outliers, t.of) = (outliers, of),
@@ -79,7 +94,65 @@ pub(super) fn read(section: &Reader<'_>, faults: &mut Faults<'_>) -> Interferenc
             Err(error) => faults.add(place, format!("protect_up_to: {error}")),
         }
     }
+    allowed(section, &mut found.allowed, faults);
     found
+}
+
+/// `grades`, `[interference.priority]` and `[interference.workload]`.
+fn allowed(section: &Reader<'_>, allowed: &mut Allowed, faults: &mut Faults<'_>) {
+    if section.place("grades", faults).is_some() {
+        allowed.grades = grades(section, "grades", faults);
+    }
+    if let Some(own) = section.section("priority", faults) {
+        for key in own.keys() {
+            match key.parse::<Priority>() {
+                Ok(priority) => {
+                    let grades = grades(&own, &key, faults);
+                    allowed.by_priority.insert(priority, grades);
+                }
+                Err(error) => {
+                    let place = own.place(&key, faults).unwrap_or_default();
+                    faults.add(place, format!("[interference.priority] {key}: {error}"));
+                }
+            }
+        }
+    }
+    if let Some(own) = section.section("workload", faults) {
+        for key in own.keys().into_iter().take(MOST_WORKLOADS) {
+            match key.parse::<WorkloadId>() {
+                Ok(workload) => {
+                    let grades = grades(&own, &key, faults);
+                    allowed.by_workload.insert(workload, grades);
+                }
+                Err(error) => {
+                    let place = own.place(&key, faults).unwrap_or_default();
+                    faults.add(place, format!("[interference.workload] {key}: {error}"));
+                }
+            }
+        }
+    }
+}
+
+fn grades(section: &Reader<'_>, key: &str, faults: &mut Faults<'_>) -> Vec<Grade> {
+    let mut found = Vec::new();
+    for (word, place) in section.texts(key, faults) {
+        match Grade::ALL.into_iter().find(|grade| grade.word() == word) {
+            Some(grade) => found.push(grade),
+            None => {
+                let expected = Grade::ALL.map(Grade::word).join(", ");
+                faults.add(
+                    place,
+                    format!("{key}: {word:?} is no grade; expected some of {expected}"),
+                );
+            }
+        }
+    }
+    found
+}
+
+fn thousandths(section: &Reader<'_>, key: &str, faults: &mut Faults<'_>) -> Option<u16> {
+    let part = number(section, key, PARTS, faults)?;
+    format!("{:.0}", part * 1_000.0).parse().ok()
 }
 
 fn outliers(text: &str) -> Option<(usize, usize)> {

@@ -125,6 +125,12 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Its keys, in their order.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let keys = self.table.keys();
+        keys.map(|key| key.get_ref().to_string()).collect()
+    }
+
     /// A section below this table.
     pub(super) fn section(&self, name: &str, faults: &mut Faults<'_>) -> Option<Reader<'t>> {
         let (_, value) = self.entry(name)?;

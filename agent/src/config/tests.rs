@@ -1,11 +1,11 @@
 //! Tests of the configuration: every fault with its line, and no text that panics.
 #![allow(clippy::unwrap_used)]
 
-use agent_api::v1::InterferenceMode;
+use agent_api::v1::{Grade, InterferenceMode};
 use proptest::prelude::*;
 
 use super::*;
-use crate::reconcile::Drift;
+use crate::{interfere::Allowed, reconcile::Drift};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse("agent.toml", text, Overrides::default())
@@ -91,6 +91,16 @@ fn the_interference_loop_is_off_and_each_number_has_its_bounds() {
         ("act_for = \"2h\"", "expected 30s to 3600s"),
         ("protect_up_to = \"0\"", "expected 1 (kept longest) to 9"),
         ("sigma = 2", "did you mean \"sigmas\"?"),
+        ("leave_cache = 1", "expected 0.01 to 0.9"),
+        ("leave_bandwidth = \"10%\"", "leave_bandwidth is a string"),
+        ("grades = \"freeze\"", "expected a list of texts"),
+        (
+            "grades = [\"kill\"]",
+            "expected some of cache, cpu_max, move, freeze",
+        ),
+        ("priority = { 0 = [] }", "expected 1 (kept longest) to 9"),
+        ("priority = { 9 = [\"stop\"] }", "is no grade"),
+        ("workload = { \"../x\" = [] }", "[interference.workload] ../x: "),
     ] {
         let said = faults(&format!("[interference]\n{bad}\n"));
         assert!(
@@ -98,6 +108,36 @@ fn the_interference_loop_is_off_and_each_number_has_its_bounds() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn grades_are_allowed_for_all_for_a_priority_and_for_a_workload() {
+    let default = parse("[interference]\nmode = \"act\"\n")
+        .unwrap()
+        .interference
+        .allowed;
+    assert_eq!(
+        default,
+        Allowed::only(&[Grade::CpuMax]),
+        "nothing moves or stands still unless it is said"
+    );
+    let text = "[interference]\ngrades = []\nleave_cache = 0.2\nleave_bandwidth = 0.05\n[interference.priority]\n9 = [\"cache\", \"freeze\"]\n\
+                [interference.workload]\nbatch = [\"move\"]\n";
+    let found = parse(text).unwrap().interference;
+    assert_eq!(
+        (
+            found.thresholds.cache_thousandths,
+            found.thresholds.bandwidth_thousandths
+        ),
+        (200, 50)
+    );
+    let about = |name: &str, priority| {
+        let priority = intent::Priority::new(priority).unwrap();
+        found.allowed.about(&name.parse().unwrap(), priority).to_vec()
+    };
+    assert_eq!(about("x", 9), [Grade::Cache, Grade::Freeze]);
+    assert_eq!(about("batch", 9), [Grade::Move]);
+    assert_eq!(about("x", 8), []);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent_api::Token;
-use agent_api::v1::{Ask, Ended, Offer, Plan, RunRequest, Status, Workload};
+use agent_api::v1::{Ended, Plan, RunRequest, Status, Workload};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, MatchedPath, Path, Request, State};
@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use super::acts;
 use super::answer::Failure;
 use super::connection::Peer;
-use super::{House, interference, live, proofs, scrape, stop};
+use super::{House, interference, live, previews, proofs, scrape, stop};
 use crate::keeping::Asker;
 use crate::view::Seen;
 
@@ -45,6 +45,8 @@ const STOP: &str = "/v1/workloads/{id}/stop";
 pub(super) struct Shared {
     pub(super) house: House,
     pub(super) listeners: Arc<Semaphore>,
+    /// One long search for places at a time.
+    pub(super) searches: Arc<Semaphore>,
 }
 
 pub(super) type Answer<T> = Result<Json<T>, Failure>;
@@ -66,7 +68,7 @@ pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Router {
 /// The routes of the Unix socket: questions and orders, for root and our own user.
 pub(super) fn over_socket(house: House) -> Router {
     let orders = acts::orders()
-        .route("/v1/offers", post(offer))
+        .merge(previews::orders())
         .route("/v1/workloads", post(start))
         .route("/v1/workloads/{id}", delete(end))
         .route(STOP, post(stop::stop))
@@ -79,6 +81,7 @@ fn shared(house: House) -> Arc<Shared> {
     Arc::new(Shared {
         house,
         listeners: Arc::new(Semaphore::new(live::MOST_LISTENERS)),
+        searches: Arc::new(Semaphore::new(1)),
     })
 }
 
@@ -207,12 +210,6 @@ async fn plan(State(shared): Place) -> Answer<Plan> {
     }))
 }
 
-async fn offer(State(shared): Place, body: Body) -> Answer<Offer> {
-    let ask: Ask = read(&body, "an ask, as in {\"cpus\":1,\"exclusive\":true}")?;
-    until_topology(&shared.house).await?;
-    Ok(Json(shared.house.desk.offer(ask).await?))
-}
-
 async fn start(
     State(shared): Place,
     Extension(Peer(asker)): Extension<Peer>,
@@ -237,9 +234,18 @@ pub(super) fn workload_id(id: &str) -> Result<WorkloadId, Failure> {
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &Body, expected: &str) -> Result<T, Failure> {
+    read_within(body, expected, LARGEST_BODY)
+}
+
+/// The same, of a route whose bodies may be as long as this.
+pub(super) fn read_within<T: DeserializeOwned>(
+    body: &Body,
+    expected: &str,
+    most: usize,
+) -> Result<T, Failure> {
     let body = body.as_ref().map_err(|error| {
         let message =
-            format!("the body cannot be taken: {error}; expected {expected} in at most {LARGEST_BODY} bytes");
+            format!("the body cannot be taken: {error}; expected {expected} in at most {most} bytes");
         Failure::new(error.status(), "bad_request", message)
     })?;
     serde_json::from_slice(body).map_err(|error| {

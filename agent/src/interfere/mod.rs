@@ -3,6 +3,7 @@
 //! After CPI² (Zhang et al., EuroSys 2013) and Heracles (Lo et al., ISCA 2015), docs/interference.md. Judging is pure and has
 //! no clock of its own: `judge` and `ladder` take windows with their moments. `read` reads the kernel's files.
 
+mod allowed;
 mod history;
 mod judge;
 mod ladder;
@@ -10,9 +11,11 @@ mod read;
 mod recent;
 mod score;
 mod thresholds;
+pub mod trace;
 mod watcher;
 mod words;
 
+pub use allowed::Allowed;
 pub use judge::{Finding, Judge, Suspect};
 pub use ladder::{Deed, Ladder, News};
 #[cfg(any(test, feature = "fuzz"))]

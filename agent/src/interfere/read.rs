@@ -24,6 +24,9 @@ const CGROUP_PROCS: &str = "cgroup.procs";
 /// Where classes of resctrl stand; ours are called as our cgroup, a dash, and the workload.
 const RESCTRL: &str = "sys/fs/resctrl";
 const MBM_TOTAL_BYTES: &str = "mbm_total_bytes";
+const MON_DATA: &str = "mon_data";
+/// Groups that count without dividing anything.
+const MON_GROUPS: &str = "mon_groups";
 /// Of v2's cgroup of those that share CPUs; classes are not called so.
 const SHARED_SUFFIX: &str = "-shared";
 /// The most threads of one workload whose waiting is read.
@@ -125,18 +128,28 @@ impl Reader {
         tasks
     }
 
-    /// Bytes between the caches and memory, where a class of its own counts them.
+    /// Bytes between the caches and memory, where a class of its own counts them, or a group of monitoring that somebody made.
+    /// Who is held to a part of the cache has a class meanwhile: what it moves is counted there then.
     fn traffic(&self, workload: &Workload) -> Option<f64> {
         let own = workload.cgroups.first()?.rsplit('/').nth(1)?;
         let own = own.strip_suffix(SHARED_SUFFIX).unwrap_or(own);
-        let class = format!("{RESCTRL}/{own}-{}/mon_data", workload.id);
-        let domains = self.root.list(&class).ok()?;
+        let name = format!("{own}-{}", workload.id);
+        let places = [
+            format!("{RESCTRL}/{MON_GROUPS}/{name}/{MON_DATA}"),
+            format!("{RESCTRL}/{name}/{MON_DATA}"),
+        ];
+        places.iter().find_map(|place| self.moved(place))
+    }
+
+    /// All domains together; a domain that says `Unavailable` or `Error` says nothing.
+    fn moved(&self, place: &str) -> Option<f64> {
+        let domains = self.root.list(place).ok()?;
         let each = domains.iter().filter_map(|domain| {
             let text = self
                 .root
-                .read(&format!("{class}/{domain}/{MBM_TOTAL_BYTES}"))
+                .read(&format!("{place}/{domain}/{MBM_TOTAL_BYTES}"))
                 .ok()?;
-            text.trim().parse::<f64>().ok()
+            bytes(&text)
         });
         let each: Vec<f64> = each.collect();
         (!each.is_empty()).then(|| each.iter().sum())
@@ -240,6 +253,11 @@ fn schedstat(text: &str) -> Option<(f64, f64)> {
     Some((float_of(ran) / 1e9, float_of(waited) / 1e9))
 }
 
+/// The bytes of a counter of resctrl.
+fn bytes(text: &str) -> Option<f64> {
+    text.trim().parse::<u64>().ok().map(float_of)
+}
+
 /// The nearest float.
 fn float_of(number: u64) -> f64 {
     let half = |part: u64| u32::try_from(part & u64::from(u32::MAX)).map_or(0.0, f64::from);
@@ -262,6 +280,7 @@ pub fn fuzz(text: &str) {
         word_after(text, "usage_usec", " "),
         some_total(text),
         schedstat(text),
+        bytes(text),
     );
 }
 

@@ -20,6 +20,10 @@ pub struct Thresholds {
     pub correlation: f64,
     /// The CPU time that is left to an antagonist, in thousandths of a CPU. CPI²: 0.1 CPU-s/s for ordinary batch work.
     pub cap_millicpus: u32,
+    /// The part of each last-level cache that is left to an antagonist, in thousandths. Ours: Heracles moves ways step by step.
+    pub cache_thousandths: u16,
+    /// The part of memory bandwidth, in thousandths. Ours: ten in a hundred is the least that most processors take.
+    pub bandwidth_thousandths: u16,
     /// How long one act lasts. CPI²: 5 minutes.
     pub act_for: Duration,
     /// Who shares CPUs is protected up to this priority (1 is kept longest). Ours: CPI² knows classes, we have priorities.
@@ -45,6 +49,8 @@ impl Thresholds {
             of: 5,
             correlation: 0.35,
             cap_millicpus: 100,
+            cache_thousandths: 100,
+            bandwidth_thousandths: 100,
             act_for: Duration::from_secs(300),
             protect_up_to: PROTECTED,
         }

@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use agent_api::v1::{AgentEvent, Antagonist, Grade, Incident, Interference, InterferenceAct};
 use collectors::Root;
 use facts::Moment;
-use intent::WorkloadId;
+use intent::{Share, WorkloadId};
 use tokio::sync::watch;
 
 use super::read::Reader;
-use super::{Deed, Finding, Judge, Ladder, News, Sample, Standing, words};
+use super::{Deed, Finding, Judge, Ladder, News, Sample, Standing, Thresholds, words};
 use crate::clock::Clock;
 use crate::config::Interference as Settings;
 use crate::events::Events;
 use crate::keeping::Desk;
+use crate::reconcile::Restraint;
 use crate::view::Board;
 
-/// What this agent can do by itself; the other grades are advice (docs/interference.md says why).
-const CAN: [Grade; 1] = [Grade::CpuMax];
 /// How many acts of one incident are remembered.
 const MOST_ACTS: usize = 16;
 
@@ -51,10 +50,10 @@ impl Watcher {
             board,
             desk,
             events,
-            settings,
             reader: Some(Reader::new(root)),
             judge: Judge::new(thresholds),
-            ladder: Ladder::new(settings.mode, &CAN, &thresholds),
+            ladder: Ladder::new(settings.mode, settings.allowed.clone(), &thresholds),
+            settings,
             shown: BTreeMap::new(),
         }
     }
@@ -129,13 +128,24 @@ impl Watcher {
                 self.tell(at, "interference_over", format!("{victim} suffers no more"));
             }
             News::Act(deed) => self.act(at, deed).await,
-            News::Undo(deed) => {
-                // The keeper lets go by itself at the end; this is earlier where somebody is gone.
-                if let Err(error) = self.desk.let_go(deed.antagonist.clone()).await {
-                    tracing::debug!(workload = %deed.antagonist, %error, "nothing to let go");
-                }
+            News::Undo(deed, helped) => self.undo(at, &deed, helped).await,
+        }
+    }
+
+    async fn undo(&mut self, at: Moment, deed: &Deed, helped: bool) {
+        // The keeper lets go by itself at the end; this is earlier where somebody is gone.
+        if let Err(error) = self.desk.let_go(deed.antagonist.clone()).await {
+            tracing::debug!(workload = %deed.antagonist, %error, "nothing to let go");
+        }
+        if let Some(incident) = self.incident(&deed.victim) {
+            let mut acts = incident.acts.iter_mut().rev();
+            let same =
+                acts.find(|act| act.done && act.antagonist == deed.antagonist && act.since == deed.since);
+            if let Some(act) = same {
+                (act.undone, act.helped) = (Some(at), Some(helped));
             }
         }
+        self.tell(at, "antagonist_act_over", words::over(deed, helped));
     }
 
     fn named(&mut self, at: Moment, finding: &Finding) {
@@ -164,23 +174,22 @@ impl Watcher {
     }
 
     async fn act(&mut self, at: Moment, deed: Deed) {
-        let millicpus = self.settings.thresholds.cap_millicpus;
+        let thresholds = self.settings.thresholds;
         let lasts = deed.until.since(deed.since);
-        let (kind, done, message) = if !deed.is_done {
-            ("antagonist_advice", false, words::advice(&deed, millicpus))
-        } else {
-            match self
-                .desk
-                .hold_back(deed.antagonist.clone(), millicpus, lasts)
-                .await
-            {
-                Ok(_) => ("antagonist_held_back", true, words::held(&deed, millicpus)),
+        let (kind, done, message) = match restraint(&deed, &thresholds).filter(|_| deed.is_done) {
+            None => ("antagonist_advice", false, words::advice(&deed, &thresholds)),
+            Some(restraint) => match self.desk.hold(deed.antagonist.clone(), restraint, lasts).await {
+                Ok(_) => ("antagonist_held_back", true, words::held(&deed, &thresholds)),
                 Err(error) => {
                     self.ladder.refused(&deed);
-                    let message = format!("{} cannot be held back: {error}", deed.antagonist);
+                    let message = format!(
+                        "{} cannot be held back ({}): {error}",
+                        deed.antagonist,
+                        deed.grade.word()
+                    );
                     ("antagonist_advice", false, message)
                 }
-            }
+            },
         };
         self.tell(at, kind, message.clone());
         if let Some(incident) = self.incident(&deed.victim) {
@@ -193,6 +202,8 @@ impl Watcher {
                 since: deed.since,
                 until: deed.until,
                 done,
+                undone: None,
+                helped: None,
                 message,
             });
         }
@@ -209,4 +220,18 @@ impl Watcher {
             message,
         });
     }
+}
+
+/// What a grade is to the keeper.
+fn restraint(deed: &Deed, thresholds: &Thresholds) -> Option<Restraint> {
+    let share = |thousandths: u16| Share::new(u64::from(thousandths)).ok();
+    Some(match deed.grade {
+        Grade::Cache => Restraint::Cache(
+            share(thresholds.cache_thousandths)?,
+            share(thresholds.bandwidth_thousandths)?,
+        ),
+        Grade::CpuMax => Restraint::CpuTime(thresholds.cap_millicpus),
+        Grade::Move => Restraint::AwayFrom(deed.victim.clone()),
+        Grade::Freeze => Restraint::Still,
+    })
 }

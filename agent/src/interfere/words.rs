@@ -85,7 +85,7 @@ fn used(evidence: &[EvidencePoint], threshold: f64) -> (f64, f64) {
 }
 
 /// What would be done.
-pub fn advice(deed: &Deed, millicpus: u32) -> String {
+pub fn advice(deed: &Deed, thresholds: &Thresholds) -> String {
     let Deed {
         antagonist, victim, ..
     } = deed;
@@ -95,27 +95,59 @@ pub fn advice(deed: &Deed, millicpus: u32) -> String {
         ),
         Grade::CpuMax => format!(
             "to help {victim}, hold {antagonist} back to {} of a CPU for {} s (cpu.max)",
-            part(millicpus),
+            part(thresholds.cap_millicpus),
             deed.until.since(deed.since).as_secs()
         ),
         Grade::Move => format!(
-            "less CPU time of {antagonist} did not help {victim}: start one of them under another last-level cache or NUMA node"
+            "nothing milder of {antagonist} helped {victim}: start one of them under another last-level cache or NUMA node"
         ),
         Grade::Freeze => format!("nothing milder helped {victim}: busbar freeze {antagonist}, or stop it"),
     }
 }
 
 /// What was done.
-pub fn held(deed: &Deed, millicpus: u32) -> String {
+pub fn held(deed: &Deed, thresholds: &Thresholds) -> String {
+    let Deed {
+        antagonist,
+        victim,
+        until,
+        ..
+    } = deed;
+    match deed.grade {
+        Grade::Cache => format!(
+            "{antagonist} is held back to {} of each last-level cache and {} of memory bandwidth until {until}, to help {victim}",
+            percent(thresholds.cache_thousandths),
+            percent(thresholds.bandwidth_thousandths)
+        ),
+        Grade::CpuMax => format!(
+            "{antagonist} is held back to {} of a CPU until {until}, to help {victim}",
+            part(thresholds.cap_millicpus)
+        ),
+        Grade::Move => format!("{antagonist} runs away from {victim} until {until}, to help it"),
+        Grade::Freeze => format!("{antagonist} stands still until {until}, to help {victim}"),
+    }
+}
+
+/// What came of it.
+pub fn over(deed: &Deed, helped: bool) -> String {
+    let Deed {
+        antagonist, victim, ..
+    } = deed;
+    let came = if helped {
+        "suffers no more"
+    } else {
+        "suffered all the same"
+    };
     format!(
-        "{} is held back to {} of a CPU until {}, to help {}",
-        deed.antagonist,
-        part(millicpus),
-        deed.until,
-        deed.victim
+        "{antagonist} has back what was taken from it ({}): {victim} {came}",
+        deed.grade.word()
     )
 }
 
 fn part(millicpus: u32) -> String {
     format!("{:.2}", f64::from(millicpus) / 1_000.0)
+}
+
+fn percent(thousandths: u16) -> String {
+    format!("{} %", f64::from(thousandths) / 10.0)
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use agent_api::v1::{AdoptRequest, Adopted, Migrated};
-use agent_api::v1::{Capped, Frozen, NodeDrain, RunRequest, VmRequest, Workload};
+use agent_api::v1::{Capped, Ended, Frozen, NodeDrain, RunRequest, VmRequest, Workload};
 use facts::{Inventory, Moment, Power};
 use intent::WorkloadId;
 use nix::sys::signal::Signal;
 
 use super::{Asker, Desk, Order, OrderError, Task};
-use crate::reconcile::KeeperError;
+use crate::reconcile::{KeeperError, Restraint};
 use crate::vm::Said;
 
 impl Desk {
@@ -21,17 +21,17 @@ impl Desk {
         self.order(|reply| Order::Freeze(workload, frozen, reply)).await
     }
 
-    /// Holds a workload back to so many thousandths of a CPU, for so long. Gives how many steps that took.
+    /// Holds a workload back for so long. Gives how many steps that took.
     ///
     /// # Errors
     /// See [`OrderError`].
-    pub async fn hold_back(
+    pub async fn hold(
         &self,
         workload: WorkloadId,
-        millicpus: u32,
+        restraint: Restraint,
         lasts: Duration,
     ) -> Result<usize, OrderError> {
-        self.order(|reply| Order::Hold(workload, millicpus, lasts, reply))
+        self.order(|reply| Order::Hold(workload, restraint, lasts, reply))
             .await
     }
 
@@ -113,10 +113,22 @@ impl Task {
             let message = format!("workload {} runs {where_}", workload.id);
             self.events.tell("workload_started", message);
         }
-        let dirs = started.as_ref().map(|workload| self.keeper.directories_of(&workload.id));
+        let dirs = started
+            .as_ref()
+            .map(|workload| self.keeper.directories_of(&workload.id));
         self.hear_also(dirs.unwrap_or_default());
         self.post();
         started
+    }
+
+    pub(super) fn end(&mut self, id: &WorkloadId, now: Moment) -> Result<Ended, KeeperError> {
+        let ended = self.keeper.end(id, now);
+        if ended.is_ok() {
+            self.events
+                .tell("workload_ended", format!("workload {id} was ended on request"));
+        }
+        self.post();
+        ended
     }
 
     pub(super) fn signal(&mut self, id: &WorkloadId, signal: Signal) -> Result<usize, KeeperError> {
@@ -142,15 +154,16 @@ impl Task {
         Ok(came)
     }
 
-    pub(super) fn hold_back(
+    pub(super) fn hold(
         &mut self,
         id: &WorkloadId,
-        millicpus: u32,
+        restraint: &Restraint,
         until: Moment,
     ) -> Result<usize, KeeperError> {
-        let done = self.keeper.hold_back(id, millicpus, until)?;
+        let done = self.keeper.hold(id, restraint, until);
+        // Also where it failed: what was in force before may be undone.
         self.show();
-        Ok(done.len())
+        Ok(done?.len())
     }
 
     pub(super) fn let_go(&mut self, id: &WorkloadId) -> Result<usize, KeeperError> {

@@ -139,6 +139,8 @@ facts::families! {
         "How well a neighbour's use went with a workload's suffering when it was named, -1 to 1; while it lasts, three neighbours at most." from "the interference loop";
     WORKLOAD_HELD_BACK Gauge "busbar_workload_held_back_cpus" ["workload"]
         "To how many CPUs' time the interference loop holds a workload back; absent where it does not." from "the keeper";
+    WORKLOAD_HELD Gauge "busbar_workload_held" ["workload", "grade"]
+        "1 for a workload that the interference loop holds back, by the grade of the act: cache, cpu_max, move or freeze; absent where it does not." from "the keeper";
     WORKLOAD_WAITS Counter "busbar_workload_waits_total" ["workload", "resource"]
         "How many windows of 2 s in which tasks of a workload waited longer than 300 ms for cpu, memory or io (PSI triggers); absent where the kernel tells none." from "the kernel's pressure triggers";
     PROCESS_CPU Counter "busbar_process_cpu_seconds_total" []

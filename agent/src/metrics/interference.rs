@@ -57,4 +57,10 @@ pub(super) fn write(draft: &mut Draft<'_>, view: &View) {
             .map(|thousandths| f64::from(thousandths) / 1_000.0);
         samples.add(&[workload.id.as_str()], cpus);
     }
+    let mut samples = draft.family(&f::WORKLOAD_HELD);
+    for workload in &view.kept.workloads {
+        if let Some(grade) = workload.held {
+            samples.add(&[workload.id.as_str(), grade.word()], Some(1.0));
+        }
+    }
 }

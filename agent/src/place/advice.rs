@@ -14,7 +14,23 @@ const MOST_NAMED: usize = 3;
 
 /// What would make the ask fit, a phrase each; nothing where nothing was found.
 pub fn advice(ask: &Ask, machine: &Machine, taken: &[Taken]) -> Vec<String> {
+    advice_beside(ask, machine, taken, &[])
+}
+
+/// The same, where others are to get a place at the same time: these are neither ended nor moved.
+pub(super) fn advice_beside(
+    ask: &Ask,
+    machine: &Machine,
+    running: &[Taken],
+    beside: &[Taken],
+) -> Vec<String> {
     let fits = |ask: &Ask, taken: &[Taken]| place(ask, machine, taken, Generation(0)).is_ok();
+    let stays = |one: &Taken| Taken {
+        immovable: true,
+        ..one.clone()
+    };
+    let all: Vec<Taken> = running.iter().cloned().chain(beside.iter().map(stays)).collect();
+    let taken = all.as_slice();
     let mut ways = Vec::new();
     if ask.check().is_err() {
         return ways;
@@ -36,7 +52,7 @@ pub fn advice(ask: &Ask, machine: &Machine, taken: &[Taken]) -> Vec<String> {
             if fitting == 1 { "" } else { "s" }
         ));
     }
-    let mut order: Vec<usize> = (0..taken.len()).collect();
+    let mut order: Vec<usize> = (0..running.len()).collect();
     order.sort_by_key(|at| (std::cmp::Reverse(taken[*at].priority), taken[*at].cpus.len(), *at));
     let ends = order.into_iter().take(MOST_ENDS).filter(|at| {
         let rest = taken.iter().enumerate().filter(|(other, _)| other != at);

@@ -2,16 +2,17 @@
 
 use std::cmp::Reverse;
 
-use agent_api::v1::{Ask, GpuWish, Offer, TopologyRule};
+use agent_api::v1::{Ask, GpuWish, MOST_ASKS, Offer, TopologyRule};
 use facts::Bytes;
 use intent::{Generation, WorkloadId};
 
+use super::advice::advice_beside;
 use super::{Machine, Refusal, Taken, place};
 
 /// In how many orders the asks are tried. Whoever was refused goes first the next time; more rarely helps.
 const MOST_ORDERS: usize = 4;
-/// How many asks one batch may hold: as many as a node keeps workloads.
-const MOST_ASKS: usize = 1_000;
+/// How many others of a batch are tried whose absence would make room for one that was refused.
+const MOST_LEFT_OUT: usize = 64;
 
 /// What came of several asks at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,53 @@ pub struct Batch {
 }
 
 impl Batch {
-    fn placed(&self) -> usize {
+    /// How many fit.
+    pub fn placed(&self) -> usize {
         self.answers.iter().filter(|answer| answer.is_ok()).count()
+    }
+
+    /// What would make one fit that was refused, a phrase each: fewer CPUs, one of the others left out, the end of a workload
+    /// that runs, moves. Nothing where nothing was found, or where it fits.
+    pub fn ways(&self, at: usize, asks: &[Ask], machine: &Machine, taken: &[Taken]) -> Vec<String> {
+        let (Some(ask), Some(Err(_))) = (asks.get(at), self.answers.get(at)) else {
+            return Vec::new();
+        };
+        let placed = |left_out: Option<usize>| -> Vec<Taken> {
+            let others = asks.iter().zip(&self.answers).enumerate();
+            let others = others.filter(|(other, _)| Some(*other) != left_out);
+            let held = others.filter_map(|(other, (ask, answer))| {
+                let offer = answer.as_ref().ok()?;
+                Some(Taken::of(name(ask, other).ok()?, ask, offer))
+            });
+            held.collect()
+        };
+        let fits = |beside: Vec<Taken>| {
+            let all: Vec<Taken> = taken.iter().cloned().chain(beside).collect();
+            place(ask, machine, &all, Generation(0)).is_ok()
+        };
+        let mut ways = advice_beside(ask, machine, taken, &placed(None));
+        if fits(Vec::new()) {
+            let held = (0..asks.len()).filter(|other| self.answers[*other].is_ok());
+            let mut held: Vec<usize> = held.collect();
+            // Whoever is shed first is left out first.
+            held.sort_by_key(|other| Reverse(asks[*other].priority.unwrap_or_default()));
+            let one = held
+                .into_iter()
+                .take(MOST_LEFT_OUT)
+                .find(|other| fits(placed(Some(*other))));
+            ways.push(match one.and_then(|other| name(&asks[other], other).ok()) {
+                Some(other) => format!("leave {other} out"),
+                None => "place it without the others".to_owned(),
+            });
+        } else if ways.is_empty() {
+            let alone = advice_beside(ask, machine, taken, &[]);
+            ways.extend(
+                alone
+                    .into_iter()
+                    .map(|way| format!("{way}, and leave others out")),
+            );
+        }
+        ways
     }
 }
 
@@ -120,7 +166,7 @@ fn in_order(
 }
 
 /// The name that an ask gives itself, or one for the books of this batch.
-pub(super) fn name(ask: &Ask, number: usize) -> Result<WorkloadId, Refusal> {
+pub fn name(ask: &Ask, number: usize) -> Result<WorkloadId, Refusal> {
     match &ask.name {
         Some(name) => Ok(name.clone()),
         None => format!("ask-{}", number + 1)

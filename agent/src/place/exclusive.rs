@@ -1,7 +1,7 @@
 //! Exclusive CPUs: which of the free ones fit the ask at all, which NUMA nodes they come from, and which rule refuses that.
 
 use agent_api::v1::{Ask, CoreWish, GpuWish, Policy, Siblings, TopologyRule};
-use facts::{CpuSet, Power};
+use facts::CpuSet;
 use intent::Share;
 
 use super::books::Books;
@@ -338,24 +338,4 @@ impl Choosing<'_> {
             &self.books.pool,
         ))
     }
-}
-
-/// The power that is promised, where it is asked.
-pub(super) fn watts(ask: &Ask, books: &Books, taken: &[Taken]) -> Result<Option<Power>, Refusal> {
-    let Some(wanted) = ask.watts else {
-        return Ok(None);
-    };
-    let Some(free) = books.milliwatts.map(Power::from_milliwatts) else {
-        return Err(Refusal::NotHere(format!(
-            "asked {wanted}; nobody has told this node how much power it may draw, so none can be promised: leave watts out, \
-             or claim them from the rack (busbar claim power)"
-        )));
-    };
-    if wanted > free {
-        let holders = reason::holders(taken, |one| one.watts.map(|watts| watts.to_string()));
-        return Err(Refusal::Shortfall(format!(
-            "asked {wanted}; {free} is promised to nobody: {holders}; ask for at most {free}"
-        )));
-    }
-    Ok(Some(wanted))
 }

@@ -7,6 +7,7 @@ use facts::inventory::HugepagePool;
 use facts::{CpuSet, Inventory, NumaNodeId, PackageId, PciAddress, Power};
 use intent::{DeviceKind, DeviceWish};
 
+use super::budget::Budget;
 use super::tree::Tree;
 
 /// The cache level that divides a machine for placement.
@@ -93,6 +94,8 @@ pub struct Machine {
     pub(super) drives: Vec<DrivePlace>,
     pub(super) devices: Vec<(Near, Locality)>,
     pub(super) watts: Option<Power>,
+    /// Whose limits the watts are, for people; empty where nobody said.
+    pub(super) watts_from: String,
     pub(super) tree: Tree,
 }
 
@@ -131,6 +134,7 @@ impl Machine {
             nearest: Vec::new(),
             lately: CpuSet::new(),
             watts: None,
+            watts_from: String::new(),
             listed,
             numa,
             cells,
@@ -145,6 +149,14 @@ impl Machine {
     #[must_use]
     pub fn with_watts(mut self, watts: Option<Power>) -> Machine {
         self.watts = watts;
+        self
+    }
+
+    /// The same, with where that number comes from.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Option<Budget>) -> Machine {
+        self.watts = budget.as_ref().map(|budget| budget.watts);
+        self.watts_from = budget.map(|budget| budget.from).unwrap_or_default();
         self
     }
 

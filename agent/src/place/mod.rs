@@ -6,8 +6,10 @@
 //! are reserved for the host are never lent exclusively and always stay in the shared pool, so the shared pool is never empty.
 
 mod advice;
+mod away;
 mod batch;
 mod books;
+mod budget;
 mod drives;
 mod exclusive;
 mod gpus;
@@ -21,16 +23,19 @@ mod sets;
 mod taken;
 mod tree;
 mod unenforced;
+mod watts;
 
 use agent_api::v1::{Ask, Offer};
 use facts::{CpuSet, NumaSet};
 use intent::{CacheShare, Generation};
 
 pub use advice::advice;
-pub use batch::{Batch, place_all};
+pub use away::away;
+pub use batch::{Batch, name, place_all};
 pub use books::Pool;
+pub use budget::{Budget, budget};
 pub use machine::Machine;
-pub use moves::{DEFAULT_RATE, Move, Proposal, propose};
+pub use moves::{DEFAULT_RATE, Move, Proposal, Room, propose, roomiest, why_it_stays};
 pub use taken::Taken;
 pub use unenforced::unenforced;
 
@@ -98,6 +103,8 @@ pub fn place(
         .then(|| rule::hint(machine, &chosen, &others, &near));
     let mut because = std::mem::take(&mut chosen.because);
     because.extend(memory.because);
+    let watts = watts::promised(ask, machine, &books, taken)?;
+    because.extend(watts.because);
     Ok(Offer {
         numa_nodes: memory.numa_nodes,
         memory: memory.shares,
@@ -105,7 +112,7 @@ pub fn place(
         gpus,
         drives,
         cache: caches(ask, machine, &chosen.cpus),
-        watts: exclusive::watts(ask, &books, taken)?,
+        watts: watts.promised,
         topology_hint: hint,
         cpus: chosen.cpus,
         because,

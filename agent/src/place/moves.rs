@@ -3,7 +3,7 @@
 //! Only proposals: nothing moves by itself. What never moves: workloads that are immovable, that hold GPUs or huge pages (they
 //! cannot change under a running process), and those whose ask the ledger does not know.
 
-use agent_api::v1::{Ask, Offer};
+use agent_api::v1::{Ask, Offer, TopologyRule};
 use facts::{Bytes, CpuSet, NumaSet};
 use intent::{Generation, WorkloadId};
 
@@ -56,6 +56,59 @@ impl Proposal {
     }
 }
 
+/// The largest exclusive block of CPUs on one NUMA node: now, and after moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// How many CPUs fit together now.
+    pub now: u32,
+    /// The ask for as many as would fit after the moves, and the moves; `None` where moving gives no more.
+    pub more: Option<(Ask, Proposal)>,
+}
+
+/// What moving would give, where nobody says for whom: the most CPUs together that the search reaches.
+pub fn roomiest(machine: &Machine, taken: &[Taken], bytes_per_second: Bytes) -> Room {
+    let topology = if machine.numa.is_empty() {
+        TopologyRule::BestEffort
+    } else {
+        TopologyRule::SingleNumaNode
+    };
+    let asked = |cpus| Ask {
+        cpus,
+        exclusive: true,
+        topology,
+        ..Ask::default()
+    };
+    let most = u32::try_from(machine.listed.len()).unwrap_or(u32::MAX);
+    let fits = |taken: &[Taken]| {
+        largest(0, most, |cpus| {
+            place(&asked(cpus), machine, taken, Generation(0)).ok()
+        })
+    };
+    let stay: Vec<Taken> = taken.iter().filter(|one| !is_movable(one)).cloned().collect();
+    let now = fits(taken).map_or(0, |(cpus, _)| cpus);
+    let most = fits(&stay).map_or(0, |(cpus, _)| cpus);
+    let found = largest(now, most, |cpus| {
+        propose(&asked(cpus), machine, taken, bytes_per_second)
+    });
+    Room {
+        now,
+        more: found.map(|(cpus, proposal)| (asked(cpus), proposal)),
+    }
+}
+
+/// The largest number above `known` and up to `most` for which there is an answer, halving the rest each time.
+fn largest<T>(known: u32, most: u32, answer: impl Fn(u32) -> Option<T>) -> Option<(u32, T)> {
+    let (mut fitting, mut beyond, mut found) = (known, most.saturating_add(1), None);
+    while beyond - fitting > 1 {
+        let middle = fitting + (beyond - fitting) / 2;
+        match answer(middle) {
+            Some(came) => (fitting, found) = (middle, Some((middle, came))),
+            None => beyond = middle,
+        }
+    }
+    found
+}
+
 /// The cheapest moves that were found after which the ask fits; `None` where it fits as it is, or no moves were found. The
 /// search is bounded: single workloads, pairs, and one NUMA node emptied step by step.
 pub fn propose(ask: &Ask, machine: &Machine, taken: &[Taken], bytes_per_second: Bytes) -> Option<Proposal> {
@@ -86,12 +139,24 @@ pub fn propose(ask: &Ask, machine: &Machine, taken: &[Taken], bytes_per_second: 
 }
 
 fn is_movable(one: &Taken) -> bool {
-    !one.immovable
-        && !one.cpus.is_empty()
-        && one.gpus.is_empty()
-        && one.drives.is_empty()
-        && one.hugepages.is_empty()
-        && one.ask.is_some()
+    !one.cpus.is_empty() && why_it_stays(one).is_none()
+}
+
+/// Why a workload is never part of a proposal, where it is not.
+pub fn why_it_stays(one: &Taken) -> Option<&'static str> {
+    if one.immovable {
+        Some("it asked never to be moved")
+    } else if !one.gpus.is_empty() {
+        Some("it holds GPUs, which cannot change under a running process")
+    } else if !one.drives.is_empty() {
+        Some("it holds drives, which cannot change under a running process")
+    } else if !one.hugepages.is_empty() {
+        Some("it holds huge pages, which cannot change under a running process")
+    } else if one.ask.is_none() {
+        Some("the ledger does not say what it asked for")
+    } else {
+        None
+    }
 }
 
 fn memory(one: &Taken) -> Bytes {

@@ -7,6 +7,7 @@
     clippy::wildcard_enum_match_arm
 )]
 
+mod away;
 mod devices;
 #[path = "../../tests/placement/made.rs"]
 mod made;

@@ -34,6 +34,7 @@ fn workload() -> Workload {
         vm: None,
         adopted: false,
         cdi: None,
+        held: None,
         steps: Vec::new(),
     }
 }

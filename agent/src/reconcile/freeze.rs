@@ -24,6 +24,7 @@ impl Keeper {
             self.gate(&steps)?;
         }
         let done = self.act(&steps)?;
+        self.hand_over(id)?;
         Ok(Frozen {
             id: id.clone(),
             frozen,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use agent_api::v1::Exclusivity;
 use facts::CpuSet;
-use intent::{Actuator, Generation, Intent, Isolation};
+use intent::{Actuator, Generation, Hold, Intent, Isolation};
 use isolators::apply::{ApplyError, StepError, held};
 use isolators::cgroup::{Origin, members, nearest_living, started};
 use isolators::{Applied, IsolateError, Outcome, Phase, Step, apply, plan};
@@ -213,6 +213,14 @@ fn reshare(intent: &mut Intent, usable: Option<&CpuSet>) {
         .filter(|isolation| !isolation.exclusive)
     {
         isolation.cpus.clone_from(&shared);
+        if let Some(Hold::Away { cpus, before }) = &mut isolation.held {
+            before.clone_from(&shared);
+            // Where none of them is left it runs with everybody again, until its time is over.
+            let away = shared.intersection(cpus);
+            if !away.is_empty() {
+                isolation.cpus = away;
+            }
+        }
     }
 }
 

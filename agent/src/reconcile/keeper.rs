@@ -10,9 +10,9 @@ use isolators::cgroup::{CgroupMode, Controller, Layout, is_frozen};
 use isolators::{Host, Phase, Step, cdi};
 
 use super::regain::Again;
-use super::{KeeperConfig, KeeperError};
+use super::{KeeperConfig, KeeperError, held};
 use crate::ledger::{Entry, Ledger, Life, Lock};
-use crate::place::{Machine, Pool, Taken};
+use crate::place::{self, Machine, Pool, Taken};
 
 /// Called before each step that changes the host.
 pub type StepWatch = Box<dyn FnMut(&Step) + Send>;
@@ -83,7 +83,8 @@ impl Keeper {
     /// What placement must know of this machine. The inventory may be older than the last end of a workload: what our own
     /// partitions kept away from us until then is ours to lend.
     pub(super) fn machine_from(&self, inventory: &Inventory) -> Machine {
-        let mut machine = Machine::of(inventory, self.config.reserved_cpus.as_ref());
+        let mut machine =
+            Machine::of(inventory, self.config.reserved_cpus.as_ref()).with_budget(place::budget(inventory));
         machine.lend_again(&self.lately);
         machine
     }
@@ -171,6 +172,7 @@ impl Keeper {
             vm: self.shown_vm(entry, isolation),
             adopted: entry.adopted,
             cdi: self.specification(isolation),
+            held: held::grade(isolation),
         }
     }
 

@@ -9,6 +9,7 @@ use isolators::Step;
 use isolators::affinity::allowed;
 use isolators::cgroup::{Origin, conflicting_owner, enter, origins, started, strangers};
 
+use super::devices::not_lendable;
 use super::entry::{Asker, entry_of, isolation_of};
 use super::hand::{steps_of, unplanned};
 use super::keeper::taken;
@@ -24,25 +25,6 @@ const LONGEST_STEM: usize = 40;
 const STEM: &str = "run";
 
 impl Keeper {
-    /// What would be offered. Changes nothing and holds nothing.
-    ///
-    /// # Errors
-    /// With what is missing, and who has it.
-    pub fn offer(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
-        let mut offer = self.placed(ask, inventory)?;
-        offer.because.extend(self.why_drained());
-        offer.because.extend(place::unenforced(ask));
-        offer.because.extend(self.not_lendable(ask, &offer));
-        if !offer.hugepages.is_empty() || !offer.cache.is_empty() {
-            let id = ask.name.clone().map_or_else(|| made_up("", 0), Ok)?;
-            let with = self.ledger.intent.with(isolation_of(&id, ask, &offer));
-            offer
-                .because
-                .extend(self.missing(&with).err().map(|error| error.to_string()));
-        }
-        Ok(offer)
-    }
-
     /// The place for an ask, whether or not this host can bring all of it about.
     fn placed(&self, ask: &Ask, inventory: &Inventory) -> Result<Offer, KeeperError> {
         let now;
@@ -53,12 +35,8 @@ impl Keeper {
             &now
         };
         let taken = taken(&self.ledger);
-        place::place(ask, machine, &taken, self.ledger.intent.generation).map_err(|refusal| match refusal {
-            Refusal::BadAsk(text) => KeeperError::BadAsk(text),
-            Refusal::NotHere(text) => KeeperError::Shortfall(text),
-            Refusal::Shortfall(text) => KeeperError::Shortfall(with_advice(text, ask, machine, &taken)),
-            Refusal::Unknown => KeeperError::Refused(refusal.to_string()),
-        })
+        place::place(ask, machine, &taken, self.ledger.intent.generation)
+            .map_err(|refusal| with_advice(refusal, ask, machine, &taken))
     }
 
     /// Offers, writes the intent down, applies it, reads back, and moves the process `pid` in.
@@ -112,7 +90,8 @@ impl Keeper {
         inventory: &Inventory,
     ) -> Result<(WorkloadId, Isolation), KeeperError> {
         let offer = self.placed(&request.ask, inventory)?;
-        if let Some(why) = place::unenforced(&request.ask).or_else(|| self.not_lendable(&request.ask, &offer))
+        if let Some(why) = place::unenforced(&request.ask)
+            .or_else(|| not_lendable(&self.host, &self.layout, &request.ask, &offer))
         {
             return Err(KeeperError::Refused(why));
         }
@@ -285,16 +264,28 @@ impl Keeper {
     }
 }
 
-/// A refusal with what would make the ask fit.
-fn with_advice(text: String, ask: &Ask, machine: &Machine, taken: &[Taken]) -> String {
-    match place::advice(ask, machine, taken).as_slice() {
-        [] => text,
-        ways => format!("{text}. It would fit: {}", ways.join("; or ")),
+/// A refusal of placement as the keeper's own.
+pub(super) fn refused(refusal: Refusal) -> KeeperError {
+    match refusal {
+        Refusal::BadAsk(text) => KeeperError::BadAsk(text),
+        Refusal::NotHere(text) | Refusal::Shortfall(text) => KeeperError::Shortfall(text),
+        Refusal::Unknown => KeeperError::Refused(refusal.to_string()),
     }
 }
 
+/// The same, with what would make the ask fit.
+pub(super) fn with_advice(refusal: Refusal, ask: &Ask, machine: &Machine, taken: &[Taken]) -> KeeperError {
+    let Refusal::Shortfall(text) = refusal else {
+        return refused(refusal);
+    };
+    KeeperError::Shortfall(match place::advice(ask, machine, taken).as_slice() {
+        [] => text,
+        ways => format!("{text}. It would fit: {}", ways.join("; or ")),
+    })
+}
+
 /// `/usr/bin/Sleep 3` of generation 7 becomes `sleep-7`: generations never repeat, so names do not either.
-fn made_up(command: &str, number: u64) -> Result<WorkloadId, KeeperError> {
+pub(super) fn made_up(command: &str, number: u64) -> Result<WorkloadId, KeeperError> {
     let word = command.split_whitespace().next().unwrap_or_default();
     let last = word.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let right = last.chars().map(|c| {

@@ -9,6 +9,7 @@ mod hot;
 mod life;
 mod own_bmc;
 mod placed;
+mod previews;
 mod quiet;
 mod served;
 mod sick;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
 use agent::interfere::{Sample, Standing};
-use agent_api::v1::Signal;
+use agent_api::v1::{Grade, Signal};
 use intent::{Priority, WorkloadId};
 
 /// Minutes of a day.
@@ -21,11 +21,60 @@ pub struct Episode {
 pub struct Trace {
     pub windows: Vec<Vec<Sample>>,
     pub episodes: Vec<Episode>,
+    /// What makes the victim suffer, minute by minute; nothing where nobody wrote it down.
+    pub causes: Vec<Cause>,
+    /// The first window that counts; those before only make the history that everybody is judged by.
+    pub from: usize,
+}
+
+/// One minute of a victim: its signal without anybody's harm, and who adds how many times that.
+pub struct Cause {
+    pub signal: Signal,
+    pub calm: f64,
+    pub hurts: Vec<(WorkloadId, f64)>,
+}
+
+/// By what an antagonist hurts, which decides which grade helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// It fills caches and memory bandwidth: little CPU time is enough for that.
+    Memory,
+    /// It takes CPU time, or the clock and the units of the core beside it.
+    Time,
+    /// It does what no part of a machine can be kept from: storms of interrupts, of translations thrown away.
+    Stubborn,
+}
+
+impl Harm {
+    /// Of an antagonist of a trace, decided by its name and the seed: a third each.
+    pub fn of(seed: u64, antagonist: &WorkloadId) -> Harm {
+        let number = antagonist.as_str().bytes().last().map_or(0, u64::from);
+        match (seed / 4 + number) % 3 {
+            0 => Harm::Memory,
+            1 => Harm::Time,
+            _ => Harm::Stubborn,
+        }
+    }
+
+    /// Which part of the harm is left while it is held by this grade. Made up, as all of this world is: that a tenth of the CPU
+    /// time keeps four fifths of the harm of a stream through memory is the case that the ladder is for.
+    pub fn left(self, grade: Grade) -> f64 {
+        match (self, grade) {
+            (_, Grade::Freeze) => 0.0,
+            (Harm::Memory, Grade::Cache) => 0.1,
+            (Harm::Memory, Grade::CpuMax) => 0.8,
+            (Harm::Memory, Grade::Move) => 0.2,
+            (Harm::Time, Grade::Cache) => 1.0,
+            (Harm::Time, Grade::CpuMax) => 0.1,
+            (Harm::Time, Grade::Move) => 0.3,
+            (Harm::Stubborn, _) => 0.9,
+        }
+    }
 }
 
 impl Trace {
     pub fn days(&self) -> f64 {
-        self.windows.len() as f64 / DAY as f64
+        (self.windows.len() - self.from) as f64 / DAY as f64
     }
 }
 
@@ -113,7 +162,6 @@ impl Neighbour {
 
 /// The victim's own: its day, its noise, and times in which it is slow by its own fault.
 struct Victim {
-    signal: Signal,
     base: f64,
     daily: f64,
     phase: f64,
@@ -127,7 +175,6 @@ impl Victim {
     fn new(dice: &mut Dice, signal: Signal) -> Victim {
         let is_cpi = signal == Signal::CyclesPerInstruction;
         Victim {
-            signal,
             base: if is_cpi {
                 dice.between(0.7, 2.0)
             } else {
@@ -154,8 +201,8 @@ impl Victim {
         1.0 + 0.5 * (TAU * minute as f64 / DAY as f64 + self.phase).sin()
     }
 
-    /// Its signal, where others make it this many times as large.
-    fn signal(&mut self, dice: &mut Dice, minute: usize, hurt: f64) -> f64 {
+    /// Its signal where nobody else makes it larger.
+    fn signal(&mut self, dice: &mut Dice, minute: usize) -> f64 {
         if self.own_fault > 0 {
             self.own_fault -= 1;
         } else if dice.next() < 1.0 / DAY as f64 {
@@ -165,12 +212,17 @@ impl Victim {
         let own = if self.own_fault > 0 { self.own_factor } else { 1.0 };
         self.drift = 0.5 * self.drift + self.noise * 0.87 * dice.normal();
         let day = 1.0 + self.daily * 2.0 * (self.load(minute) - 1.0);
-        let value = self.base * day * (1.0 + self.drift).max(0.2) * own * hurt;
-        if self.signal == Signal::CyclesPerInstruction {
-            value
-        } else {
-            value.min(1.0)
-        }
+        self.base * day * (1.0 + self.drift).max(0.2) * own
+    }
+}
+
+/// The signal, where others make it this many times as large.
+pub fn suffered(signal: Signal, calm: f64, hurt: f64) -> f64 {
+    let value = calm * hurt;
+    if signal == Signal::CyclesPerInstruction {
+        value
+    } else {
+        value.min(1.0)
     }
 }
 
@@ -220,20 +272,25 @@ pub fn trace(seed: u64, days: usize) -> Trace {
     let mut trace = Trace {
         windows: Vec::new(),
         episodes: Vec::new(),
+        causes: Vec::new(),
+        from: 0,
     };
     for minute in 0..days * DAY {
         let load = victim.load(minute);
-        let mut hurt = 1.0;
+        let mut hurts = Vec::new();
         let mut window = Vec::new();
         for neighbour in &mut neighbours {
             let cpu = neighbour.cpu(&mut dice, load);
             if let (Habit::Antagonist(factor), true) = (neighbour.habit, neighbour.is_on) {
-                hurt += factor;
+                hurts.push((neighbour.id.clone(), factor));
                 note(&mut trace.episodes, &neighbour.id, minute);
             }
             window.push(sample(&neighbour.id, Standing::Actable, cpu, BTreeMap::new()));
         }
-        let value = victim.signal(&mut dice, minute, hurt);
+        let hurt = 1.0 + hurts.iter().map(|(_, factor)| factor).sum::<f64>();
+        let calm = victim.signal(&mut dice, minute);
+        trace.causes.push(Cause { signal, calm, hurts });
+        let value = suffered(signal, calm, hurt);
         let cpu = 2.0 * load * (1.0 + 0.05 * dice.normal());
         let id = "victim".parse().unwrap();
         window.push(sample(

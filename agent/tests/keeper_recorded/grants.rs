@@ -43,7 +43,7 @@ fn with_hugetlb(fixture: &Fixture) {
     }
 }
 
-fn with_resctrl(fixture: &Fixture) {
+pub fn with_resctrl(fixture: &Fixture) {
     for (file, text) in [
         ("info/L3/cbm_mask", "fff\n"),
         ("info/L3/min_cbm_bits", "1\n"),

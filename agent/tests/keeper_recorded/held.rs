@@ -1,9 +1,9 @@
-//! A workload is held back for a time, and is let go by the clock, by a new start after a kill anywhere, by an order, by leave.
+//! A workload is held to less CPU time for a time, and is let go by the clock, by a new start after a kill anywhere, by an order, by leave.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use agent::reconcile::{Keeper, KeeperError, leave};
+use agent::reconcile::{Keeper, KeeperError, Restraint, leave};
 use intent::{Mode, WorkloadId};
 
 use crate::crash::dies_before;
@@ -24,7 +24,13 @@ fn it_ends_by_the_clock_and_drift_is_put_right_meanwhile() {
     start(&mut keeper, "batch", 2, false, 8);
     assert_eq!(fixture.read(CPU_MAX), FREE);
     let until = NOW.after(Duration::from_secs(300));
-    assert_eq!(keeper.hold_back(&batch(), 100, until).unwrap().len(), 1);
+    assert_eq!(
+        keeper
+            .hold(&batch(), &Restraint::CpuTime(100), until)
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(fixture.read(CPU_MAX), HELD);
     assert_eq!(keeper.workloads()[0].held_to_millicpus, Some(100));
     assert_eq!(keeper.plan().unwrap(), []);
@@ -36,7 +42,7 @@ fn it_ends_by_the_clock_and_drift_is_put_right_meanwhile() {
     assert_eq!(keeper.sweep(until), []);
     assert_eq!(keeper.let_go(&batch()).unwrap().len(), 0, "once is enough");
     // No more than it was promised, however much would be left to it.
-    keeper.hold_back(&batch(), 64_000, until).unwrap();
+    keeper.hold(&batch(), &Restraint::CpuTime(64_000), until).unwrap();
     assert_eq!(fixture.read(CPU_MAX), FREE);
 }
 
@@ -52,9 +58,9 @@ fn after_a_kill_between_any_two_steps_nobody_is_held_back() {
             let (watch, _) = dies_before(step);
             let life = catch_unwind(AssertUnwindSafe(|| {
                 let mut keeper = Keeper::open_watched(fixture.config(Mode::Enforce), watch).unwrap();
-                keeper.hold_back(&batch(), 100, NOW).unwrap();
+                keeper.hold(&batch(), &Restraint::CpuTime(100), NOW).unwrap();
                 keeper.let_go(&batch()).unwrap();
-                keeper.hold_back(&batch(), 100, NOW).unwrap();
+                keeper.hold(&batch(), &Restraint::CpuTime(100), NOW).unwrap();
             }));
             let keeper = fixture.open();
             assert_eq!(keeper.plan().unwrap(), [], "step {step}: {:?}", keeper.found());
@@ -76,14 +82,19 @@ fn who_has_cpus_of_its_own_and_a_mode_that_forbids_it_are_refusals() {
     let mut keeper = fixture.open();
     let web = start(&mut keeper, "web", 2, true, 7);
     start(&mut keeper, "batch", 2, false, 8);
-    let said = keeper.hold_back(&web.id, 100, NOW).unwrap_err();
+    let said = keeper.hold(&web.id, &Restraint::CpuTime(100), NOW).unwrap_err();
     assert!(said.to_string().contains("has CPUs of its own"), "{said}");
-    let gone = keeper.hold_back(&"gone".parse().unwrap(), 100, NOW).unwrap_err();
+    let gone = keeper
+        .hold(&"gone".parse().unwrap(), &Restraint::CpuTime(100), NOW)
+        .unwrap_err();
     assert!(matches!(gone, KeeperError::NotFound(_)), "{gone}");
     drop(keeper);
     let before = fixture.all("");
     let mut keeper = Keeper::open(fixture.config(Mode::Observe)).unwrap();
-    let said = keeper.hold_back(&batch(), 100, NOW).unwrap_err().to_string();
+    let said = keeper
+        .hold(&batch(), &Restraint::CpuTime(100), NOW)
+        .unwrap_err()
+        .to_string();
     assert!(said.contains("actuator cpu is in observe: would"), "{said}");
     assert_eq!(fixture.all(""), before);
 }
@@ -94,10 +105,10 @@ fn leave_and_an_orderly_stop_let_everybody_go() {
     let before = fixture.all("sys");
     let mut keeper = fixture.open();
     start(&mut keeper, "batch", 2, false, 8);
-    keeper.hold_back(&batch(), 100, NOW).unwrap();
+    keeper.hold(&batch(), &Restraint::CpuTime(100), NOW).unwrap();
     keeper.let_all_go();
     assert_eq!(fixture.read(CPU_MAX), FREE);
-    keeper.hold_back(&batch(), 100, NOW).unwrap();
+    keeper.hold(&batch(), &Restraint::CpuTime(100), NOW).unwrap();
     drop(keeper);
     fixture.write("proc/sys/kernel/random/boot_id", "boot-1\n");
     let left = leave(&fixture.root(), &fixture.path("state")).unwrap();

@@ -21,4 +21,6 @@ mod interference;
 mod life;
 mod migrate;
 mod modes;
+mod preview;
+mod restraints;
 mod vm;

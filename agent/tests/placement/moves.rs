@@ -1,6 +1,8 @@
 //! Several asks at once, and moves that make room for a refused one.
 
-use agent::place::{DEFAULT_RATE, Machine, Refusal, Taken, advice, place, place_all, propose};
+use agent::place::{
+    DEFAULT_RATE, Machine, Refusal, Taken, advice, place, place_all, propose, roomiest, why_it_stays,
+};
 use agent_api::v1::{Ask, TopologyRule};
 use facts::Bytes;
 use intent::Generation;
@@ -160,4 +162,76 @@ fn two_moves_where_one_is_not_enough() {
     held[0].immovable = true;
     held[2].immovable = true;
     assert_eq!(propose(&narrow(4), &three, &held, DEFAULT_RATE), None);
+}
+
+#[test]
+fn a_refused_ask_of_a_batch_is_told_whom_to_leave_out_and_never_to_move_who_is_not_there_yet() {
+    let two = Machine::of(&with_distances(machine([2, 1, 1, 4, 1])), None);
+    let named = |name: &str, ask: Ask, priority| Ask {
+        name: Some(name.parse().unwrap()),
+        priority: Some(intent::Priority::new(priority).unwrap()),
+        ..ask
+    };
+    let asks = [
+        named("first", ask(3), 1),
+        named("second", ask(3), 5),
+        named("whole", narrow(4), 5),
+    ];
+    let batch = place_all(&asks, &two, &[], Generation(1), false).unwrap();
+    assert_eq!(batch.placed(), 2);
+    let refused = batch.answers.iter().position(Result::is_err).unwrap();
+    let ways = batch.ways(refused, &asks, &two, &[]);
+    let others: Vec<&str> = ["first", "second", "whole"]
+        .into_iter()
+        .enumerate()
+        .filter_map(|(at, name)| (at != refused).then_some(name))
+        .collect();
+    assert!(
+        ways.iter()
+            .any(|way| others.iter().any(|name| *way == format!("leave {name} out"))),
+        "{ways:?}"
+    );
+    assert!(
+        ways.iter()
+            .all(|way| !way.starts_with("move") && !way.starts_with("end")),
+        "{ways:?}"
+    );
+    let fits = (0..asks.len()).find(|at| *at != refused).unwrap();
+    assert!(
+        batch.ways(fits, &asks, &two, &[]).is_empty(),
+        "who fits needs no way out"
+    );
+    assert!(batch.ways(99, &asks, &two, &[]).is_empty());
+    // Too large for the machine, whoever is left out.
+    let huge = [named("huge", ask(99), 5), named("one", ask(1), 5)];
+    let batch = place_all(&huge, &two, &[], Generation(1), false).unwrap();
+    let ways = batch.ways(0, &huge, &two, &[]);
+    assert!(ways.iter().all(|way| !way.starts_with("leave")), "{ways:?}");
+}
+
+#[test]
+fn what_moving_would_give_is_found_where_nobody_says_for_whom() {
+    let two = Machine::of(&with_distances(machine([2, 1, 1, 4, 1])), None);
+    assert_eq!(roomiest(&two, &[], DEFAULT_RATE).now, 4);
+    assert_eq!(
+        roomiest(&two, &[], DEFAULT_RATE).more,
+        None,
+        "nothing stands in the way"
+    );
+    // One CPU in the middle of each NUMA node is taken.
+    let holder = |name: &str, cpus: &str| Taken {
+        ask: Some(ask(1)),
+        ..Taken::new(name.parse().unwrap(), cpus.parse().unwrap())
+    };
+    let mut taken = vec![holder("a", "2"), holder("b", "6")];
+    let room = roomiest(&two, &taken, DEFAULT_RATE);
+    assert_eq!(room.now, 3);
+    let (ask, proposal) = room.more.unwrap();
+    assert_eq!((ask.cpus, ask.topology), (4, TopologyRule::SingleNumaNode));
+    assert_eq!(proposal.moves.len(), 1, "{proposal:?}");
+    assert_eq!(proposal.offer.cpus.to_string(), "4-7");
+    taken.iter_mut().for_each(|one| one.immovable = true);
+    assert_eq!(roomiest(&two, &taken, DEFAULT_RATE).more, None);
+    assert_eq!(why_it_stays(&taken[0]), Some("it asked never to be moved"));
+    assert!(why_it_stays(&Taken::new("x".parse().unwrap(), "1".parse().unwrap())).is_some());
 }

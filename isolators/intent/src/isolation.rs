@@ -3,6 +3,7 @@
 use facts::{Bytes, CpuSet, NumaSet, Power};
 use serde::{Deserialize, Serialize};
 
+use crate::hold::Hold;
 use crate::limit::{CpuWeight, Priority};
 use crate::part::{CacheShare, DeviceWish, HugepageShare, IoLimit, NumaShare, PartitionWish};
 pub use crate::workload::{NotAWorkloadId, WorkloadId};
@@ -28,6 +29,9 @@ pub struct Isolation {
     /// again takes that away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_time_held: Option<u32>,
+    /// What else it is held to for now; an agent that starts again takes that away too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Hold>,
     /// What kind of partition its CPUs shall be; `None` leaves it to the isolator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<PartitionWish>,
@@ -92,6 +96,7 @@ impl Isolation {
             memory_max: None,
             cpu_time_max: None,
             cpu_time_held: None,
+            held: None,
             partition: None,
             cpu_weight: None,
             cpu_idle: None,
@@ -160,6 +165,10 @@ mod tests {
             bytes: Bytes::new(bytes),
         };
         let whole = Isolation {
+            held: Some(Hold::Away {
+                cpus: "4".parse().unwrap(),
+                before: "4-5".parse().unwrap(),
+            }),
             partition: Some(PartitionWish::Isolated),
             cpu_weight: Some(CpuWeight::new(200).unwrap()),
             cpu_idle: Some(false),

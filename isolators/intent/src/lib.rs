@@ -1,5 +1,6 @@
 //! What shall be: isolations and caps under one generation, and who may bring them about.
 
+pub mod hold;
 pub mod intent;
 pub mod isolation;
 pub mod limit;
@@ -7,6 +8,7 @@ pub mod mode;
 pub mod part;
 mod workload;
 
+pub use hold::Hold;
 pub use intent::{Generation, Intent};
 pub use isolation::{Isolation, WorkloadId};
 pub use limit::{CpuWeight, IoWeight, Priority, Share};

@@ -3,6 +3,7 @@
 //! A share of a cache is for its workload alone: no other class of ours has its ways, none of somebody else's had them when
 //! they were given, and the class of everybody gives them up. Classes of others are read and never changed.
 
+mod held;
 mod host;
 mod schemata;
 mod ways;
@@ -44,9 +45,9 @@ pub(crate) fn class_of(layout: &Layout, workload: &WorkloadId) -> PathBuf {
     Path::new(RESCTRL).join(format!("{}-{workload}", layout.name))
 }
 
-/// Whether this workload has a share of a cache or of bandwidth.
+/// Whether this workload has a share of a cache or of bandwidth, or is held to one: then it has a class of its own.
 pub(crate) fn has_share(isolation: &Isolation) -> bool {
-    isolation.cache.as_ref().is_some_and(|shares| !shares.is_empty())
+    isolation.cache.as_ref().is_some_and(|shares| !shares.is_empty()) || held::is_held(isolation)
 }
 
 impl Resctrl {
@@ -196,11 +197,11 @@ impl Resctrl {
         let mut texts = Vec::new();
         if found.cache.is_some() {
             // Elsewhere than in its own caches it has what everybody has.
-            let mut masks = everybody.clone();
+            let mut masks = held::masks(found, isolation, everybody)?;
             masks.extend(given.get(&isolation.workload).into_iter().flatten());
             texts.push(lines(found, &masks));
         }
-        let mut bandwidth = BTreeMap::new();
+        let mut bandwidth = held::bandwidth(found, isolation)?;
         for share in isolation.cache.iter().flatten() {
             if let Some(part) = share.memory_bandwidth_share {
                 bandwidth.insert(

@@ -32,8 +32,8 @@ cargo prove NAME: measures, and compares with the targets
   house      facts, first scrape, a pulled supply, recovery after kill -9, the length of `cargo verify`
   facts      the agent beside node_exporter: CPU time, memory and latency of a scrape; sick sources; a BMC's page and packets;
              how fast a page is written
-  isolation  an agent that enforces on this machine: start of a workload beside systemd-run and crun, many who share, a noisy
-             neighbour, random operations with kill -9. It needs root, and makes cgroups of its own, which it removes
+  isolation  decisions about places; an agent that enforces on this machine: start of a workload beside systemd-run and crun, many
+             who share, a noisy neighbour, random operations with kill -9. It needs root, and makes cgroups of its own, which it removes
 
 Builds optimised binaries, prints `what | value | target | pass` a line, the load average before and
 after, and exits 1 where a figure misses its target. On a busy machine the figures are worth little.

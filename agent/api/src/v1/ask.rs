@@ -148,6 +148,11 @@ impl<'de> Deserialize<'de> for GpuWish {
                 let count = u32::try_from(count).map_err(|_| E::custom(AskError::Gpus(count)))?;
                 Ok(GpuWish::Count(count))
             }
+            fn visit_i64<E: de::Error>(self, count: i64) -> Result<GpuWish, E> {
+                // TOML knows signed numbers only.
+                let count = u64::try_from(count).map_err(|_| E::custom(AskError::Gpus(0)))?;
+                self.visit_u64(count)
+            }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<GpuWish, A::Error> {
                 let mut names: Vec<String> = Vec::new();
                 while let Some(name) = list.next_element()? {

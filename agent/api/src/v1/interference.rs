@@ -178,6 +178,12 @@ pub struct InterferenceAct {
     pub until: Moment,
     /// Whether it was done; else it is advice.
     pub done: bool,
+    /// When it was undone; none while it lasts, and for advice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Moment>,
+    /// Whether the victim suffered no more when it was undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helped: Option<bool>,
     /// What came of it, a sentence.
     pub message: String,
 }

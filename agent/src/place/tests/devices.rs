@@ -106,7 +106,7 @@ fn pages_caches_and_watts_are_booked() {
         watts: Power::from_watts(watts),
         ..ask(1)
     };
-    assert!(refused(&big, &watts(600), &[]).contains("nobody has told this node how much power"));
+    assert!(refused(&big, &watts(600), &[]).contains("nothing that can be read caps the power of this node"));
     let capped = Machine::of(&big, None).with_watts(Power::from_watts(1_000));
     let offer = place(&watts(600), &capped, &[], Generation(1)).unwrap();
     let taken = [Taken::of("hot".parse().unwrap(), &watts(600), &offer)];

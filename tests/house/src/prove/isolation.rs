@@ -1,5 +1,6 @@
 //! `cargo prove isolation`: how soon a workload has its CPUs, that no CPU ever has two holders, and what a neighbour costs.
 
+mod decisions;
 mod dice;
 mod masks;
 mod neighbour;
@@ -21,6 +22,7 @@ use stand::Stand;
 /// Everything that is measured on this machine's kernel, by an agent that enforces. `add` takes each figure as it comes.
 pub fn node(place: &Place, screen: &Screen, mut add: impl FnMut(Vec<Figure>)) -> Result<(), Wrong> {
     let before = Masks::read();
+    add(decisions::figures(place)?);
     let mut stand = Stand::raise(place)?;
     screen.line(&format!("cgroups: {}", stand.layout()));
     if let Err(wrong) = measured(place, screen, &mut stand, &mut add) {

@@ -1,0 +1,29 @@
+//! What a workload is held to for a time, for the sake of another one's promise.
+
+use facts::CpuSet;
+use serde::{Deserialize, Serialize};
+
+use crate::limit::Share;
+
+/// What a workload is held to for a time, beside less CPU time ([`crate::Isolation::cpu_time_held`]). It never lasts: an agent that
+/// starts again takes it away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// At most this part of every last-level cache and of the memory bandwidth behind it. Others may use that part too.
+    Cache {
+        /// Of the cache.
+        l3_share: Share,
+        /// Of the bandwidth.
+        memory_bandwidth_share: Share,
+    },
+    /// These of the shared CPUs only.
+    Away {
+        /// Where it may run.
+        cpus: CpuSet,
+        /// Where it might before.
+        before: CpuSet,
+    },
+    /// All of its processes stand still.
+    Still,
+}

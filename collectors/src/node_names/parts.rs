@@ -126,7 +126,9 @@ impl PartsCollector {
             let Some((_, family)) = ZONES.iter().find(|(known, _)| *known == name) else {
                 continue;
             };
-            let Some(energy) = self.number(&format!("{directory}/energy_uj")) else {
+            // A counter below zero is a driver's fault and no energy.
+            let energy = self.number(&format!("{directory}/energy_uj"));
+            let Some(energy) = energy.filter(|energy| *energy >= 0.0) else {
                 continue;
             };
             let path = self.root.shown(&directory);

@@ -71,6 +71,27 @@ fn contents() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// What the test below found after some thousand cases.
+#[test]
+fn an_energy_below_zero_is_absent() {
+    let tree = Tree::empty();
+    let energies = || {
+        let mut sources = Sources::of(
+            &Root::at(tree.path()).unwrap(),
+            &wishes(true, true),
+            &["node_parts"],
+        );
+        let page = sources.page().into_iter();
+        page.filter(|((name, _), _)| name == "node_rapl_package_joules_total")
+            .count()
+    };
+    tree.write("sys/class/powercap/intel-rapl:0/name", b"package-0\n");
+    tree.write("sys/class/powercap/intel-rapl:0/energy_uj", b"-1\n");
+    assert_eq!(energies(), 0);
+    tree.write("sys/class/powercap/intel-rapl:0/energy_uj", b"1000000\n");
+    assert_eq!(energies(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]

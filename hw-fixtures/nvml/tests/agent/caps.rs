@@ -1,9 +1,19 @@
 //! `busbar cap` on a machine with GPUs: limits go through the library, survive a kill, and come back on an orderly end only.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::stand::{Stand, world};
+
+/// Limits are the machine's: of two agents that cap it, one is refused. So one test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[test]
 fn a_cap_reaches_the_gpus_and_only_an_orderly_end_gives_the_limits_back() {
+    let _turn = turn();
     let Some(stand) = Stand::with(&world(2, (9, ""))) else {
         return;
     };
@@ -41,6 +51,7 @@ fn a_cap_reaches_the_gpus_and_only_an_orderly_end_gives_the_limits_back() {
 
 #[test]
 fn a_gpu_that_forgets_refuses_or_hangs_is_said() {
+    let _turn = turn();
     let Some(stand) = Stand::with(&world(2, (9, ""))) else {
         return;
     };

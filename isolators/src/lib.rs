@@ -25,6 +25,7 @@ pub mod resctrl;
 pub mod roster;
 pub mod rule;
 pub mod step;
+pub mod task;
 pub mod workqueue;
 
 pub use apply::{Applied, ApplyError, Outcome, PartitionRefused, apply};

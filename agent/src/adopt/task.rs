@@ -4,16 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use isolators::Host;
-
-/// A thread of the kernel (`PF_KTHREAD`, `include/linux/sched.h`).
-const PF_KTHREAD: u64 = 0x0020_0000;
-/// States of those that have ended.
-const ENDED: [&str; 2] = ["Z", "X"];
-/// Fields of `/proc/PID/stat`, counted from the one after the name in brackets, which is the third.
-const STATE: usize = 0;
-const PARENT: usize = 4 - 3;
-const FLAGS: usize = 9 - 3;
-const START_TIME: usize = 22 - 3;
+use isolators::task::Stat as Line;
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,18 +25,14 @@ pub struct Task {
 
 /// Reads one; `None` where the text is not as the kernel writes it.
 pub fn stat(text: &str) -> Option<Task> {
-    // The name may hold spaces and brackets; the last bracket ends it.
-    let (head, fields) = text.rsplit_once(')')?;
-    let (pid, name) = head.split_once('(')?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let flags: u64 = fields.get(FLAGS)?.parse().ok()?;
+    let stat = Line::of(text)?;
     Some(Task {
-        pid: pid.trim().parse().ok()?,
-        parent: fields.get(PARENT)?.parse().ok()?,
-        started: fields.get(START_TIME)?.parse().ok()?,
-        name: name.to_owned(),
-        is_kernels: flags & PF_KTHREAD != 0,
-        has_ended: ENDED.contains(fields.get(STATE)?),
+        pid: stat.pid,
+        parent: stat.parent()?,
+        started: stat.started()?,
+        name: stat.name.to_owned(),
+        is_kernels: stat.is_kernels()?,
+        has_ended: stat.has_ended()?,
     })
 }
 

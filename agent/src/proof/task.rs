@@ -1,17 +1,14 @@
 //! One thread as procfs tells it: `/proc/TID/stat`, `schedstat`, `status` and `cgroup` (proc(5)). Pure.
 
 use facts::CpuSet;
+use isolators::task::Stat as Line;
 
-/// `PF_KTHREAD` of the kernel's `include/linux/sched.h`: a kernel thread.
-const PF_KTHREAD: u64 = 0x0020_0000;
 /// A clock tick of procfs, in nanoseconds: `USER_HZ` is 100.
 const TICK: u64 = 10_000_000;
-/// Fields of `stat` after the name, which is the second: field 3 is the first of them.
-const FLAGS: usize = 9 - 3;
-const UTIME: usize = 14 - 3;
-const STIME: usize = 15 - 3;
-const STARTED: usize = 22 - 3;
-const PROCESSOR: usize = 39 - 3;
+/// Fields of `stat`, by their numbers in proc_pid_stat(5).
+const UTIME: usize = 14;
+const STIME: usize = 15;
+const PROCESSOR: usize = 39;
 
 /// What `/proc/TID/stat` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +29,15 @@ pub struct Stat {
 
 /// Reads a `stat` file; `None` of what is none.
 pub fn stat(text: &str) -> Option<Stat> {
-    let (tid, rest) = text.split_once(" (")?;
-    // The name may hold spaces and brackets; the last bracket ends it.
-    let (name, fields) = rest.rsplit_once(')')?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    let ticks = number(UTIME)?.checked_add(number(STIME)?)?;
+    let line = Line::of(text)?;
+    let ticks = line.number(UTIME)?.checked_add(line.number(STIME)?)?;
     Some(Stat {
-        tid: tid.trim().parse().ok()?,
-        name: printable(name),
-        is_kernel: number(FLAGS)? & PF_KTHREAD != 0,
+        tid: line.pid,
+        name: printable(line.name),
+        is_kernel: line.is_kernels()?,
         ran: ticks.checked_mul(TICK)?,
-        started: number(STARTED)?,
-        cpu: u32::try_from(number(PROCESSOR)?).ok()?,
+        started: line.started()?,
+        cpu: u32::try_from(line.number(PROCESSOR)?).ok()?,
     })
 }
 

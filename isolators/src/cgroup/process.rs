@@ -12,9 +12,8 @@ use crate::host::Host;
 use crate::isolator::IsolateError;
 use crate::resctrl::{class_of, has_share};
 use crate::step::{CGROUP_PROCS, Step};
+use crate::task::Stat;
 
-/// Field 22 of `/proc/PID/stat`, counted from the field after the name in brackets, which is the third.
-const START_TIME: usize = 22 - 3;
 /// What the kernel writes behind the path of a cgroup that was removed.
 const DELETED: &str = " (deleted)";
 /// How deep we look for cgroups in a workload's cgroup.
@@ -36,21 +35,14 @@ pub fn started(host: &Host, pid: u32) -> Option<u64> {
         .read(Path::new(&format!("/proc/{pid}/stat")))
         .ok()
         .flatten()?;
-    // The name may hold spaces and brackets; the last bracket ends it.
-    let (_, fields) = text.rsplit_once(')')?;
-    fields.split_whitespace().nth(START_TIME)?.parse().ok()
+    Stat::of(&text)?.started()
 }
 
 /// Whether a process that was started then still lives; one that has ended and waits to be asked for its status does not.
 pub fn is_alive(host: &Host, pid: u32, since: u64) -> bool {
-    const ENDED: [&str; 2] = ["Z", "X"];
-    if started(host, pid) != Some(since) {
-        return false;
-    }
     let text = host.read(Path::new(&format!("/proc/{pid}/stat"))).ok().flatten();
-    let state = text.as_deref().and_then(|text| text.rsplit_once(')'));
-    let state = state.and_then(|(_, fields)| fields.split_whitespace().next());
-    state.is_some_and(|state| !ENDED.contains(&state))
+    let stat = text.as_deref().and_then(Stat::of);
+    stat.is_some_and(|stat| stat.started() == Some(since) && stat.has_ended() == Some(false))
 }
 
 /// The processes in a cgroup and in all cgroups below it; none where it does not exist.

@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::isolator::{IsolateError, Isolator, Phase};
 use crate::record::{Listing, Record, Shall, keep_away};
 use crate::step::{Reads, Step};
+use crate::task::Stat;
 
 /// A mask: the CPUs of all unbound work queues (Documentation/core-api/workqueue.rst).
 const CPUMASK: &str = "/sys/devices/virtual/workqueue/cpumask";
@@ -18,11 +19,7 @@ const CPUMASK: &str = "/sys/devices/virtual/workqueue/cpumask";
 const ONLINE: &str = "/sys/devices/system/cpu/online";
 const PROC: &str = "/proc";
 const CPUS_ALLOWED_LIST: &str = "Cpus_allowed_list:";
-/// `flags` of `/proc/PID/stat`, counted from the field after the name in brackets, which is the third.
-const FLAGS: usize = 9 - 3;
-/// A thread of the kernel (`include/linux/sched.h`).
-const PF_KTHREAD: u64 = 0x0020_0000;
-/// Nobody may move it.
+/// Nobody may move it (`include/linux/sched.h`).
 const PF_NO_SETAFFINITY: u64 = 0x0400_0000;
 /// The daemon that sets this mask by itself (its plug-in `scheduler` with `isolated_cores`).
 const TUNED: &str = "tuned";
@@ -68,10 +65,9 @@ pub fn kernel_threads(host: &Host, cpus: &CpuSet) -> Vec<KernelThread> {
 fn kernel_thread(host: &Host, pid: u32, cpus: &CpuSet) -> Option<KernelThread> {
     let dir = Path::new(PROC).join(pid.to_string());
     let stat = host.read(&dir.join("stat")).ok().flatten()?;
-    // The name may hold spaces and brackets; the last bracket ends it.
-    let (before, fields) = stat.rsplit_once(')')?;
-    let flags: u64 = fields.split_whitespace().nth(FLAGS)?.parse().ok()?;
-    if flags & PF_KTHREAD == 0 {
+    let stat = Stat::of(&stat)?;
+    let flags = stat.flags()?;
+    if !stat.is_kernels()? {
         return None;
     }
     let status = host.read(&dir.join("status")).ok().flatten()?;
@@ -82,7 +78,7 @@ fn kernel_thread(host: &Host, pid: u32, cpus: &CpuSet) -> Option<KernelThread> {
     let here = allowed.intersection(cpus);
     (!here.is_empty()).then(|| KernelThread {
         pid,
-        name: before.split_once('(').map_or("", |(_, name)| name).to_owned(),
+        name: stat.name.to_owned(),
         cpus: here,
         bound: flags & PF_NO_SETAFFINITY != 0,
     })

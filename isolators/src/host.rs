@@ -75,9 +75,14 @@ impl Host {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry?;
-            if entry.file_type()?.is_dir()
-                && let Ok(name) = entry.file_name().into_string()
-            {
+            // A process that ends while /proc is listed is an entry without a kind and then without a file: it is left out, and
+            // hides nobody else.
+            let is_dir = match entry.file_type() {
+                Ok(kind) => kind.is_dir(),
+                Err(error) if is_gone(&error) => false,
+                Err(error) => return Err(error),
+            };
+            if is_dir && let Ok(name) = entry.file_name().into_string() {
                 names.push(name);
             }
         }
@@ -184,6 +189,29 @@ mod tests {
     fn a_file_without_an_end_is_an_error_and_not_all_memory() {
         let error = Host::at("/").read(Path::new("/dev/full")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn processes_that_end_while_they_are_listed_hide_nobody_else() {
+        use std::process::{Command, id};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let (is_over, me) = (AtomicBool::new(false), id().to_string());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        let _ = Command::new("true").status();
+                    }
+                });
+            }
+            let host = Host::at("/");
+            let wrong = (0..20_000).find_map(|turn| match host.directories(Path::new("/proc")) {
+                Ok(names) if names.contains(&me) => None,
+                other => Some(format!("turn {turn}: {other:?}")),
+            });
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(wrong, None);
+        });
     }
 
     #[test]

@@ -36,7 +36,7 @@ const PACKAGES: [&str; 2] = ["agent", "busbar-cli"];
 const EXAMPLE: (&str, &str) = ("isolators", "isolate");
 
 /// What came of the checks of all stories.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checks {
     /// How many held.
     pub passed: usize,
@@ -44,6 +44,8 @@ pub struct Checks {
     pub failed: usize,
     /// How many could not be made on this kernel or this emulated machine.
     pub skipped: usize,
+    /// Those that did not, each with its story.
+    pub broken: Vec<String>,
 }
 
 /// `cargo lab`.
@@ -117,16 +119,14 @@ pub fn step(place: &Place, screen: &Screen, install: bool, all: bool, checks: &m
     });
     let (verdict, detail) = match ran {
         Ok(sum) => {
-            *checks = sum;
             let verdict = if sum.failed == 0 {
                 Verdict::Pass
             } else {
                 Verdict::Fail
             };
-            (
-                verdict,
-                format!("{} checks held, {} did not", sum.passed, sum.failed),
-            )
+            let detail = format!("{} checks held, {} did not", sum.passed, sum.failed);
+            *checks = sum;
+            (verdict, detail)
         }
         Err(Wrong::Usage(why) | Wrong::Failed(why)) => (Verdict::Fail, why),
     };
@@ -194,6 +194,7 @@ fn run(
             sum.passed += checks.passed;
             sum.failed += checks.failed;
             sum.skipped += checks.skipped;
+            sum.broken.extend(checks.broken);
         }
     }
     Ok(sum)

@@ -227,6 +227,7 @@ fn lab(place: &Place, screen: &Screen, install: bool, all: bool, totals: &mut To
     totals.passed += checks.passed;
     totals.failed += checks.failed;
     totals.skipped += checks.skipped;
+    totals.failures.append(&mut checks.broken);
     if done.verdict == Verdict::Skip {
         totals.skipped += 1;
         totals.reasons.push(format!("lab: {}", done.detail));

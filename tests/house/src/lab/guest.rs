@@ -124,6 +124,7 @@ pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path) -> Re
         running.end(Verdict::Fail, &format!("{why}: {}", kernel::end_of(&errors)));
         return Ok(Told::Checks(Checks {
             failed: 1,
+            broken: vec![format!("{title}: {why}")],
             ..Checks::default()
         }));
     }
@@ -131,13 +132,13 @@ pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path) -> Re
     // The emulator ends first: the companion's input ends with it.
     drop(child);
     drop(companion);
-    Ok(Told::Checks(tell(screen, running, kernel, &log)))
+    Ok(Told::Checks(tell(screen, running, kernel, &title, &log)))
 }
 
 /// Counts the checks of a story that has ended, and shows those that did not hold.
-fn tell(screen: &Screen, running: Running<'_>, kernel: &Kernel, log: &Path) -> Checks {
+fn tell(screen: &Screen, running: Running<'_>, kernel: &Kernel, title: &str, log: &Path) -> Checks {
     let text = fs::read_to_string(log).unwrap_or_default();
-    let checks = count(&text);
+    let mut checks = count(title, &text);
     let whole = text.lines().any(|line| line.trim_end() == END);
     for line in text.lines().filter(|line| line.starts_with(MEASURED)) {
         screen.line(&format!("    {}", line.trim_end()));
@@ -157,13 +158,15 @@ fn tell(screen: &Screen, running: Running<'_>, kernel: &Kernel, log: &Path) -> C
         screen.line(&format!("    {}", line.trim_end()));
     }
     if !whole {
-        screen.line(&format!("    {}", kernel::end_of(log)));
+        let end = kernel::end_of(log);
+        screen.line(&format!("    {end}"));
+        checks.failed += 1;
+        checks.broken.push(format!(
+            "{title}: it did not end in time, or the guest died: {end}"
+        ));
     }
     running.end(Verdict::Fail, &format!("log: {}", log.display()));
-    Checks {
-        failed: checks.failed + usize::from(!whole),
-        ..checks
-    }
+    checks
 }
 
 /// A folder with a short path for one story, removed with its contents.
@@ -205,12 +208,16 @@ impl Drop for Emulator {
     }
 }
 
-fn count(text: &str) -> Checks {
+fn count(title: &str, text: &str) -> Checks {
     let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    let broken = text.lines().filter_map(|line| line.strip_prefix(BROKE));
     Checks {
         passed: lines(HELD),
         failed: lines(BROKE),
         skipped: lines(SKIPPED),
+        broken: broken
+            .map(|line| format!("{title}: {}", line.trim_end()))
+            .collect(),
     }
 }
 
@@ -309,13 +316,14 @@ mod tests {
             "boot\nCHECK ok one\nCHECK FAIL two: why\nCHECK ok three\r\nCHECK SKIP four: no\nSTORY END\n";
         let (passed, failed, skipped) = (2, 1, 1);
         assert_eq!(
-            count(text),
+            count("lab x", text),
             Checks {
                 passed,
                 failed,
-                skipped
+                skipped,
+                broken: vec!["lab x: two: why".to_owned()],
             }
         );
-        assert_eq!(count("CHECK okay"), Checks::default());
+        assert_eq!(count("lab x", "CHECK okay"), Checks::default());
     }
 }

@@ -6,6 +6,7 @@
 mod acts;
 mod answer;
 mod connection;
+mod front;
 mod interference;
 mod live;
 mod previews;

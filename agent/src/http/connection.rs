@@ -6,20 +6,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
+use hyper::Request;
 use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
-use hyper::{Request, Response};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::front::Front;
 use crate::keeping::Asker;
 
 /// Open connections of one face. A rack's scrapers are a handful; more wait in the kernel's queue.
@@ -48,7 +46,7 @@ pub(super) struct Peer(pub(super) Option<Asker>);
 pub(super) async fn serve_tcp(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
-    router: Router,
+    front: Front,
     stopping: watch::Receiver<bool>,
 ) {
     let acceptor = tls.map(TlsAcceptor::from);
@@ -58,13 +56,13 @@ pub(super) async fn serve_tcp(
         Ok(stream)
     };
     let talk = |stream, stop: watch::Receiver<bool>| {
-        let (acceptor, router) = (acceptor.clone(), router.clone());
+        let (acceptor, front) = (acceptor.clone(), front.clone());
         async move {
             let Some(acceptor) = acceptor else {
-                return talk(stream, router, None, stop).await;
+                return talk(stream, front, None, stop).await;
             };
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => talk(stream, router, None, stop).await,
+                Ok(Ok(stream)) => talk(stream, front, None, stop).await,
                 Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
                 Err(_) => tracing::debug!("a TLS handshake took longer than {} s", HANDSHAKE.as_secs()),
             }
@@ -73,13 +71,13 @@ pub(super) async fn serve_tcp(
     accept_until(stopping, accept, talk).await;
 }
 
-pub(super) async fn serve_unix(listener: UnixListener, router: Router, stopping: watch::Receiver<bool>) {
+pub(super) async fn serve_unix(listener: UnixListener, front: Front, stopping: watch::Receiver<bool>) {
     let accept = || async { Ok(listener.accept().await?.0) };
     let talk = |stream: UnixStream, stop: watch::Receiver<bool>| {
-        let router = router.clone();
+        let front = front.clone();
         async move {
             let peer = Peer(asker(&stream));
-            talk(stream, router, Some(peer), stop).await;
+            talk(stream, front, Some(peer), stop).await;
         }
     };
     accept_until(stopping, accept, talk).await;
@@ -133,17 +131,16 @@ async fn holding(place: OwnedSemaphorePermit, talk: impl Future<Output = ()>) {
 }
 
 /// Serves one connection; told to stop, it ends after the requests that are open.
-async fn talk<S>(stream: S, router: Router, peer: Option<Peer>, mut stopping: watch::Receiver<bool>)
+async fn talk<S>(stream: S, front: Front, peer: Option<Peer>, mut stopping: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
         }
-        let answer = router.call(request);
-        async move { Ok::<Response<Body>, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        let answer = front.answer(request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);

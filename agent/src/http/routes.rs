@@ -8,7 +8,7 @@ use agent_api::v1::{Ended, Plan, RunRequest, Status, Workload};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, MatchedPath, Path, Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use super::acts;
 use super::answer::Failure;
 use super::connection::Peer;
+use super::front::{Front, METRICS};
 use super::{House, interference, live, previews, proofs, scrape, stop};
 use crate::keeping::Asker;
 use crate::view::Seen;
@@ -55,18 +56,19 @@ pub(super) type Place = State<Arc<Shared>>;
 pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// The routes of the TCP face: questions only, with the token where there is one.
-pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Router {
+pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Front {
     let shared = shared(house);
     let router = finish(questions(), shared.clone());
-    let router = router.layer(from_fn_with_state(shared, questions_only));
-    match token {
+    let router = router.layer(from_fn_with_state(shared.clone(), questions_only));
+    let router = match &token {
         None => router,
-        Some(token) => router.layer(from_fn_with_state(token, with_token)),
-    }
+        Some(token) => router.layer(from_fn_with_state(Arc::clone(token), with_token)),
+    };
+    Front::with_page(router, shared, token)
 }
 
 /// The routes of the Unix socket: questions and orders, for root and our own user.
-pub(super) fn over_socket(house: House) -> Router {
+pub(super) fn over_socket(house: House) -> Front {
     let orders = acts::orders()
         .merge(previews::orders())
         .route("/v1/workloads", post(start))
@@ -74,7 +76,7 @@ pub(super) fn over_socket(house: House) -> Router {
         .route(STOP, post(stop::stop))
         .route(PROOF, post(proofs::prove));
     let router = finish(questions().merge(orders), shared(house));
-    router.layer(from_fn_with_state((), from_trusted))
+    Front::of(router.layer(from_fn_with_state((), from_trusted)))
 }
 
 fn shared(house: House) -> Arc<Shared> {
@@ -88,7 +90,7 @@ fn shared(house: House) -> Arc<Shared> {
 fn questions() -> Router<Arc<Shared>> {
     Router::new()
         .route("/healthz", get(healthz))
-        .route("/metrics", get(scrape::scrape))
+        .route(METRICS, get(metrics))
         .route("/v1/status", get(status))
         .route("/v1/facts", get(facts))
         .route("/v1/workloads", get(workloads))
@@ -151,20 +153,30 @@ async fn questions_only(State(shared): Place, request: Request, next: Next) -> R
 }
 
 async fn with_token(State(token): State<Arc<Token>>, request: Request, next: Next) -> Response {
-    let presented = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    if may_ask(&token, request.headers()) {
+        return next.run(request).await;
+    }
+    without_token().into_response()
+}
+
+/// Whether a request brings the token.
+pub(super) fn may_ask(token: &Token, headers: &HeaderMap) -> bool {
+    let presented = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let bearer = presented.and_then(|value| {
         let (scheme, rest) = value.split_at_checked(b"Bearer ".len())?;
         scheme.eq_ignore_ascii_case(b"Bearer ").then_some(rest)
     });
-    if bearer.is_some_and(|bearer| token.matches(bearer)) {
-        return next.run(request).await;
-    }
+    bearer.is_some_and(|bearer| token.matches(bearer))
+}
+
+/// What a request without the token gets.
+pub(super) fn without_token() -> impl IntoResponse {
     let failure = Failure::new(
         StatusCode::UNAUTHORIZED,
         "unauthorized",
         "this agent answers only with its token; expected the header Authorization: Bearer TOKEN",
     );
-    ([(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))], failure).into_response()
+    ([(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))], failure)
 }
 
 async fn from_trusted(Extension(Peer(asker)): Extension<Peer>, request: Request, next: Next) -> Response {
@@ -185,6 +197,10 @@ async fn from_trusted(Extension(Peer(asker)): Extension<Peer>, request: Request,
 
 async fn healthz() -> &'static str {
     "ok\n"
+}
+
+async fn metrics(State(shared): Place, headers: HeaderMap) -> Response {
+    scrape::scrape(&shared, &headers).await
 }
 
 async fn status(State(shared): Place) -> Json<Status> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY,
@@ -179,7 +178,7 @@ fn broken(message: &str) -> Failure {
 }
 
 /// The answer, with what caches between must know: it differs by what was asked for.
-pub(super) async fn scrape(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+pub(super) async fn scrape(shared: &Arc<Shared>, headers: &HeaderMap) -> Response {
     let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let format = Format::wanted(header(ACCEPT));
     let wants_gzip = takes_gzip(header(ACCEPT_ENCODING));
@@ -189,7 +188,7 @@ pub(super) async fn scrape(State(shared): State<Arc<Shared>>, headers: HeaderMap
         Err(failure) => return failure.into_response(),
     };
     if is_given_back {
-        let shared = Arc::clone(&shared);
+        let shared = Arc::clone(shared);
         tokio::spawn(async move {
             tokio::time::sleep(SHARED_FOR).await;
             shared.house.pages.give_back(format).await;

@@ -15,6 +15,11 @@ use super::layout::{COUNT, SUM};
 /// hundred, and what takes longer than the last is a fault.
 const BUCKETS: [f64; 9] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
 
+/// The same as the page names them.
+const NAMES: [&str; 9] = [
+    "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.1", "0.5", "2.5",
+];
+
 /// The bucket that holds everything.
 const ALL: &str = "+Inf";
 
@@ -63,14 +68,15 @@ impl Counts {
         let mut rows = draft.family(&REQUEST_SECONDS);
         for (labels, metric) in sorted(&self.seconds.collect(), &REQUEST_SECONDS) {
             let histogram = metric.get_histogram();
-            let mut add = |part: &str, number: Number| {
-                let with: Vec<&str> = labels.iter().copied().chain([part]).collect();
+            let mut with = labels.clone();
+            let mut add = |part: &'static str, number: Number| {
+                with.truncate(labels.len());
+                with.push(part);
                 rows.add(&with, Some(number));
             };
             let count = Number::Whole(histogram.get_sample_count());
-            for bucket in histogram.get_bucket() {
-                let most = bucket.upper_bound().to_string();
-                add(&most, Number::Whole(bucket.cumulative_count()));
+            for (name, bucket) in NAMES.iter().zip(histogram.get_bucket()) {
+                add(name, Number::Whole(bucket.cumulative_count()));
             }
             add(ALL, count);
             add(SUM, Number::Float(histogram.get_sample_sum()));
@@ -104,4 +110,14 @@ fn sorted<'m>(
         .collect();
     metrics.sort_by(|(one, _), (other, _)| one.cmp(other));
     metrics
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_named_by_its_end() {
+        assert_eq!(BUCKETS.map(|most| most.to_string()), NAMES.map(str::to_owned));
+    }
 }

@@ -128,15 +128,22 @@ pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path) -> Re
             ..Checks::default()
         }));
     }
-    child.wait(|| running.draw());
+    let ended = child.wait(|| running.draw());
     // The emulator ends first: the companion's input ends with it.
     drop(child);
     drop(companion);
-    Ok(Told::Checks(tell(screen, running, kernel, &title, &log)))
+    Ok(Told::Checks(tell(screen, running, kernel, &title, &log, &ended)))
 }
 
-/// Counts the checks of a story that has ended, and shows those that did not hold.
-fn tell(screen: &Screen, running: Running<'_>, kernel: &Kernel, title: &str, log: &Path) -> Checks {
+/// Counts the checks of a story whose emulator ended like this, and shows those that did not hold.
+fn tell(
+    screen: &Screen,
+    running: Running<'_>,
+    kernel: &Kernel,
+    title: &str,
+    log: &Path,
+    ended: &str,
+) -> Checks {
     let text = fs::read_to_string(log).unwrap_or_default();
     let mut checks = count(title, &text);
     let whole = text.lines().any(|line| line.trim_end() == END);
@@ -158,11 +165,12 @@ fn tell(screen: &Screen, running: Running<'_>, kernel: &Kernel, title: &str, log
         screen.line(&format!("    {}", line.trim_end()));
     }
     if !whole {
-        let end = kernel::end_of(log);
-        screen.line(&format!("    {end}"));
+        screen.line(&format!("    {ended}; {}", kernel::end_of(log)));
+        let last = text.lines().next_back().unwrap_or_default();
         checks.failed += 1;
         checks.broken.push(format!(
-            "{title}: it did not end in time, or the guest died: {end}"
+            "{title}: it broke off ({ended}) after: {}",
+            last.trim_end()
         ));
     }
     running.end(Verdict::Fail, &format!("log: {}", log.display()));
@@ -191,9 +199,18 @@ impl Drop for Folder {
 struct Emulator(Child);
 
 impl Emulator {
-    fn wait(&mut self, mut meanwhile: impl FnMut()) {
+    /// Until it ends or is out of time; how it ended, for people.
+    fn wait(&mut self, mut meanwhile: impl FnMut()) -> String {
         let began = Instant::now();
-        while began.elapsed() < DEADLINE && matches!(self.0.try_wait(), Ok(None)) {
+        loop {
+            match self.0.try_wait() {
+                Ok(Some(status)) => return format!("{EMULATOR} ended: {status}"),
+                Err(err) => return format!("{EMULATOR} cannot be waited for: {err}"),
+                Ok(None) if began.elapsed() >= DEADLINE => {
+                    return format!("not ended within {} s", DEADLINE.as_secs());
+                }
+                Ok(None) => {}
+            }
             std::thread::sleep(Duration::from_millis(100));
             meanwhile();
         }

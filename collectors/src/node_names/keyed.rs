@@ -2,7 +2,7 @@
 
 use facts::Family;
 
-/// The most lines of a file that are remembered; `/proc/vmstat` has about 200.
+/// The most lines of a file that are remembered; `/proc/meminfo` has about 60.
 const MOST_LINES: usize = 1024;
 
 /// What is remembered of a file's lines.

@@ -5,6 +5,7 @@
 //! [`HwmonCollector`] and [`FilesystemCollector`] ask drivers, each on a beat and a thread of its own.
 //! Which names there are, and which are left out: docs/metrics-node-names.md.
 
+mod chosen;
 pub(crate) mod disk;
 pub(crate) mod edac;
 mod filesystem;
@@ -22,6 +23,7 @@ mod parts;
 pub(crate) mod pressure;
 mod procfs;
 mod select;
+mod sockets;
 mod timex;
 
 use facts::Family;

@@ -1,6 +1,8 @@
 //! Names of node_exporter's `timex`, and the size of a page: two calls that neither std nor nix offer.
 #![allow(unsafe_code)] // adjtimex(2) and sysconf(3) have no safe wrapper among our dependencies.
 
+use std::sync::OnceLock;
+
 use facts::sheet::Writing;
 use nix::libc;
 
@@ -53,12 +55,15 @@ const USUAL_PAGE: u64 = 4096;
 
 /// Bytes of a page on this machine.
 pub(super) fn page_bytes() -> u64 {
-    // SAFETY: sysconf(3) takes a number and gives one; it touches no memory of ours.
-    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    u64::try_from(bytes)
-        .ok()
-        .filter(|bytes| *bytes > 0)
-        .unwrap_or(USUAL_PAGE)
+    static BYTES: OnceLock<u64> = OnceLock::new();
+    *BYTES.get_or_init(|| {
+        // SAFETY: sysconf(3) takes a number and gives one; it touches no memory of ours.
+        let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        u64::try_from(bytes)
+            .ok()
+            .filter(|bytes| *bytes > 0)
+            .unwrap_or(USUAL_PAGE)
+    })
 }
 
 /// How the kernel disciplines the clock.

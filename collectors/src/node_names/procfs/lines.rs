@@ -1,12 +1,9 @@
 //! The small files' lines.
 
-use facts::Family;
 use facts::sheet::Writing;
 
 use super::families as f;
 use crate::columns;
-use crate::node_names::keyed::Keyed;
-use crate::node_names::{netstat, timex};
 
 /// Nanoseconds of a second: `/proc/schedstat` tells them since version 15.
 const NANOSECONDS: f64 = 1e9;
@@ -31,60 +28,6 @@ pub(super) fn write_load(text: &[u8], sheet: &mut Writing<'_>) {
         }
         sheet.add(family, &[], load);
     }
-}
-
-/// Lines of a key and a number.
-pub(super) fn write_keyed(
-    text: &[u8],
-    keyed: &mut Keyed,
-    find: impl Fn(&str) -> Option<&'static Family>,
-    sheet: &mut Writing<'_>,
-) {
-    for (at, line) in columns::lines(text).enumerate() {
-        let mut words = columns::words(line);
-        let Some(family) = words.next().and_then(|key| keyed.family(at, key, &find)) else {
-            continue;
-        };
-        let number = words.next().and_then(columns::whole);
-        if number.is_none() {
-            sheet.invalid();
-        }
-        sheet.add(family, &[], number);
-    }
-}
-
-/// `TCP: inuse 5 orphan 0 tw 3 alloc 5 mem 161`.
-pub(super) fn write_sockstat(text: &[u8], sheet: &mut Writing<'_>) {
-    for line in columns::lines(text) {
-        let mut words = columns::words(line);
-        let Some(protocol) = words.next().and_then(|word| word.strip_suffix(b":")) else {
-            continue;
-        };
-        while let (Some(key), Some(number)) = (words.next(), words.next()) {
-            let Some(number) = columns::whole(number) else {
-                sheet.invalid();
-                continue;
-            };
-            if let Some(family) = sockets(protocol, key, b"") {
-                sheet.add(family, &[], Some(number));
-            }
-            if let Some(family) = sockets(protocol, key, b"_bytes") {
-                sheet.add(family, &[], number.checked_mul(timex::page_bytes()));
-            }
-        }
-    }
-}
-
-/// The family of a protocol's number, without putting its name together.
-fn sockets(protocol: &[u8], key: &[u8], unit: &[u8]) -> Option<&'static Family> {
-    netstat::TABLE.iter().copied().find(|family| {
-        let name = family.name.as_bytes();
-        let rest = name
-            .strip_prefix(b"node_sockstat_")
-            .and_then(|rest| rest.strip_prefix(protocol));
-        let rest = rest.and_then(|rest| rest.strip_prefix(b"_")?.strip_prefix(key));
-        rest == Some(unit)
-    })
 }
 
 /// The queues of all sockets: `tx_queue:rx_queue` in hexadecimal is the fifth word.
@@ -205,7 +148,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::node_names::keyed::named;
 
     fn rows(write: impl FnOnce(&mut Writing<'_>)) -> Vec<(String, Number)> {
         let mut pad = Pad::default();
@@ -222,26 +164,6 @@ mod tests {
             )
         });
         rows.collect()
-    }
-
-    #[test]
-    fn sockets_have_their_own_names() {
-        let rows = rows(|sheet| {
-            write_sockstat(
-                b"sockets: used 24\nTCP: inuse 5 mem 161\nTCP6: inuse x\nFRAG: inuse\n",
-                sheet,
-            )
-        });
-        let expected = [
-            ("node_sockstat_sockets_used", 24),
-            ("node_sockstat_TCP_inuse", 5),
-            ("node_sockstat_TCP_mem", 161),
-            ("node_sockstat_TCP_mem_bytes", 659_456),
-        ];
-        assert_eq!(
-            rows,
-            expected.map(|(name, number)| (name.to_owned(), Number::Whole(number)))
-        );
     }
 
     #[test]
@@ -283,15 +205,12 @@ mod tests {
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "((cpu[0-9]|TCP:|sockets:|sl) [0-9a-f: -]*\\n){0,5}") {
             for text in [&bytes[..], text.as_bytes()] {
                 let mut labels = Labels::default();
-                let mut keyed = Keyed::default();
                 rows(|sheet| {
                     write_load(text, sheet);
-                    write_sockstat(text, sheet);
                     write_udp(text, "v4", sheet);
                     write_schedstat(text, sheet);
                     labels.write_softnet(text, sheet);
                     labels.write_arp(text, sheet);
-                    write_keyed(text, &mut keyed, |key| named(netstat::TABLE, key), sheet);
                 });
             }
         }

@@ -9,8 +9,10 @@ use facts::observation::Observation;
 use facts::sheet::{Pad, Writing};
 use facts::{Family, NoData};
 
-use super::keyed::{Keyed, named};
+use super::chosen::Chosen;
+use super::keyed::named;
 use super::select::Select;
+use super::sockets::Sockets;
 use super::{netstat, timex};
 use crate::collector::{CollectError, Collector};
 use crate::columns;
@@ -43,9 +45,9 @@ pub struct KernelCollector {
     numbers: Vec<(Kept, &'static Family)>,
     arp: Kept,
     snmp: [(Kept, Select); 2],
-    snmp6: (Kept, Keyed),
-    vmstat: (Kept, Keyed),
-    sockstat: [Kept; 2],
+    snmp6: (Kept, Chosen),
+    vmstat: (Kept, Chosen),
+    sockstat: [(Kept, Sockets); 2],
     names: Vec<Kept>,
     clocks: [Kept; 2],
     labels: Labels,
@@ -71,9 +73,10 @@ impl KernelCollector {
                 .collect(),
             arp: kept("proc/net/arp"),
             snmp: ["proc/net/netstat", "proc/net/snmp"].map(|file| (kept(file), Select::default())),
-            snmp6: (kept("proc/net/snmp6"), Keyed::default()),
-            vmstat: (kept("proc/vmstat"), Keyed::default()),
-            sockstat: ["proc/net/sockstat", "proc/net/sockstat6"].map(kept),
+            snmp6: (kept("proc/net/snmp6"), Chosen::default()),
+            vmstat: (kept("proc/vmstat"), Chosen::default()),
+            sockstat: ["proc/net/sockstat", "proc/net/sockstat6"]
+                .map(|file| (kept(file), Sockets::default())),
             names: NAMES
                 .iter()
                 .map(|name| kept(&format!("proc/sys/kernel/{name}")))
@@ -109,9 +112,9 @@ impl KernelCollector {
         if let Ok(text) = self.arp.read(buffer) {
             self.labels.write_arp(text, sheet);
         }
-        for file in &mut self.sockstat {
+        for (file, sockets) in &mut self.sockstat {
             if let Ok(text) = file.read(buffer) {
-                lines::write_sockstat(text, sheet);
+                sockets.write(text, sheet);
             }
         }
     }
@@ -122,19 +125,20 @@ impl KernelCollector {
                 select.write(text, sheet);
             }
         }
-        let (file, keyed) = &mut self.snmp6;
+        let is_fixed = self.root.is_host();
+        let (file, chosen) = &mut self.snmp6;
         if let Ok(text) = file.read(&mut self.buffer) {
             // `Udp6InErrors`: the name begins behind the six.
             let find = |key: &str| {
                 let (protocol, name) = key.split_at(key.find('6')? + 1);
                 named(netstat::TABLE, &format!("node_netstat_{protocol}_{name}"))
             };
-            lines::write_keyed(text, keyed, find, sheet);
+            chosen.write(text, is_fixed, find, sheet);
         }
-        let (file, keyed) = &mut self.vmstat;
+        let (file, chosen) = &mut self.vmstat;
         if let Ok(text) = file.read(&mut self.buffer) {
             let find = |key: &str| named(netstat::TABLE, &format!("node_vmstat_{key}"));
-            lines::write_keyed(text, keyed, find, sheet);
+            chosen.write(text, is_fixed, find, sheet);
         }
     }
 

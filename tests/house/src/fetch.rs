@@ -10,14 +10,27 @@ use crate::steps;
 
 /// Fetches the newest version of a package and unpacks it below `folder`. Answers why it could not.
 pub fn unpack(place: &Place, screen: &Screen, package: &str, folder: &Path) -> Result<(), String> {
+    all(place, screen, package, &[package], folder)
+}
+
+/// Fetches the newest versions of packages and unpacks them below `folder`, as one step. Answers why it could not.
+pub fn all(
+    place: &Place,
+    screen: &Screen,
+    title: &str,
+    packages: &[&str],
+    folder: &Path,
+) -> Result<(), String> {
     let downloads = place.tools().join("download");
-    fs::create_dir_all(&downloads).map_err(|err| format!("cannot make {}: {err}", downloads.display()))?;
-    let mut running = screen.begin(package, None);
-    running.advance(&format!("apt-get download {package} (unpacked, not installed)"));
+    for needed in [downloads.as_path(), folder] {
+        fs::create_dir_all(needed).map_err(|err| format!("cannot make {}: {err}", needed.display()))?;
+    }
+    let mut running = screen.begin(title, None);
+    running.advance("apt-get download (unpacked, not installed)");
     let log = place.log("fetch");
     let fetch = |running: &mut _| {
         let mut command = place.command("apt-get");
-        command.args(["download", package]).current_dir(&downloads);
+        command.arg("download").args(packages).current_dir(&downloads);
         steps::follow(command, &log, running, |_, _| {})
     };
     let mut ran = fetch(&mut running);
@@ -26,11 +39,13 @@ pub fn unpack(place: &Place, screen: &Screen, package: &str, folder: &Path) -> R
         steps::follow(update, &log, &mut running, |_, _| {});
         ran = fetch(&mut running);
     }
-    if ran.ok {
-        let file = newest(&downloads, package)?;
-        let mut command = place.command("dpkg");
-        command.arg("-x").arg(&file).arg(folder);
-        ran = steps::follow(command, &log, &mut running, |_, _| {});
+    for package in packages {
+        if ran.ok {
+            let file = newest(&downloads, package)?;
+            let mut command = place.command("dpkg");
+            command.arg("-x").arg(&file).arg(folder);
+            ran = steps::follow(command, &log, &mut running, |_, _| {});
+        }
     }
     let (verdict, detail) = if ran.ok {
         (Verdict::Pass, "fetched, not installed".to_owned())
@@ -41,7 +56,7 @@ pub fn unpack(place: &Place, screen: &Screen, package: &str, folder: &Path) -> R
     if ran.ok {
         Ok(())
     } else {
-        Err(format!("cannot fetch {package} ({})", ran.why))
+        Err(format!("cannot fetch {title} ({})", ran.why))
     }
 }
 

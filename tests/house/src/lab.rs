@@ -5,10 +5,12 @@ mod companion;
 mod guest;
 mod kernel;
 mod modules;
+mod pack;
 mod relay;
 mod story;
+mod tree;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -44,8 +46,12 @@ pub struct Checks {
     pub failed: usize,
     /// How many could not be made on this kernel or this emulated machine.
     pub skipped: usize,
+    /// Whether a guest died in the middle of its story.
+    pub is_cut: bool,
     /// Those that did not, each with its story.
     pub broken: Vec<String>,
+    /// What was measured, as the stories say it.
+    pub measured: Vec<String>,
 }
 
 /// `cargo lab`.
@@ -78,8 +84,13 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
         Some(folder) => kernel.instead(folder)?,
         None => kernel,
     };
-    build(&place, &screen)?;
-    let checks = run(&place, &screen, &kernel, &stories(&place, &names)?)?;
+    let stories = stories(&place, &names)?;
+    for release in [false, true] {
+        if stories.iter().any(|story| is_measured(story) == release) {
+            build(&place, &screen, release)?;
+        }
+    }
+    let checks = run(&place, &screen, &kernel, &stories, install)?;
     println!(
         "\n{} passed, {} failed, {} skipped",
         checks.passed, checks.failed, checks.skipped
@@ -93,7 +104,7 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
 /// same commands as the others, and two minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 6] = ["adopt", "controllers-v1", "gpus", "lent", "oci", "vm"];
+const LEFT_TO_LAB: [&str; 7] = ["adopt", "controllers-v1", "gpus", "lent", "oci", "peers", "vm"];
 
 /// The stories as a step of `cargo verify`, which has built everything and says why where they cannot run; all of them, or the
 /// short form.
@@ -115,7 +126,7 @@ pub fn step(place: &Place, screen: &Screen, install: bool, all: bool, checks: &m
             });
             screen.line(&format!("lab: left to cargo lab: {}", LEFT_TO_LAB.join(", ")));
         }
-        run(place, screen, &kernel, &stories)
+        run(place, screen, &kernel, &stories, install)
     });
     let (verdict, detail) = match ran {
         Ok(sum) => {
@@ -138,12 +149,39 @@ pub fn step(place: &Place, screen: &Screen, install: bool, all: bool, checks: &m
     }
 }
 
-fn build(place: &Place, screen: &Screen) -> Result<(), Wrong> {
-    let mut command = place.cargo(&["build"]);
+/// One story by its name, whose measurements are wanted: what it said, or why it could not run. Everything is built already.
+pub fn measured(place: &Place, screen: &Screen, name: &str) -> Result<Checks, String> {
+    let why = |wrong: Wrong| match wrong {
+        Wrong::Usage(why) | Wrong::Failed(why) => why,
+    };
+    packages::emulator(place, screen, false).map_err(why)?;
+    let kernel = kernel::fetch(place, screen, true).map_err(why)?;
+    let stories = stories(place, &[name.to_owned()]).map_err(why)?;
+    let story = stories.first().ok_or("there is no such story")?;
+    match guest::run(place, screen, &kernel, story, true)? {
+        guest::Told::Checks(checks) => Ok(checks),
+        guest::Told::Skipped(why) => Err(why),
+    }
+}
+
+/// Whether a story's own programs are the optimised ones.
+fn is_measured(story: &Path) -> bool {
+    story::Story::read(story).is_ok_and(|story| story.is_measured)
+}
+
+fn build(place: &Place, screen: &Screen, release: bool) -> Result<(), Wrong> {
+    let mut command = place.cargo(if release {
+        &["build", "--release"]
+    } else {
+        &["build"]
+    });
     for package in PACKAGES {
         command.args(["--package", package]);
     }
-    command.args(["--bins", "--package", EXAMPLE.0, "--example", EXAMPLE.1]);
+    command.arg("--bins");
+    if !release {
+        command.args(["--package", EXAMPLE.0, "--example", EXAMPLE.1]);
+    }
     let done = steps::cargo_step(screen, "build", command, &place.log("lab-build"), None);
     match done.verdict {
         Verdict::Pass => Ok(()),
@@ -186,15 +224,17 @@ fn run(
     screen: &Screen,
     kernel: &kernel::Kernel,
     stories: &[PathBuf],
+    may: bool,
 ) -> Result<Checks, Wrong> {
     let mut sum = Checks::default();
     for story in stories {
-        let told = guest::run(place, screen, kernel, story).map_err(Wrong::Failed)?;
+        let told = guest::run(place, screen, kernel, story, may).map_err(Wrong::Failed)?;
         if let guest::Told::Checks(checks) = told {
             sum.passed += checks.passed;
             sum.failed += checks.failed;
             sum.skipped += checks.skipped;
             sum.broken.extend(checks.broken);
+            sum.measured.extend(checks.measured);
         }
     }
     Ok(sum)

@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         // What `cargo prove isolation` starts of itself.
         Some("prove-burn") => Ok(prove::burn()),
         Some("prove-latency") => prove::measure(rest),
+        // What the lab's guest starts where a story measures.
+        Some("prove-turns") => prove::turns(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -22,7 +22,7 @@ use crate::progress::Screen;
 use crate::up;
 
 use figure::Figure;
-pub use isolation::{burn, measure};
+pub use isolation::{burn, measure, turns};
 
 const HELP: &str = "\
 cargo prove NAME: measures, and compares with the targets
@@ -32,8 +32,9 @@ cargo prove NAME: measures, and compares with the targets
   house      facts, first scrape, a pulled supply, recovery after kill -9, the length of `cargo verify`
   facts      the agent beside node_exporter: CPU time, memory and latency of a scrape; sick sources; a BMC's page and packets;
              how fast a page is written
-  isolation  decisions about places; an agent that enforces on this machine: start of a workload beside systemd-run and crun, many
-             who share, a noisy neighbour, random operations with kill -9. It needs root, and makes cgroups of its own, which it removes
+  isolation  decisions about places; an agent that enforces on this machine: start of a workload beside systemd-run and crun (in an
+             emulated machine too, where systemd is the first process), many who share, a noisy neighbour, random operations with
+             kill -9. It needs root, and makes cgroups of its own, which it removes
 
 Builds optimised binaries, prints `what | value | target | pass` a line, the load average before and
 after, and exits 1 where a figure misses its target. On a busy machine the figures are worth little.

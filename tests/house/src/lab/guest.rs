@@ -1,26 +1,22 @@
 //! One guest: an initramfs with our real binaries, a boot, and the checks that its story prints.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Checks;
-use super::archive::Archive;
 use super::companion::{self, Start};
 use super::kernel::{self, Kernel};
-use super::modules::Modules;
+use super::pack;
 use super::relay::Lines;
 use super::story::Story;
+use super::tree;
 use crate::place::{Place, on_path};
 use crate::progress::{Running, Screen, Verdict};
 
 /// The emulator.
 pub const EMULATOR: &str = "qemu-system-x86_64";
-
-/// Programs of ours in the guest.
-const PROGRAMS: [&str; 2] = ["busbar-agent", "busbar"];
 
 /// A story that takes longer hangs: the longest takes half a minute on two busy cores.
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -71,21 +67,41 @@ const END: &str = "STORY END";
 pub enum Told {
     /// It ran.
     Checks(Checks),
-    /// Something that it needs is not there.
-    Skipped,
+    /// Something that it needs is not there: what.
+    Skipped(String),
+}
+
+/// Runs a story, and once more where its guest died in the middle: emulators of hardware that is pulled out crash now and then, and a
+/// guest that dies of what we do dies again.
+pub fn run(
+    place: &Place,
+    screen: &Screen,
+    kernel: &Kernel,
+    script: &Path,
+    may: bool,
+) -> Result<Told, String> {
+    match once(place, screen, kernel, script, may)? {
+        Told::Checks(checks) if checks.is_cut => {
+            screen.line("    its guest died in the middle of it, so once more");
+            once(place, screen, kernel, script, may)
+        }
+        told @ (Told::Checks(_) | Told::Skipped(_)) => Ok(told),
+    }
 }
 
 /// Boots a guest, runs one story in it, and counts its checks.
-pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path) -> Result<Told, String> {
+fn once(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path, may: bool) -> Result<Told, String> {
     let story = Story::read(script)?;
     let name = story.name();
     let title = format!("lab {name}");
     let failed = |why: String| kernel::failed(screen, &title, &why);
-    if let Some(missing) = story.programs.iter().find(|program| on_path(program).is_none()) {
-        let why = format!("it needs {missing}, which is not installed");
-        screen.begin(&title, None).end(Verdict::Skip, &why);
-        return Ok(Told::Skipped);
-    }
+    let packages = match needs(place, screen, &story, may) {
+        Ok(packages) => packages,
+        Err(why) => {
+            screen.begin(&title, None).end(Verdict::Skip, &why);
+            return Ok(Told::Skipped(why));
+        }
+    };
     let folder = Folder::new(&name)?;
     let companion_log = place.log(&format!("lab-{name}-host"));
     let mut companion = match &story.companion {
@@ -95,13 +111,13 @@ pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path) -> Re
                 Start::Ready(companion) => Some(companion),
                 Start::Skip(why) => {
                     screen.begin(&title, None).end(Verdict::Skip, &why);
-                    return Ok(Told::Skipped);
+                    return Ok(Told::Skipped(why));
                 }
             }
         }
     };
     let initramfs = place.records.join(format!("lab-{name}.cpio"));
-    let archive = pack(place, kernel, &story).map_err(failed)?;
+    let archive = pack::pack(place, kernel, &story, packages.as_deref()).map_err(failed)?;
     fs::write(&initramfs, archive).map_err(|err| format!("cannot write {}: {err}", initramfs.display()))?;
     let log = place.log(&format!("lab-{name}"));
     let lines = Lines::within(&folder.0);
@@ -128,11 +144,32 @@ pub fn run(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path) -> Re
             ..Checks::default()
         }));
     }
-    let ended = child.wait(|| running.draw());
+    let (ended, in_time) = child.wait(|| running.draw());
     // The emulator ends first: the companion's input ends with it.
     drop(child);
     drop(companion);
-    Ok(Told::Checks(tell(screen, running, kernel, &title, &log, &ended)))
+    let mut checks = tell(screen, running, kernel, &title, &log, &ended);
+    checks.is_cut &= in_time;
+    if checks.is_cut {
+        // What the next run would write over.
+        let _ = fs::rename(&log, place.log(&format!("lab-{name}-cut")));
+    }
+    Ok(Told::Checks(checks))
+}
+
+/// What a story cannot do without, other than a companion: where its packages are, or what is missing.
+fn needs(place: &Place, screen: &Screen, story: &Story, may: bool) -> Result<Option<PathBuf>, String> {
+    if let Some(missing) = story.programs.iter().find(|program| on_path(program).is_none()) {
+        return Err(format!("it needs {missing}, which is not installed"));
+    }
+    if let Some(missing) = pack::ours(place, story).iter().find(|file| !file.is_file()) {
+        let name = story.name();
+        return Err(format!("{} is not built (cargo lab {name})", missing.display()));
+    }
+    if story.packages.is_empty() {
+        return Ok(None);
+    }
+    tree::fetch(place, screen, &story.packages, may).map(Some)
 }
 
 /// Counts the checks of a story whose emulator ended like this, and shows those that did not hold.
@@ -147,8 +184,8 @@ fn tell(
     let text = fs::read_to_string(log).unwrap_or_default();
     let mut checks = count(title, &text);
     let whole = text.lines().any(|line| line.trim_end() == END);
-    for line in text.lines().filter(|line| line.starts_with(MEASURED)) {
-        screen.line(&format!("    {}", line.trim_end()));
+    for line in &checks.measured {
+        screen.line(&format!("    {MEASURED}{line}"));
     }
     for line in text.lines().filter(|line| line.starts_with(SKIPPED)) {
         screen.line(&format!("    {}", line.trim_end()));
@@ -168,6 +205,7 @@ fn tell(
         screen.line(&format!("    {ended}; {}", kernel::end_of(log)));
         let last = text.lines().next_back().unwrap_or_default();
         checks.failed += 1;
+        checks.is_cut = true;
         checks.broken.push(format!(
             "{title}: it broke off ({ended}) after: {}",
             last.trim_end()
@@ -199,15 +237,15 @@ impl Drop for Folder {
 struct Emulator(Child);
 
 impl Emulator {
-    /// Until it ends or is out of time; how it ended, for people.
-    fn wait(&mut self, mut meanwhile: impl FnMut()) -> String {
+    /// Until it ends or is out of time; how it ended, for people, and whether it ended by itself.
+    fn wait(&mut self, mut meanwhile: impl FnMut()) -> (String, bool) {
         let began = Instant::now();
         loop {
             match self.0.try_wait() {
-                Ok(Some(status)) => return format!("{EMULATOR} ended: {status}"),
-                Err(err) => return format!("{EMULATOR} cannot be waited for: {err}"),
+                Ok(Some(status)) => return (format!("{EMULATOR} ended: {status}"), true),
+                Err(err) => return (format!("{EMULATOR} cannot be waited for: {err}"), false),
                 Ok(None) if began.elapsed() >= DEADLINE => {
-                    return format!("not ended within {} s", DEADLINE.as_secs());
+                    return (format!("not ended within {} s", DEADLINE.as_secs()), false);
                 }
                 Ok(None) => {}
             }
@@ -228,13 +266,16 @@ impl Drop for Emulator {
 fn count(title: &str, text: &str) -> Checks {
     let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
     let broken = text.lines().filter_map(|line| line.strip_prefix(BROKE));
+    let measured = text.lines().filter_map(|line| line.strip_prefix(MEASURED));
     Checks {
         passed: lines(HELD),
         failed: lines(BROKE),
         skipped: lines(SKIPPED),
+        is_cut: false,
         broken: broken
             .map(|line| format!("{title}: {}", line.trim_end()))
             .collect(),
+        measured: measured.map(|line| line.trim_end().to_owned()).collect(),
     }
 }
 
@@ -254,83 +295,13 @@ fn emulator(kernel: &Kernel, initramfs: &Path, log: &Path) -> Command {
     command
 }
 
-fn pack(place: &Place, kernel: &Kernel, story: &Story) -> Result<Vec<u8>, String> {
-    let mut archive = Archive::new();
-    for folder in ["proc", "sys", "tmp", "run", "etc", "root"] {
-        archive.directory(folder);
-    }
-    archive.copy(&kernel.busybox, "bin/busybox")?;
-    archive.link("bin/sh", "busybox");
-    archive.copy(&place.root.join("tests/lab/guest/init"), "init")?;
-    archive.copy(&place.root.join("tests/lab/guest/words"), "words")?;
-    archive.copy(&story.script, "story")?;
-    let ours = PROGRAMS.map(|program| place.binaries(false).join(program));
-    let mut programs = ours.to_vec();
-    let examples = place.binaries(false).join("examples");
-    programs.extend(story.examples.iter().map(|name| examples.join(name)));
-    for name in &story.programs {
-        programs
-            .push(on_path(name).ok_or_else(|| format!("the story needs {name}, which is not installed"))?);
-    }
-    for file in programs {
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        archive.copy(&file, &format!("bin/{name}"))?;
-        for library in libraries(&file)? {
-            let path = library.to_string_lossy().trim_start_matches('/').to_owned();
-            archive.copy(&library, &path)?;
-        }
-    }
-    pack_modules(&mut archive, kernel, story)?;
-    Ok(archive.finish())
-}
-
-/// The modules, and the list by which `init` loads them: a file and its parameters a line.
-fn pack_modules(archive: &mut Archive, kernel: &Kernel, story: &Story) -> Result<(), String> {
-    let mut list = String::new();
-    if !story.modules.is_empty() {
-        let modules = Modules::of(&kernel.folder)?;
-        let mut loaded = BTreeSet::new();
-        for (name, words) in &story.modules {
-            let all = modules.with_needs(name, &mut loaded)?;
-            let last = all.len().saturating_sub(1);
-            for (at, module) in all.into_iter().enumerate() {
-                let path = format!("modules/{}.ko", module.name);
-                archive.file(&path, &module.bytes);
-                let words = if at == last { words.as_str() } else { "" };
-                list.push_str(&format!("/{path} {words}\n"));
-            }
-        }
-    }
-    archive.file("modules/list", list.as_bytes());
-    Ok(())
-}
-
-/// The shared libraries of a program, as the loader finds them.
-fn libraries(program: &Path) -> Result<Vec<PathBuf>, String> {
-    let answer = Command::new("ldd")
-        .arg(program)
-        .output()
-        .map_err(|err| format!("cannot start ldd: {err}"))?;
-    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-    // A line is `libhwloc.so.15 => /usr/lib/…/libhwloc.so.15 (0x…)` or `/lib64/ld-linux-x86-64.so.2 (0x…)`.
-    let paths = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
-    Ok(paths.map(PathBuf::from).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn checks_are_counted_by_their_lines() {
-        let text =
-            "boot\nCHECK ok one\nCHECK FAIL two: why\nCHECK ok three\r\nCHECK SKIP four: no\nSTORY END\n";
+        let text = "boot\nCHECK ok one\nCHECK FAIL two: why\nCHECK ok three\r\nCHECK SKIP four: no\nMEASURED a: 1 ms\r\nSTORY END\n";
         let (passed, failed, skipped) = (2, 1, 1);
         assert_eq!(
             count("lab x", text),
@@ -338,7 +309,9 @@ mod tests {
                 passed,
                 failed,
                 skipped,
+                is_cut: false,
                 broken: vec!["lab x: two: why".to_owned()],
+                measured: vec!["a: 1 ms".to_owned()],
             }
         );
         assert_eq!(count("lab x", "CHECK okay"), Checks::default());

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 /// What begins a line that asks for something.
 const ASKS: &str = "#:";
 
+/// What may be asked for.
+const ASKED: [&str; 8] = [
+    "modules", "module", "qemu", "programs", "examples", "packages", "file", "measured",
+];
+
 /// A story file and what it asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Story {
@@ -19,6 +24,12 @@ pub struct Story {
     pub programs: Vec<String>,
     /// Examples of our crates that the guest needs.
     pub examples: Vec<String>,
+    /// Packages of the distribution that the guest needs, unpacked, with the libraries that they are linked with.
+    pub packages: Vec<String>,
+    /// Files of the workspace and where the guest has them.
+    pub files: Vec<(String, String)>,
+    /// Whether it measures: our programs are the optimised ones, and the house itself is in the guest, with its stop watch.
+    pub is_measured: bool,
     /// The script that runs on the host beside the guest.
     pub companion: Option<PathBuf>,
 }
@@ -58,10 +69,19 @@ impl Story {
                 "qemu" => story.devices.extend(words),
                 "programs" => story.programs.extend(words),
                 "examples" => story.examples.extend(words),
+                "packages" => story.packages.extend(words),
+                "file" => {
+                    let (Some(from), Some(to)) = (words.next(), words.next()) else {
+                        return Err(format!("line {}: expected: file FROM TO", at + 1));
+                    };
+                    story.files.push((from, to));
+                }
+                "measured" => story.is_measured = true,
                 other => {
                     return Err(format!(
-                        "line {}: unknown ask {other:?}; expected modules, module, qemu, programs or examples",
-                        at + 1
+                        "line {}: unknown ask {other:?}; expected {}",
+                        at + 1,
+                        ASKED.join(", ")
                     ));
                 }
             }
@@ -78,7 +98,8 @@ mod tests {
     #[test]
     fn a_story_asks_in_its_own_lines() {
         let text = "# a story\n#: modules a b\n#: module nvme_core admin_timeout=5 io_timeout=3\n\
-                    #: qemu -device x,id=y -m slots=4\n#: programs nvme\ncheck '#: no'\n";
+                    #: qemu -device x,id=y -m slots=4\n#: programs nvme\n#: packages crun dbus\n\
+                    #: file a/b.service etc/b.service\n#: measured\ncheck '#: no'\n";
         let story = Story::parse(text).unwrap();
         let module = |name: &str, words: &str| (name.to_owned(), words.to_owned());
         assert_eq!(
@@ -91,6 +112,14 @@ mod tests {
         );
         assert_eq!(story.devices, ["-device", "x,id=y", "-m", "slots=4"]);
         assert_eq!(story.programs, ["nvme"]);
+        assert_eq!(story.packages, ["crun", "dbus"]);
+        let file = ("a/b.service".to_owned(), "etc/b.service".to_owned());
+        assert_eq!(
+            (story.files.as_slice(), story.is_measured),
+            ([file].as_slice(), true)
+        );
+        let half = Story::parse("#: file a\n").unwrap_err();
+        assert!(half.contains("FROM TO"), "{half}");
         let wrong = Story::parse("\n#: modlues a\n").unwrap_err();
         assert!(wrong.contains("line 2") && wrong.contains("modlues"), "{wrong}");
     }

@@ -2,12 +2,14 @@
 
 mod decisions;
 mod dice;
+mod guest;
 mod masks;
 mod neighbour;
 mod peer;
 mod stand;
 mod starts;
 mod storm;
+mod turns;
 mod watch;
 
 use super::figure::Figure;
@@ -18,6 +20,7 @@ use crate::progress::Screen;
 use masks::Masks;
 pub use neighbour::{burn, measure};
 use stand::Stand;
+pub use turns::turns;
 
 /// Everything that is measured on this machine's kernel, by an agent that enforces. `add` takes each figure as it comes.
 pub fn node(place: &Place, screen: &Screen, mut add: impl FnMut(Vec<Figure>)) -> Result<(), Wrong> {
@@ -31,7 +34,9 @@ pub fn node(place: &Place, screen: &Screen, mut add: impl FnMut(Vec<Figure>)) ->
         return Err(wrong);
     }
     add(vec![before.figure()]);
-    stand.lower()
+    stand.lower()?;
+    add(guest::peers(place, screen));
+    Ok(())
 }
 
 fn measured(

@@ -39,6 +39,14 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an error of accept (no file descriptor left, as a rule) the loop rests this long instead of spinning.
 const REST: Duration = Duration::from_millis(100);
 
+/// What is read from and written to. All kinds of connections run through one copy of the code that speaks HTTP: a copy for each is
+/// half a megabyte of the program, and most of the agent's memory is the program.
+type Wire = Box<dyn ReadWrite>;
+
+trait ReadWrite: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ReadWrite for S {}
+
 /// Who is at the other end of a Unix socket, as the kernel says; `None` where it does not (another pid namespace).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) Option<Asker>);
@@ -59,10 +67,10 @@ pub(super) async fn serve_tcp(
         let (acceptor, front) = (acceptor.clone(), front.clone());
         async move {
             let Some(acceptor) = acceptor else {
-                return talk(stream, front, None, stop).await;
+                return talk(Box::new(stream), front, None, stop).await;
             };
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => talk(stream, front, None, stop).await,
+                Ok(Ok(stream)) => talk(Box::new(stream), front, None, stop).await,
                 Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
                 Err(_) => tracing::debug!("a TLS handshake took longer than {} s", HANDSHAKE.as_secs()),
             }
@@ -77,7 +85,7 @@ pub(super) async fn serve_unix(listener: UnixListener, front: Front, stopping: w
         let front = front.clone();
         async move {
             let peer = Peer(asker(&stream));
-            talk(stream, front, Some(peer), stop).await;
+            talk(Box::new(stream), front, Some(peer), stop).await;
         }
     };
     accept_until(stopping, accept, talk).await;
@@ -131,10 +139,7 @@ async fn holding(place: OwnedSemaphorePermit, talk: impl Future<Output = ()>) {
 }
 
 /// Serves one connection; told to stop, it ends after the requests that are open.
-async fn talk<S>(stream: S, front: Front, peer: Option<Peer>, mut stopping: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn talk(wire: Wire, front: Front, peer: Option<Peer>, mut stopping: watch::Receiver<bool>) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
@@ -150,7 +155,7 @@ where
         .max_concurrent_streams(MOST_STREAMS)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(wire), service);
     tokio::pin!(connection);
     let mut is_told = false;
     loop {

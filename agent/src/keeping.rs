@@ -64,6 +64,8 @@ enum Order {
     /// A cap, or its end.
     Cap(Option<Power>, Reply<Capped>),
     Start(RunRequest, Asker, Reply<Workload>),
+    /// The process that was awaited is there, or who asked is to be moved.
+    Entered(WorkloadId, bool, Asker, Reply<Workload>),
     End(WorkloadId, Reply<Ended>),
     Check(WorkloadId, Reply<Checked>),
     Signal(WorkloadId, Signal, Reply<usize>),
@@ -339,6 +341,9 @@ impl Task {
             }
             Order::Start(request, asker, reply) => {
                 let _ = reply.send(self.start(request, asker, inventory, now));
+            }
+            Order::Entered(id, born, asker, reply) => {
+                let _ = reply.send(self.entered(&id, born, asker.pid));
             }
             Order::End(id, reply) => {
                 let _ = reply.send(self.end(&id, now));

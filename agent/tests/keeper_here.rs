@@ -116,6 +116,7 @@ fn request(memory: Option<u64>) -> RunRequest {
     RunRequest {
         ask,
         command: "sh".to_owned(),
+        enters: false,
     }
 }
 

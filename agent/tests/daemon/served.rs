@@ -80,6 +80,7 @@ fn over_tcp_nothing_is_ordered() {
         ("POST", "/v1/workloads"),
         ("POST", "/v1/offers"),
         ("DELETE", "/v1/workloads/web"),
+        ("POST", "/v1/workloads/web/entered"),
         ("POST", "/v1/workloads/web/freeze"),
         ("POST", "/v1/workloads/web/thaw"),
         ("PUT", "/v1/drain"),

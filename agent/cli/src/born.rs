@@ -294,8 +294,7 @@ impl Born {
                 return Ok(status);
             }
             // SAFETY: the descriptor is ours and is not closed as long as it is registered.
-            let handle =
-                unsafe { AsyncFd::register_with_interest(self.handle.as_fd(), Interest::READABLE)? };
+            let handle = unsafe { AsyncFd::register_with_interest(self.handle.as_fd(), Interest::READABLE)? };
             drop(handle.readable().await?);
         }
     }

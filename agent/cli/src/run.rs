@@ -26,6 +26,8 @@ const PLACED_WITHIN: Duration = Duration::from_secs(60);
 const NOT_FOUND: u8 = 127;
 /// What a shell answers for a command that may not be executed.
 const NOT_EXECUTABLE: u8 = 126;
+/// The agent's word for a workload that is not there (any more).
+const NOT_FOUND_WORD: &str = "not_found";
 /// Owner only: what a command writes may be secret.
 const LOG_MODE: u32 = 0o600;
 
@@ -52,6 +54,8 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
     // The command's own answer counts, whatever becomes of the clean-up: the agent ends an empty workload by itself.
     match agent.end(&workload.id).await {
         Ok(_) => {}
+        // It was empty from the command's end on, and the agent came first.
+        Err(error) if error.code() == Some(NOT_FOUND_WORD) => {}
         Err(error) => eprintln!(
             "busbar: {} is over, but its agent did not undo it yet: {error}",
             workload.id

@@ -53,14 +53,15 @@ impl Keeper {
     /// When nobody is awaited there, another process asks than the one that is awaited, or what it says is not so; in that last case
     /// the workload is undone.
     pub fn entered(&mut self, id: &WorkloadId, born: bool, asker: u32) -> Result<Workload, KeeperError> {
-        let (Some(entry), Some(isolation)) = (self.ledger.entry(id), self.ledger.intent.of(id)) else {
-            return Err(KeeperError::NotFound(id.clone()));
-        };
-        if !self.awaited.contains_key(id) {
+        let (true, Some(entry), Some(isolation)) = (
+            self.awaited.contains_key(id),
+            self.ledger.entry(id),
+            self.ledger.intent.of(id),
+        ) else {
             return Err(KeeperError::Conflict(format!(
-                "workload {id} awaits no process (any more)"
+                "no workload {id} awaits a process (any more); ask again"
             )));
-        }
+        };
         if entry.pid != asker || started(&self.host, asker) != Some(entry.pid_started) {
             return Err(KeeperError::Refused(format!(
                 "process {} asked for workload {id}, and only that one says what became of it; this is process {asker}",

@@ -133,7 +133,7 @@ fn nobody_is_awaited_for_ever() {
     keeper.sweep(NOW.after(TOO_LATE));
     assert_eq!(here.left(), Vec::<PathBuf>::new());
     let late = keeper.entered(&workload.id, true, shell.pid()).unwrap_err();
-    assert!(matches!(late, KeeperError::NotFound(_)), "{late}");
+    assert!(matches!(late, KeeperError::Conflict(_)), "{late}");
     // One whose asker is killed goes at the next sweep.
     start(&mut keeper, &here, &shell);
     shell.0.kill().unwrap();

@@ -4,7 +4,6 @@
 mod acts;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Weak};
@@ -371,13 +370,6 @@ impl Task {
             Order::Stop(done) => {
                 let _ = done.send(());
             }
-        }
-    }
-
-    /// What a start made is heard at once; what else came and went, by the next sweep.
-    fn hear_also(&mut self, dirs: Vec<PathBuf>) {
-        if let Some(ears) = &mut self.ears {
-            ears.hear_also(dirs.into_iter());
         }
     }
 

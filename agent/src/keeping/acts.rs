@@ -1,5 +1,6 @@
 //! Acts that are no part of the intent: a workload stands still and goes on, the packages' power is capped.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use agent_api::v1::{AdoptRequest, Adopted, Migrated};
@@ -141,6 +142,13 @@ impl Task {
         self.tell_started(&entered);
         self.post();
         entered
+    }
+
+    /// What a start made is heard at once; what else came and went, by the next sweep.
+    fn hear_also(&mut self, dirs: Vec<PathBuf>) {
+        if let Some(ears) = &mut self.ears {
+            ears.hear_also(dirs.into_iter());
+        }
     }
 
     fn tell_started(&self, started: &Result<Workload, KeeperError>) {

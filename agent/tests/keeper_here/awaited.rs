@@ -75,7 +75,7 @@ fn a_child_that_is_born_there_is_its_first_process() {
         (cpus(shell.pid()), cgroups(shell.pid())),
         (before.clone(), came_from.clone())
     );
-    assert_eq!(keeper.workloads(), [entered.clone()]);
+    assert_eq!(keeper.workloads(), std::slice::from_ref(&entered));
     assert_eq!(keeper.plan().unwrap(), []);
     let again = keeper.entered(&workload.id, true, shell.pid()).unwrap_err();
     assert!(matches!(again, KeeperError::Conflict(_)), "{again}");

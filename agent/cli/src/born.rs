@@ -157,8 +157,7 @@ impl Will {
             libc::syscall(libc::SYS_clone3, arguments, size_of::<libc::clone_args>())
         };
         match answer {
-            // SAFETY: we are the child; everything it uses was made before and is a copy of its own.
-            0 => unsafe { self.fulfil(&words) },
+            0 => self.fulfil(&words),
             pid if pid > 0 => Ok(Born {
                 pid: Pid::from_raw(number(pid)?),
                 // SAFETY: the kernel has just given us this descriptor, close-on-exec, and nobody else has it.
@@ -170,11 +169,8 @@ impl Will {
     }
 
     /// The child: into its cgroups, a word to its mother, and when she answers the command. System calls only.
-    ///
-    /// # Safety
-    /// Only in a child that nobody else knows of; `words` ends with a null pointer.
-    unsafe fn fulfil(&self, words: &[*const libc::c_char]) -> ! {
-        // SAFETY: descriptors and strings were made by our mother and live as long as we do.
+    fn fulfil(&self, words: &[*const libc::c_char]) -> ! {
+        // SAFETY: descriptors and strings were made by our mother and are copies that live as long as we do; `words` ends with a null pointer.
         unsafe {
             libc::close(self.go_of_mother);
             let mut trouble: libc::c_int = 0;
@@ -207,11 +203,9 @@ impl Will {
         }
     }
 
-    /// # Safety
-    /// As [`Will::fulfil`].
-    unsafe fn say(&self, number: libc::c_int) {
+    fn say(&self, number: libc::c_int) {
         let bytes = number.to_ne_bytes();
-        // SAFETY: the bytes are ours.
+        // SAFETY: the bytes are ours, and the kernel only reads them.
         unsafe { libc::write(self.said, bytes.as_ptr().cast(), bytes.len()) };
     }
 }
@@ -309,5 +303,64 @@ impl Born {
             self.wait().await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn waiting(words: &[&str], log: Option<&(File, File)>) -> Waiting {
+        let cradle = Cradle::open(&[]).unwrap();
+        bear(Command::new(words[0]).args(&words[1..]), log, &cradle).unwrap()
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    }
+
+    fn ended(mut born: Born) -> ExitStatus {
+        runtime().block_on(born.wait()).unwrap()
+    }
+
+    #[test]
+    fn it_waits_for_its_word_and_then_becomes_its_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("log");
+        let log = (File::create(&file).unwrap(), File::create(&file).unwrap());
+        let mut early = waiting(&["sh", "-c", "echo ran; exit 7"], Some(&log));
+        assert_eq!(early.born.as_mut().unwrap().try_wait().unwrap(), None);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+        let born = early.go().unwrap();
+        assert!(born.id().is_some());
+        assert_eq!(ended(born).code(), Some(7));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "ran\n");
+    }
+
+    #[test]
+    fn it_hears_signals_as_any_command_does() {
+        // Rust ignores SIGPIPE, and between birth and command everything is blocked: neither may be left over.
+        let born = waiting(&["sh", "-c", "kill -PIPE $$; exit 3"], None)
+            .go()
+            .unwrap();
+        assert_eq!(ended(born).signal(), Some(libc::SIGPIPE));
+        let mut born = waiting(&["sleep", "1000"], None).go().unwrap();
+        runtime().block_on(born.kill()).unwrap();
+        assert_eq!(ended(born).signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn what_cannot_begin_is_told_and_leaves_nobody() {
+        let error = waiting(&["/nowhere/at/all"], None).go().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let unwanted = waiting(&["touch", "/nowhere/at/all"], None);
+        let pid = unwanted.born.as_ref().unwrap().pid;
+        drop(unwanted);
+        assert_eq!(kill(pid, None), Err(Errno::ESRCH));
+        let error = Cradle::open(&["/proc".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("is no cgroup"), "{error}");
+        Cradle::open(&["/nowhere".to_owned()]).unwrap_err();
     }
 }

@@ -46,7 +46,14 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     // Before anything is placed: a log that cannot be written is a mistake, and nothing of it is left behind.
     let log = args.log.as_deref().map(open_log).transpose()?;
-    let workload = agent.start(&request).await?;
+    let workload = match agent.start(&request).await {
+        // An agent of before births knows no such wish, and says the same of a wrong ask: then it says so again.
+        Err(error) if request.enters && error.code() == Some("bad_request") => {
+            let enters = false;
+            agent.start(&RunRequest { enters, ..request }).await?
+        }
+        answered => answered?,
+    };
     if !args.quiet && !workload.awaits {
         announce(cli, &workload);
     }

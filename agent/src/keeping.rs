@@ -4,7 +4,6 @@
 mod acts;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Weak};
@@ -64,6 +63,8 @@ enum Order {
     /// A cap, or its end.
     Cap(Option<Power>, Reply<Capped>),
     Start(RunRequest, Asker, Reply<Workload>),
+    /// The process that was awaited is there, or who asked is to be moved.
+    Entered(WorkloadId, bool, Asker, Reply<Workload>),
     End(WorkloadId, Reply<Ended>),
     Check(WorkloadId, Reply<Checked>),
     Signal(WorkloadId, Signal, Reply<usize>),
@@ -340,6 +341,9 @@ impl Task {
             Order::Start(request, asker, reply) => {
                 let _ = reply.send(self.start(request, asker, inventory, now));
             }
+            Order::Entered(id, born, asker, reply) => {
+                let _ = reply.send(self.entered(&id, born, asker.pid));
+            }
             Order::End(id, reply) => {
                 let _ = reply.send(self.end(&id, now));
             }
@@ -366,13 +370,6 @@ impl Task {
             Order::Stop(done) => {
                 let _ = done.send(());
             }
-        }
-    }
-
-    /// What a start made is heard at once; what else came and went, by the next sweep.
-    fn hear_also(&mut self, dirs: Vec<PathBuf>) {
-        if let Some(ears) = &mut self.ears {
-            ears.hear_also(dirs.into_iter());
         }
     }
 

@@ -96,6 +96,7 @@ fn view() -> View {
         adopted: false,
         cdi: None,
         held: Some(Grade::CpuMax),
+        awaits: false,
         cpus: "2-3".parse().unwrap(),
         numa_nodes: "0".parse().unwrap(),
         exclusive: true,

@@ -88,6 +88,7 @@ impl Stand {
                 ..Ask::default()
             },
             command: "cat".to_owned(),
+            enters: false,
         };
         match keeper.start(request, holder.0.id(), 0, &inventory, NOW) {
             Ok(workload) => Some(Stand {

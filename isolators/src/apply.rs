@@ -179,6 +179,7 @@ fn reason(step: &Step, cause: &StepError) -> String {
 
 fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
     tracing::debug!(%step, "applying");
+    forget(host, step);
     match step {
         Step::MakeCgroup { dir } => make(host, dir),
         Step::RemoveCgroup { dir } => remove(host, dir),
@@ -226,10 +227,37 @@ fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
     }
 }
 
+/// What a step may change is read anew: the whole cgroup, because one of its files may show what another one was told.
+fn forget(host: &Host, step: &Step) {
+    let path = step.path();
+    match step {
+        Step::WriteFile { .. } | Step::EnableControllers { .. } | Step::ListDevice { .. } => {
+            host.forget_below(path.parent().unwrap_or(&path));
+        }
+        Step::MakeCgroup { .. }
+        | Step::RemoveCgroup { .. }
+        | Step::AllowDevices { .. }
+        | Step::MakeClass { .. }
+        | Step::RemoveClass { .. }
+        | Step::Freeze { .. }
+        | Step::End { .. } => host.forget_below(&path),
+        // Nothing that is remembered: who is in a cgroup is none of what its other files say.
+        Step::MoveProcess { .. }
+        | Step::AssignTasks { .. }
+        | Step::Remember { .. }
+        | Step::Forget { .. }
+        | Step::SetAffinity(_)
+        | Step::LimitGpu { .. }
+        | Step::PlaceFile { .. }
+        | Step::RemoveFile { .. } => {}
+    }
+}
+
 fn write_and_read(host: &Host, file: &Path, value: &str, reads: Reads) -> Result<(), StepError> {
     write(host, file, value).map_err(|error| class::with_status(host, file, error))?;
     let said = read(host, file)?;
     if reads.agree(value, &said) {
+        host.note(file, &said);
         return Ok(());
     }
     Err(StepError::ReadBack {

@@ -10,6 +10,8 @@ use nix::sys::statfs::{
 };
 use nix::unistd::{AccessFlags, access};
 
+use crate::recall::Recall;
+
 /// The longest file that is read. The kernel's lists of processes are the longest of them: four million numbers take 32 MiB.
 const LONGEST: usize = 64 << 20;
 /// How much is read at once.
@@ -20,15 +22,71 @@ const RDTGROUP_SUPER_MAGIC: FsType = FsType(0x0765_5821);
 
 /// The directory below which `/sys` and `/proc` stand. All paths in steps are the host's own (`/sys/fs/cgroup/…`);
 /// only here they meet the directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Host {
     root: PathBuf,
+    /// Where files of our own cgroups need not be read again.
+    recall: Option<Recall>,
 }
+
+impl PartialEq for Host {
+    fn eq(&self, other: &Host) -> bool {
+        self.root == other.root
+    }
+}
+
+impl Eq for Host {}
 
 impl Host {
     /// The host below this directory.
     pub fn at(root: impl Into<PathBuf>) -> Host {
-        Host { root: root.into() }
+        Host {
+            root: root.into(),
+            recall: None,
+        }
+    }
+
+    /// The same, and what files of cgroups said is remembered until [`Host::forget`] or a write of ours. Only for who owns these
+    /// cgroups and hears who else writes there.
+    pub fn remembering(self) -> Host {
+        Host {
+            recall: Some(Recall::default()),
+            ..self
+        }
+    }
+
+    /// From now on everything is read anew.
+    pub fn forget(&self) {
+        self.recall.iter().for_each(Recall::forget);
+    }
+
+    /// From now on everything at and below a path is read anew.
+    pub(crate) fn forget_below(&self, path: &Path) {
+        if let Some(recall) = &self.recall {
+            recall.forget_below(path);
+        }
+    }
+
+    /// What a file of a cgroup says, or said when it was last read.
+    pub(crate) fn recalled(&self, file: &Path) -> io::Result<Option<String>> {
+        let Some(recall) = &self.recall else {
+            return self.read(file);
+        };
+        if let Some(said) = recall.said(file) {
+            return Ok(Some(said));
+        }
+        let said = self.read(file)?;
+        if let Some(said) = &said {
+            recall.note(file, said);
+        }
+        Ok(said)
+    }
+
+    /// Notes what was just read back.
+    pub(crate) fn note(&self, file: &Path, said: &str) {
+        if let Some(recall) = &self.recall {
+            recall.note(file, said);
+        }
     }
 
     /// Whether this is the machine that we run on.

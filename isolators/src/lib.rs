@@ -20,6 +20,7 @@ pub mod mask;
 pub mod nvml;
 pub mod pidfd;
 pub mod powercap;
+mod recall;
 pub mod record;
 pub mod resctrl;
 pub mod roster;

@@ -53,7 +53,7 @@ impl Record {
             move |cause| IsolateError::Unreadable { path, cause }
         };
         let boot = Path::new(BOOT_ID);
-        let boot_id = host.read(boot).map_err(unreadable(boot))?.unwrap_or_default();
+        let boot_id = host.recalled(boot).map_err(unreadable(boot))?.unwrap_or_default();
         let none = Record {
             boot_id,
             ..Record::default()
@@ -156,6 +156,19 @@ impl Listing {
         }
     }
 
+    /// What it says. Nothing of an interrupt that went since it was listed, or of a file that only some kernels let us read.
+    fn said(&self, host: &Host, known: bool, exclusive: &CpuSet) -> Option<(String, CpuSet)> {
+        let text = host.recalled(&self.file).ok().flatten()?;
+        let is = self.parse(&text)?;
+        if known || self.wanted(host, is.clone(), exclusive) == is {
+            return Some((text, is));
+        }
+        // It becomes the original: what it says now, and not what it said a second ago.
+        let text = host.read(&self.file).ok().flatten()?;
+        let is = self.parse(&text)?;
+        Some((text, is))
+    }
+
     /// Whether nothing of ours is in it any more once it says what it shall.
     fn is_over(&self, exclusive: &CpuSet) -> bool {
         match self.shall {
@@ -188,12 +201,10 @@ pub(crate) fn keep_away(
     let (mut originals, mut done) = (BTreeMap::new(), Vec::new());
     let (mut release, mut grant) = (Vec::new(), Vec::new());
     for listing in listings {
-        // An interrupt that went since it was listed, or a file that only some kernels let us read.
-        let Ok(Some(text)) = host.read(&listing.file) else {
+        let known = record.originals.get(&listing.file);
+        let Some((text, is)) = listing.said(host, known.is_some(), exclusive) else {
             continue;
         };
-        let known = record.originals.get(&listing.file);
-        let Some(is) = listing.parse(&text) else { continue };
         let Some(original) = known.map_or(Some(is.clone()), |text| listing.parse(text)) else {
             continue;
         };

@@ -43,6 +43,19 @@ pub struct RunRequest {
     /// The command's first word, shown to people; never its arguments, which may hold secrets.
     #[serde(default)]
     pub command: String,
+    /// Whether who asks wants to bear the command in the workload's cgroups itself, and will say when it is there
+    /// ([`EnteredRequest`]), instead of being moved into them. The answer tells whether that is so ([`Workload::awaits`]).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub enters: bool,
+}
+
+/// Says to an agent that awaits a workload's first process what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnteredRequest {
+    /// Whether a child of who asked is in all of the workload's cgroups: the only process there, which waits for the answer. Where
+    /// not, who asked is moved into them.
+    pub born: bool,
 }
 
 /// One workload on this node.
@@ -93,6 +106,14 @@ pub struct Workload {
     /// By what it is held back for now, by the interference loop; `None` where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Grade>,
+    /// Its cgroups are made and read back, and nobody is in them yet: who asked has some seconds to bear a process there and to
+    /// say so ([`EnteredRequest`]), or it is undone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub awaits: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How exclusive an exclusive CPU is on this host.

@@ -12,6 +12,8 @@ mod adopt;
 mod amount;
 mod args;
 mod ask;
+mod born;
+mod child;
 mod draw;
 mod failure;
 mod help;
@@ -30,7 +32,7 @@ mod why;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // One thread: `busbar run` is moved into the workload's own cgroup and shall not crowd it.
+    // One thread: `busbar run` may be moved into the workload's own cgroup and shall not crowd it.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -1,25 +1,22 @@
 //! `busbar run`: a command on CPUs and memory of its own, on this machine.
 //!
-//! The agent places the process that asks, so this process asks for itself and is moved into the new cgroup;
-//! the command is then born there as its child. No process ever names another one to be placed.
+//! The agent makes the cgroups for the process that asks, and the command is born there as its child; where that cannot be, this
+//! process is moved in, and the command is born beside it. No process ever names another one to be placed.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{ExitCode, ExitStatus, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use agent_api::client::AgentClient;
 use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, StopRequest, Workload};
 use anyhow::Context;
 use intent::WorkloadId;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getpgrp, tcgetpgrp};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Cli, Output, RunArgs};
+use crate::child::{Child, Ready, code};
 use crate::oci::Container;
 use crate::vm::{self, Monitor};
 
@@ -29,10 +26,10 @@ const PLACED_WITHIN: Duration = Duration::from_secs(60);
 const NOT_FOUND: u8 = 127;
 /// What a shell answers for a command that may not be executed.
 const NOT_EXECUTABLE: u8 = 126;
+/// The agent's word for a workload that is not there (any more).
+const NOT_FOUND_WORD: &str = "not_found";
 /// Owner only: what a command writes may be secret.
 const LOG_MODE: u32 = 0o600;
-/// A shell answers 128 + the signal's number for a command that a signal ended.
-const SIGNALLED: i32 = 128;
 
 /// Asks the agent, runs the command, ends the workload, passes the exit status on.
 pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -45,17 +42,27 @@ pub async fn run(cli: &Cli, args: &RunArgs) -> anyhow::Result<ExitCode> {
     let request = RunRequest {
         ask,
         command: what.word(),
+        enters: what.can_be_born(),
     };
     // Before anything is placed: a log that cannot be written is a mistake, and nothing of it is left behind.
     let log = args.log.as_deref().map(open_log).transpose()?;
-    let workload = agent.start(&request).await?;
-    if !args.quiet {
+    let workload = match agent.start(&request).await {
+        // An agent of before births knows no such wish, and says the same of a wrong ask: then it says so again.
+        Err(error) if request.enters && error.code() == Some("bad_request") => {
+            let enters = false;
+            agent.start(&RunRequest { enters, ..request }).await?
+        }
+        answered => answered?,
+    };
+    if !args.quiet && !workload.awaits {
         announce(cli, &workload);
     }
-    let ended = what.run(cli, args, &agent, &workload, log).await;
+    let ended = what.run(cli, args, &agent, workload.clone(), log).await;
     // The command's own answer counts, whatever becomes of the clean-up: the agent ends an empty workload by itself.
     match agent.end(&workload.id).await {
         Ok(_) => {}
+        // It was empty from the command's end on, and the agent came first.
+        Err(error) if error.code() == Some(NOT_FOUND_WORD) => {}
         Err(error) => eprintln!(
             "busbar: {} is over, but its agent did not undo it yet: {error}",
             workload.id
@@ -95,19 +102,27 @@ impl What<'_> {
         }
     }
 
+    /// Whether it can be born in the workload's cgroups. A container cannot: its preparation puts this process into a cgroup below them.
+    fn can_be_born(&self) -> bool {
+        match self {
+            What::Command(..) | What::Vm(..) => true,
+            What::Container(_) => false,
+        }
+    }
+
     /// Runs it to its end.
     async fn run(
         &self,
         cli: &Cli,
         args: &RunArgs,
         agent: &AgentClient,
-        workload: &Workload,
+        mut workload: Workload,
         log: Option<(File, File)>,
     ) -> anyhow::Result<ExitCode> {
         // Its copy of the bundle's configuration lasts as long as the container.
         let mut prepared = None;
         let mut monitor = None;
-        let mut command = match self {
+        let command = match self {
             What::Command(program, arguments) => {
                 let mut command = tokio::process::Command::new(program);
                 command.args(*arguments);
@@ -123,7 +138,7 @@ impl What<'_> {
                 command
             }
             What::Container(container) => {
-                let made = prepared.insert(container.prepare(workload, &cli.agent)?);
+                let made = prepared.insert(container.prepare(&workload, &cli.agent)?);
                 for sentence in made.changed.iter().filter(|_| !args.quiet) {
                     eprintln!("busbar: {}: {sentence}", workload.id);
                 }
@@ -136,18 +151,20 @@ impl What<'_> {
                 command
             }
         };
-        if let Some((output, errors)) = log {
-            command.stdout(output).stderr(errors);
+        let program = command.as_std().get_program().to_string_lossy().into_owned();
+        let awaited = workload.awaits;
+        let ready = Ready::of(agent, &mut workload, command, log).await?;
+        if !args.quiet && awaited {
+            announce(cli, &workload);
         }
-        match command.spawn() {
+        match ready.go() {
             Ok(mut child) => {
                 if let Some(monitor) = &monitor {
-                    pinned(cli, args, agent, workload, monitor, &mut child).await?;
+                    pinned(cli, args, agent, &workload, monitor, &mut child).await?;
                 }
-                Ok(code(watch(child).await?))
+                Ok(code(child.watch().await?))
             }
             Err(error) => {
-                let program = command.as_std().get_program().to_string_lossy();
                 eprintln!("busbar: cannot start {program}: {error}");
                 let missing = error.kind() == std::io::ErrorKind::NotFound;
                 Ok(ExitCode::from(if missing { NOT_FOUND } else { NOT_EXECUTABLE }))
@@ -163,7 +180,7 @@ async fn pinned(
     agent: &AgentClient,
     workload: &Workload,
     monitor: &Monitor,
-    child: &mut tokio::process::Child,
+    child: &mut Child,
 ) -> anyhow::Result<()> {
     let program = args
         .command
@@ -314,39 +331,4 @@ fn announce(cli: &Cli, workload: &Workload) {
         "busbar: {} runs on CPU {}{alone}{memory}",
         workload.id, workload.cpus
     );
-}
-
-/// Waits for the command and passes signals on to it meanwhile.
-async fn watch(mut child: tokio::process::Child) -> anyhow::Result<ExitStatus> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
-    loop {
-        let received = tokio::select! {
-            status = child.wait() => return status.context("cannot wait for the command"),
-            _ = terminate.recv() => Signal::SIGTERM,
-            _ = hang_up.recv() => Signal::SIGHUP,
-            _ = interrupt.recv() => Signal::SIGINT,
-            _ = quit.recv() => Signal::SIGQUIT,
-        };
-        let from_the_keyboard = matches!(received, Signal::SIGINT | Signal::SIGQUIT) && in_foreground();
-        if !from_the_keyboard && let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-            // A command that has just ended needs no signal any more.
-            let _ = kill(Pid::from_raw(pid), received);
-        }
-    }
-}
-
-/// Whether the terminal's own Ctrl-C has reached the command already: it goes to the whole foreground group.
-fn in_foreground() -> bool {
-    tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp())
-}
-
-fn code(status: ExitStatus) -> ExitCode {
-    let number = status
-        .code()
-        .or_else(|| status.signal().map(|signal| SIGNALLED + signal))
-        .unwrap_or(1);
-    ExitCode::from(u8::try_from(number).unwrap_or(1))
 }

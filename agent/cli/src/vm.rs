@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use agent_api::client::AgentClient;
 use agent_api::v1::{Vm, VmRequest, Workload};
 use intent::WorkloadId;
-use tokio::process::Child;
+
+use crate::child::Child;
 
 /// Where monitors' sockets lie, beside the agent's socket: only who may give orders writes there.
 const MONITORS: &str = "vm";

@@ -1,8 +1,8 @@
-//! Acts on what runs here: `/v1/workloads/NAME/freeze` and `…/thaw`, `/v1/drain` and `/v1/cap`.
+//! Acts on what runs here: `/v1/workloads/NAME/entered`, `…/freeze` and `…/thaw`, `/v1/drain` and `/v1/cap`.
 
 use std::sync::Arc;
 
-use agent_api::v1::{AdoptRequest, Adopted, MigrateRequest, Migrated};
+use agent_api::v1::{AdoptRequest, Adopted, EnteredRequest, MigrateRequest, Migrated, Workload};
 use agent_api::v1::{CapRequest, Capped, Frozen, NodeDrain, NodeDrainRequest};
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
@@ -17,6 +17,7 @@ use super::vm;
 /// The orders of this file.
 pub(super) fn orders() -> Router<Arc<Shared>> {
     Router::new()
+        .route("/v1/workloads/{id}/entered", post(entered))
         .route("/v1/workloads/{id}/freeze", post(freeze))
         .route("/v1/workloads/{id}/thaw", post(thaw))
         .route("/v1/workloads/{id}/vm", post(vm::vm))
@@ -24,6 +25,22 @@ pub(super) fn orders() -> Router<Arc<Shared>> {
         .route("/v1/workloads/{id}/migrate", post(migrate))
         .route("/v1/drain", put(drain).delete(undrain))
         .route("/v1/cap", put(cap).delete(uncap))
+}
+
+async fn entered(
+    State(shared): Place,
+    Extension(Peer(asker)): Extension<Peer>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Answer<Workload> {
+    let id = workload_id(&id)?;
+    let request: EnteredRequest = read(&body, "what became of it, as in {\"born\":true}")?;
+    let asker = asker.ok_or_else(nobody)?;
+    Ok(Json(shared.house.desk.entered(id, request.born, asker).await?))
+}
+
+fn nobody() -> Failure {
+    Failure::new(StatusCode::FORBIDDEN, "refused", "nobody asks")
 }
 
 async fn freeze(shared: Place, Path(id): Path<String>) -> Answer<Frozen> {
@@ -42,7 +59,7 @@ async fn set(State(shared): Place, id: &str, frozen: bool) -> Answer<Frozen> {
 async fn adopt(State(shared): Place, Extension(Peer(asker)): Extension<Peer>, body: Body) -> Answer<Adopted> {
     let expected = "an adoption, as in {\"adoptee\":{\"unit\":\"web.scope\"},\"ask\":{\"cpus\":1}}";
     let request: AdoptRequest = read(&body, expected)?;
-    let asker = asker.ok_or_else(|| Failure::new(StatusCode::FORBIDDEN, "refused", "nobody asks"))?;
+    let asker = asker.ok_or_else(nobody)?;
     until_topology(&shared.house).await?;
     Ok(Json(shared.house.desk.adopt(request, asker.uid).await?))
 }

@@ -1,5 +1,6 @@
 //! Acts that are no part of the intent: a workload stands still and goes on, the packages' power is capped.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use agent_api::v1::{AdoptRequest, Adopted, Migrated};
@@ -13,6 +14,20 @@ use crate::reconcile::{KeeperError, Restraint};
 use crate::vm::Said;
 
 impl Desk {
+    /// The process that was awaited is in the workload's cgroups, or who asked is to be moved there.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn entered(
+        &self,
+        workload: WorkloadId,
+        born: bool,
+        asker: Asker,
+    ) -> Result<Workload, OrderError> {
+        self.order(|reply| Order::Entered(workload, born, asker, reply))
+            .await
+    }
+
     /// Stops all processes of a workload, or lets them go on.
     ///
     /// # Errors
@@ -108,17 +123,42 @@ impl Task {
     ) -> Result<Workload, KeeperError> {
         self.keeper.look(inventory);
         let started = self.keeper.start(request, asker.pid, asker.uid, inventory, now);
-        if let Ok(workload) = &started {
-            let where_ = format!("on CPUs {} for process {}", workload.cpus, workload.pid);
-            let message = format!("workload {} runs {where_}", workload.id);
-            self.events.tell("workload_started", message);
-        }
+        self.tell_started(&started);
         let dirs = started
             .as_ref()
             .map(|workload| self.keeper.directories_of(&workload.id));
         self.hear_also(dirs.unwrap_or_default());
         self.post();
         started
+    }
+
+    pub(super) fn entered(
+        &mut self,
+        id: &WorkloadId,
+        born: bool,
+        asker: u32,
+    ) -> Result<Workload, KeeperError> {
+        let entered = self.keeper.entered(id, born, asker);
+        self.tell_started(&entered);
+        self.post();
+        entered
+    }
+
+    /// What a start made is heard at once; what else came and went, by the next sweep.
+    fn hear_also(&mut self, dirs: Vec<PathBuf>) {
+        if let Some(ears) = &mut self.ears {
+            ears.hear_also(dirs.into_iter());
+        }
+    }
+
+    fn tell_started(&self, started: &Result<Workload, KeeperError>) {
+        if let Ok(workload) = started
+            && !workload.awaits
+        {
+            let where_ = format!("on CPUs {} for process {}", workload.cpus, workload.pid);
+            let message = format!("workload {} runs {where_}", workload.id);
+            self.events.tell("workload_started", message);
+        }
     }
 
     pub(super) fn end(&mut self, id: &WorkloadId, now: Moment) -> Result<Ended, KeeperError> {

@@ -35,6 +35,7 @@ fn workload() -> Workload {
         adopted: false,
         cdi: None,
         held: None,
+        awaits: false,
         steps: Vec::new(),
     }
 }

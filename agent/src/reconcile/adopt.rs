@@ -68,6 +68,7 @@ impl Keeper {
         let run = RunRequest {
             ask: request.ask.clone(),
             command: roots.first().map(|task| task.name.clone()).unwrap_or_default(),
+            enters: false,
         };
         let (id, isolation) = self.planned(&run, inventory)?;
         if let Some(held) = &found.holder {

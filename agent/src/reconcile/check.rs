@@ -39,6 +39,7 @@ impl Keeper {
     /// # Errors
     /// When there is no such workload, or the host cannot be read.
     pub fn check(&self, id: &WorkloadId) -> Result<Checked, KeeperError> {
+        self.host.forget();
         let not_found = || KeeperError::NotFound(id.clone());
         let entry = self.ledger.entry(id).ok_or_else(not_found)?;
         let isolation = self.ledger.intent.of(id).ok_or_else(not_found)?;

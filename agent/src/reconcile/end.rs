@@ -41,6 +41,7 @@ impl Keeper {
 
     /// Undoes a workload, whatever its life. What is begun is written down first, so that a crash only delays it.
     pub(super) fn undo(&mut self, id: &WorkloadId) -> Result<Vec<Step>, KeeperError> {
+        self.awaited.remove(id);
         if let Some(isolation) = self.ledger.intent.of(id).filter(|isolation| isolation.exclusive) {
             self.lately = self.lately.union(&isolation.cpus);
         }

@@ -4,7 +4,7 @@
 use agent_api::v1::Frozen;
 use intent::WorkloadId;
 use isolators::Step;
-use isolators::cgroup::{freeze, thaw};
+use isolators::cgroup::{freeze, is_frozen, thaw};
 
 use super::hand::unplanned;
 use super::{Keeper, KeeperError};
@@ -25,10 +25,18 @@ impl Keeper {
         }
         let done = self.act(&steps)?;
         self.hand_over(id)?;
+        self.see_who_stands();
         Ok(Frozen {
             id: id.clone(),
             frozen,
             done: done.iter().map(Step::to_string).collect(),
         })
+    }
+
+    /// Asks the kernel who stands still: whoever shows a workload would otherwise ask it each time.
+    pub(super) fn see_who_stands(&mut self) {
+        let all = self.ledger.intent.isolations.iter();
+        let still = all.filter(|isolation| is_frozen(&self.host, &self.layout, isolation) == Some(true));
+        self.still = still.map(|isolation| isolation.workload.clone()).collect();
     }
 }

@@ -165,7 +165,9 @@ impl Keeper {
             return Ok(steps);
         }
         self.gate(&steps)?;
-        self.act(&steps)
+        let done = self.act(&steps)?;
+        self.see_who_stands();
+        Ok(done)
     }
 
     /// The intent with this one in the place of the one of its name.

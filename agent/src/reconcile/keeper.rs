@@ -1,14 +1,15 @@
 //! The keeper itself, what it knows, and what it says of it. One task owns it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Workload};
 use facts::{CpuSet, Inventory, Moment};
 use intent::{Generation, Intent, Isolation, WorkloadId};
-use isolators::cgroup::{CgroupMode, Controller, Layout, is_frozen};
+use isolators::cgroup::{CgroupMode, Controller, Layout};
 use isolators::{Host, Phase, Step, cdi};
 
+use super::entered::Awaited;
 use super::regain::Again;
 use super::{KeeperConfig, KeeperError, held};
 use crate::ledger::{Entry, Ledger, Life, Lock};
@@ -38,6 +39,11 @@ pub struct Keeper {
     pub(super) held: BTreeMap<WorkloadId, Moment>,
     /// The intent of this generation was found fulfilled, and nothing was changed since by us.
     pub(super) met: Option<Generation>,
+    /// Workloads whose first process is awaited: everything of them stands, and nobody is in them yet. In memory only: in the ledger
+    /// they are as those that were never confirmed, and an agent that starts again undoes them.
+    pub(super) awaited: BTreeMap<WorkloadId, Awaited>,
+    /// Who stands still, as the kernel said at the last sweep, or since when we made it so.
+    pub(super) still: BTreeSet<WorkloadId>,
     /// The last word of each virtual machine's QEMU.
     pub(super) vms: BTreeMap<WorkloadId, super::vm::Known>,
     pub(super) _lock: Option<Lock>,
@@ -94,8 +100,8 @@ impl Keeper {
     /// # Errors
     /// When the host cannot be read.
     pub fn outstanding(&self) -> Result<Vec<PlannedStep>, KeeperError> {
-        let mut lives = self.ledger.workloads.iter().map(|entry| entry.life);
-        if self.met == Some(self.generation()) && lives.all(|life| life == Life::Running) {
+        let mut entries = self.ledger.workloads.iter();
+        if self.met == Some(self.generation()) && entries.all(|entry| self.stands(entry)) {
             return Ok(Vec::new());
         }
         self.plan()
@@ -106,13 +112,9 @@ impl Keeper {
     /// # Errors
     /// When the host cannot be read.
     pub fn plan(&self) -> Result<Vec<PlannedStep>, KeeperError> {
+        self.host.forget();
         let mut steps: Vec<(Phase, Step)> = Vec::new();
-        for entry in self
-            .ledger
-            .workloads
-            .iter()
-            .filter(|entry| entry.life != Life::Running)
-        {
+        for entry in self.ledger.workloads.iter().filter(|entry| !self.stands(entry)) {
             let moves = self.moves_back(entry, 0)?;
             steps.extend(moves.into_iter().map(|step| (Phase::Release, step)));
         }
@@ -127,13 +129,14 @@ impl Keeper {
     /// The intent without workloads that were never confirmed: what a crash now would lead to.
     pub(super) fn settled(&self) -> Intent {
         let mut intent = self.ledger.intent.clone();
-        let runs = |id: &WorkloadId| {
-            self.ledger
-                .entry(id)
-                .is_some_and(|entry| entry.life == Life::Running)
-        };
-        intent.isolations.retain(|isolation| runs(&isolation.workload));
+        let stands = |id: &WorkloadId| self.ledger.entry(id).is_some_and(|entry| self.stands(entry));
+        intent.isolations.retain(|isolation| stands(&isolation.workload));
         intent
+    }
+
+    /// Whether what it has is to stay: it runs, or its first process is awaited.
+    pub(super) fn stands(&self, entry: &Entry) -> bool {
+        entry.life == Life::Running || self.awaited.contains_key(&entry.id)
     }
 
     /// The workloads in force.
@@ -166,13 +169,14 @@ impl Keeper {
             cgroups: cgroups.map(|dir| dir.display().to_string()).collect(),
             exclusivity: entry.exclusivity,
             steps: entry.steps.clone(),
-            frozen: is_frozen(&self.host, &self.layout, isolation).unwrap_or(false),
+            frozen: self.still.contains(&entry.id),
             priority: isolation.priority,
             held_to_millicpus: isolation.cpu_time_held,
             vm: self.shown_vm(entry, isolation),
             adopted: entry.adopted,
             cdi: self.specification(isolation),
             held: held::grade(isolation),
+            awaits: self.awaited.contains_key(&entry.id),
         }
     }
 

@@ -10,6 +10,7 @@ mod config;
 mod devices;
 mod drain;
 mod end;
+mod entered;
 mod entry;
 mod error;
 mod footprint;

@@ -61,7 +61,7 @@ impl Keeper {
                 place(&config.below)
             )));
         }
-        let host = Host::at(config.root.directory());
+        let host = Host::at(config.root.directory()).remembering();
         let mut layout = config.layout(&host);
         let refused = ledger.workloads.iter().filter(|entry| !entry.refused.is_empty());
         layout.refused = refused.map(|entry| entry.id.clone()).collect();
@@ -80,6 +80,8 @@ impl Keeper {
             again: Again::default(),
             held: std::collections::BTreeMap::new(),
             met: None,
+            still: std::collections::BTreeSet::new(),
+            awaited: std::collections::BTreeMap::new(),
             vms: std::collections::BTreeMap::new(),
             _lock: lock,
         };
@@ -145,6 +147,7 @@ impl Keeper {
             ));
         }
         self.recover_held();
+        self.see_who_stands();
         if self.gate_is_open() {
             for id in self.on_their_way() {
                 match self.arrive(&id) {

@@ -39,7 +39,8 @@ impl Keeper {
             .map_err(|refusal| with_advice(refusal, ask, machine, &taken))
     }
 
-    /// Offers, writes the intent down, applies it, reads back, and moves the process `pid` in.
+    /// Offers, writes the intent down, applies it, reads back, and moves the process `pid` in; or awaits its child, where it wants
+    /// that and is root: nobody else may write to the cgroups.
     ///
     /// # Errors
     /// With what was refused, or what failed and was undone.
@@ -77,7 +78,12 @@ impl Keeper {
             self.gate(&[steps.clone(), enters].concat())?;
         }
         self.write_down(next, entry_of(&id, &request, &asker, origins, now))?;
-        match self.bring_about(&isolation, &asker, steps) {
+        let came = if request.enters && uid == 0 {
+            self.make_ready(&isolation, steps, now)
+        } else {
+            self.bring_about(&isolation, steps)
+        };
+        match came {
             Ok(workload) => Ok(workload),
             Err(error) => Err(self.give_up(&id, &error)),
         }
@@ -171,29 +177,9 @@ impl Keeper {
         Ok(found)
     }
 
-    fn bring_about(
-        &mut self,
-        isolation: &Isolation,
-        asker: &Asker,
-        steps: Vec<Step>,
-    ) -> Result<Workload, KeeperError> {
-        let mut done = self.converge_from(steps)?;
-        let id = isolation.workload.clone();
-        let origins = self
-            .ledger
-            .entry(&id)
-            .map(|entry| entry.origins.clone())
-            .unwrap_or_default();
-        let moves = enter(&self.layout, isolation, asker.pid, asker.started, &origins).map_err(unplanned)?;
-        let met = self.met;
-        done.extend(self.act(&moves)?);
-        // Who is in a cgroup changes nothing about what the cgroup shall say.
-        self.met = met;
-        if isolation.cache.is_some() {
-            // A class of resctrl holds threads: they can be put into it only where they are.
-            done.extend(self.converge()?);
-        }
-        self.confirm(isolation, asker.pid, done)
+    fn bring_about(&mut self, isolation: &Isolation, steps: Vec<Step>) -> Result<Workload, KeeperError> {
+        let done = self.converge_from(steps)?;
+        self.move_in(isolation, done)
     }
 
     /// Reads back where the first process may run, and writes down that it runs.
@@ -224,7 +210,7 @@ impl Keeper {
     }
 
     /// The proof: the process itself says where it may run. A recorded tree has nobody to say so.
-    fn read_back(&self, isolation: &Isolation, pid: u32) -> Result<(), KeeperError> {
+    pub(super) fn read_back(&self, isolation: &Isolation, pid: u32) -> Result<(), KeeperError> {
         const CPUS_ALLOWED_LIST: &str = "Cpus_allowed_list:";
         let file = format!("/proc/{pid}/status");
         let text = self

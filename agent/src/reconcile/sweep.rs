@@ -16,8 +16,10 @@ impl Keeper {
         if !self.gate_is_open() {
             return Vec::new();
         }
+        self.host.forget();
         self.refresh();
         let mut events = Vec::new();
+        self.await_no_more(now);
         for id in self.finished() {
             let orphan = self.orphan(&id);
             match self.undo(&id) {
@@ -35,6 +37,7 @@ impl Keeper {
         if self.config.drift == Drift::Repair {
             events.extend(self.regain(now));
         }
+        self.see_who_stands();
         events
     }
 
@@ -43,7 +46,8 @@ impl Keeper {
         let entries = self.ledger.workloads.iter();
         let over = entries.filter(|entry| match entry.life {
             Life::Running => self.members(entry).is_ok_and(|members| members.is_empty()),
-            Life::Starting | Life::Ending => true,
+            Life::Starting => !self.stands(entry),
+            Life::Ending => true,
         });
         over.map(|entry| entry.id.clone()).collect()
     }

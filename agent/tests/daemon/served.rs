@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use agent_api::v1::EnteredRequest;
 use agent_api::{AgentClient, ClientError};
 use serde_json::Value;
 
@@ -80,6 +81,7 @@ fn over_tcp_nothing_is_ordered() {
         ("POST", "/v1/workloads"),
         ("POST", "/v1/offers"),
         ("DELETE", "/v1/workloads/web"),
+        ("POST", "/v1/workloads/web/entered"),
         ("POST", "/v1/workloads/web/freeze"),
         ("POST", "/v1/workloads/web/thaw"),
         ("PUT", "/v1/drain"),
@@ -112,6 +114,18 @@ fn over_tcp_nothing_is_ordered() {
     assert_eq!(agent.get("/healthz"), "ok\n");
     let plan = agent.json("/v1/plan");
     assert!(plan["steps"].as_array().unwrap().is_empty(), "{plan}");
+}
+
+#[test]
+fn nobody_enters_where_nobody_is_awaited() {
+    let home = Home::new();
+    let _agent = home.start(&[]);
+    for born in [true, false] {
+        let id = "nobody".parse().unwrap();
+        let error = wait(home.client().entered(&id, EnteredRequest { born })).unwrap_err();
+        assert_eq!(error.code(), Some("conflict"), "{error}");
+        assert!(error.to_string().contains("ask again"), "{error}");
+    }
 }
 
 #[test]

@@ -66,7 +66,17 @@ fn start(keeper: &mut Keeper, part: &str) -> Result<Workload, String> {
         ..Ask::default()
     };
     let command = "sleep".to_owned();
-    let started = keeper.start(RunRequest { ask, command }, 7, 1_000, &cut(), NOW);
+    let started = keeper.start(
+        RunRequest {
+            ask,
+            command,
+            enters: false,
+        },
+        7,
+        1_000,
+        &cut(),
+        NOW,
+    );
     started.map_err(|error| error.to_string())
 }
 

@@ -44,6 +44,7 @@ fn start(keeper: &mut Keeper, name: &str, pid: u32, drives: &[&str]) -> Result<W
     let request = RunRequest {
         ask: ask(name, drives),
         command: "sleep".to_owned(),
+        enters: false,
     };
     let started = keeper.start(request, pid, 1_000, &with_drives(), NOW);
     started.map_err(|error| error.to_string())

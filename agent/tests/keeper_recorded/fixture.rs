@@ -161,6 +161,7 @@ pub fn request(name: &str, cpus: u32, exclusive: bool) -> RunRequest {
             ..Ask::default()
         },
         command: "sleep".to_owned(),
+        enters: false,
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod acts;
 mod adopt;
+mod births;
 mod containers;
 mod crash;
 mod delegated;

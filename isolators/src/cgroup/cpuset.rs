@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use facts::CpuSet;
 use intent::{Intent, Isolation, WorkloadId};
 
-use super::difference::{Wanted, read, unless_said};
+use super::difference::{Wanted, read, unless_it_said, unless_said};
 use super::layout::{CPUSET_CPUS_EXCLUSIVE, CPUSET_CPUS_PARTITION, Layout, MEMBER, Partitions};
 use super::mount::{Controller, Place, Version};
 use crate::host::Host;
@@ -79,12 +79,13 @@ impl Cpuset {
             mems = top(host, place, CPUSET_MEMS)?;
         }
         let wanted = Wanted::new(dir.join(CPUSET_MEMS), mems, Reads::List);
-        let fresh = read(host, &wanted.file)?.unwrap_or_default().is_empty();
+        let said = read(host, &wanted.file)?;
+        let fresh = said.as_deref().unwrap_or_default().is_empty();
         if fresh && wanted.value.is_empty() {
             return Ok(Vec::new());
         }
         let phase = if fresh { Phase::Shape } else { Phase::Grant };
-        Ok(unless_said(host, phase, wanted)?.into_iter().collect())
+        Ok(unless_it_said(phase, wanted, said).into_iter().collect())
     }
 
     /// Our own cgroup in v1: what the cgroup above has, because a child never has more.

@@ -52,6 +52,9 @@ impl Devices {
             Err(_) if wishes.is_empty() => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
+        if place.version == Version::V1 && wishes.is_empty() {
+            return Ok(Vec::new());
+        }
         let dir = self.layout.group(place, isolation);
         let is_there = host.is_dir(&dir);
         let mut rules = match rules(host, wishes) {
@@ -61,11 +64,7 @@ impl Devices {
             Err(error) => return Err(error),
         };
         if place.version == Version::V1 {
-            return if wishes.is_empty() {
-                Ok(Vec::new())
-            } else {
-                device_list::steps(host, &dir, &rules)
-            };
+            return device_list::steps(host, &dir, &rules);
         }
         // Who was given some of a kind may use no others of it anyway. One that has gone is nobody's: nothing of it is kept away.
         for is_kind in [is_gpu, is_block] {
@@ -105,6 +104,9 @@ fn attached(host: &Host, dir: &Path) -> Option<String> {
 
 /// The rules, the first that fits decides; what none fits is allowed.
 pub(super) fn rules(host: &Host, wishes: &[DeviceWish]) -> Result<Vec<DeviceRule>, IsolateError> {
+    if wishes.is_empty() {
+        return Ok(Vec::new());
+    }
     let majors = majors(host);
     let mut rules = Vec::new();
     let any = |kinds: &[DeviceKind]| wishes.iter().any(|wish| kinds.contains(&wish.kind));

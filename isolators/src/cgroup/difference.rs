@@ -48,7 +48,7 @@ impl Wanted {
 
 /// What a file says now; `None` where it is not there.
 pub(super) fn read(host: &Host, file: &Path) -> Result<Option<String>, IsolateError> {
-    host.read(file).map_err(|cause| IsolateError::Unreadable {
+    host.recalled(file).map_err(|cause| IsolateError::Unreadable {
         path: file.to_owned(),
         cause,
     })
@@ -61,13 +61,16 @@ pub(super) fn unless_said(
     wanted: Wanted,
 ) -> Result<Option<(Phase, Step)>, IsolateError> {
     let before = read(host, &wanted.file)?;
-    if before
-        .as_deref()
-        .is_some_and(|said| wanted.reads.agree(&wanted.value, said))
-    {
-        return Ok(None);
+    Ok(unless_it_said(phase, wanted, before))
+}
+
+/// The same, where what the file says was read already.
+pub(super) fn unless_it_said(phase: Phase, wanted: Wanted, before: Option<String>) -> Option<(Phase, Step)> {
+    let agrees = |said: &str| wanted.reads.agree(&wanted.value, said);
+    if before.as_deref().is_some_and(agrees) {
+        return None;
     }
-    Ok(Some((phase, wanted.step(before))))
+    Some((phase, wanted.step(before)))
 }
 
 /// A limit: lowering it is a release, raising it is a grant, setting it in a new cgroup is part of the shape.
@@ -83,7 +86,7 @@ pub(super) fn limit(
         Some(_) => Phase::Grant,
         None => Phase::Shape,
     };
-    unless_said(host, phase, wanted)
+    Ok(unless_it_said(phase, wanted, before))
 }
 
 impl Reads {

@@ -4,10 +4,24 @@ use hyper::Method;
 use intent::WorkloadId;
 
 use super::{AgentClient, ClientError};
-use crate::v1::{AdoptRequest, Adopted, MigrateRequest, Migrated};
+use crate::v1::{AdoptRequest, Adopted, EnteredRequest, MigrateRequest, Migrated};
 use crate::v1::{CapRequest, Capped, Frozen, NodeDrain, NodeDrainRequest, VmRequest, Workload};
 
 impl AgentClient {
+    /// Says to an agent that awaits a workload's first process what became of it: a child of *this process* is in the workload's cgroups,
+    /// or this process is to be moved there. Unix socket only.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; the workload is undone then.
+    pub async fn entered(
+        &self,
+        workload: &WorkloadId,
+        request: EnteredRequest,
+    ) -> Result<Workload, ClientError> {
+        let path = format!("/v1/workloads/{workload}/entered");
+        self.send(Method::POST, &path, Some(&request)).await
+    }
+
     /// Takes what runs in a workload for a QEMU with this monitor: its virtual CPUs are pinned one to one. Unix socket only.
     ///
     /// # Errors

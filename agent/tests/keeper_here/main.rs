@@ -8,6 +8,8 @@
     clippy::wildcard_enum_match_arm
 )]
 
+mod awaited;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -116,6 +118,7 @@ fn request(memory: Option<u64>) -> RunRequest {
     RunRequest {
         ask,
         command: "sh".to_owned(),
+        enters: false,
     }
 }
 
@@ -354,7 +357,7 @@ fn run_and_kill(here: &Here, pid: u32, what: &str, step: usize) -> bool {
         "{}",
         String::from_utf8_lossy(&output.stdout)
     );
-    what == "life" || !String::from_utf8_lossy(&output.stdout).contains("every step done")
+    what != "start" || !String::from_utf8_lossy(&output.stdout).contains("every step done")
 }
 
 /// Does nothing when it is run as a test; see `run_and_kill`.
@@ -367,6 +370,10 @@ fn the_copy_that_is_killed() {
     let step: usize = step.parse().unwrap();
     let state = PathBuf::from(std::env::var_os(STATE_DIR).unwrap());
     let pid: u32 = std::env::var(PID).unwrap().parse().unwrap();
+    if what == "birth" {
+        let config = config(&state, &std::env::var(NAME).unwrap(), Mode::Enforce);
+        return awaited::be_killed_in_a_birth(config, step);
+    }
     let mut done = 0;
     let watch = move |_: &isolators::Step| {
         if done == step {

@@ -1,0 +1,366 @@
+//! A command that is born in its cgroups: by `clone3(2)` with `CLONE_INTO_CGROUP` where they are of cgroup v2, by its own first act where
+//! they are of v1.
+//!
+//! A process that is moved by another one makes the kernel keep everybody from forking meanwhile, and that may wait for a grace
+//! period of RCU. One that is born in a cgroup, or that has one thread and moves itself, does not. It waits before the command begins, so
+//! that the agent can look at it; when its mother dies before that, it ends.
+#![allow(unsafe_code)] // No wrapper of fork takes a cgroup, and between fork and exec only system calls are allowed.
+
+use std::ffi::{CString, OsStr};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, fstatfs};
+use nix::unistd::{Pid, pipe2};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// `include/uapi/linux/sched.h`. Linux 5.2.
+const CLONE_PIDFD: u64 = 0x1000;
+/// The same file. Linux 5.7.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+/// The threads of a v1 cgroup. Who writes 0 moves itself.
+const TASKS: &str = "tasks";
+const MYSELF: &[u8] = b"0\n";
+/// What a child leaves with that never became its command; nobody asks for it.
+const NEVER_BEGAN: libc::c_int = 127;
+
+/// Cgroups that a process can be born in.
+#[derive(Debug)]
+pub struct Cradle {
+    unified: Option<File>,
+    legacy: Vec<File>,
+}
+
+impl Cradle {
+    /// Opens them, by the paths that the agent gave.
+    ///
+    /// # Errors
+    /// When one cannot be opened by this user in this mount namespace, is no cgroup, or there are two of v2.
+    pub fn open(dirs: &[String]) -> io::Result<Cradle> {
+        let mut cradle = Cradle {
+            unified: None,
+            legacy: Vec::new(),
+        };
+        for dir in dirs {
+            let file = File::open(dir)?;
+            let kind = fstatfs(&file)?.filesystem_type();
+            if kind == CGROUP_SUPER_MAGIC {
+                let tasks = Path::new(dir).join(TASKS);
+                cradle.legacy.push(OpenOptions::new().write(true).open(tasks)?);
+            } else if kind == CGROUP2_SUPER_MAGIC && cradle.unified.is_none() {
+                cradle.unified = Some(file);
+            } else {
+                return Err(io::Error::other(format!("{dir} is no cgroup to be born in")));
+            }
+        }
+        Ok(cradle)
+    }
+}
+
+/// A child that is in its cgroups and waits to become its command. Dropped, it ends.
+#[derive(Debug)]
+pub struct Waiting {
+    born: Option<Born>,
+    go: Option<File>,
+    said: File,
+}
+
+/// A command that runs.
+#[derive(Debug)]
+pub struct Born {
+    pid: Pid,
+    handle: OwnedFd,
+    status: Option<ExitStatus>,
+}
+
+/// All that the child needs, made before it: it must not allocate.
+struct Will {
+    words: Vec<CString>,
+    legacy: Vec<RawFd>,
+    output: Option<(RawFd, RawFd)>,
+    mask: SigSet,
+    go: RawFd,
+    go_of_mother: RawFd,
+    said: RawFd,
+}
+
+/// Bears a child in the cgroups that will become this command, with this log where there is one.
+///
+/// # Errors
+/// When the kernel has no `clone3`, or refuses one of the cgroups; nothing is left of the child then.
+pub fn bear(command: &Command, log: Option<&(File, File)>, cradle: &Cradle) -> io::Result<Waiting> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<CString> = words.map(c_string).collect::<io::Result<_>>()?;
+    let (go_read, go) = pipe2(OFlag::O_CLOEXEC)?;
+    let (said, said_write) = pipe2(OFlag::O_CLOEXEC)?;
+    let mut mask = SigSet::empty();
+    // A handler of ours must not run in the child: from its birth to its command it hears nothing.
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut mask))?;
+    let will = Will {
+        words,
+        legacy: cradle.legacy.iter().map(AsRawFd::as_raw_fd).collect(),
+        output: log.map(|(output, errors)| (output.as_raw_fd(), errors.as_raw_fd())),
+        mask,
+        go: go_read.as_raw_fd(),
+        go_of_mother: go.as_raw_fd(),
+        said: said_write.as_raw_fd(),
+    };
+    let born = will.clone_into(cradle.unified.as_ref());
+    let restored = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
+    let mut waiting = Waiting {
+        born: Some(born?),
+        go: Some(File::from(go)),
+        said: File::from(said),
+    };
+    restored?;
+    drop((go_read, said_write));
+    match waiting.hear()? {
+        Some(0) => Ok(waiting),
+        Some(number) => Err(io::Error::from_raw_os_error(number)),
+        None => Err(io::Error::other("the child ended before it was in its cgroups")),
+    }
+}
+
+fn c_string(word: &OsStr) -> io::Result<CString> {
+    CString::new(word.as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+impl Will {
+    fn clone_into(&self, unified: Option<&File>) -> io::Result<Born> {
+        let mut words: Vec<*const libc::c_char> = self.words.iter().map(|word| word.as_ptr()).collect();
+        words.push(ptr::null());
+        let mut handle: libc::c_int = -1;
+        // SAFETY: a structure of numbers, for all of which zero means nothing.
+        let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+        arguments.flags = CLONE_PIDFD;
+        arguments.exit_signal = number(libc::SIGCHLD)?;
+        arguments.pidfd = number(ptr::from_mut(&mut handle).expose_provenance())?;
+        if let Some(unified) = unified {
+            arguments.flags |= CLONE_INTO_CGROUP;
+            arguments.cgroup = number(unified.as_raw_fd())?;
+        }
+        // SAFETY: as fork: no stack is given and no memory is shared, so the child goes on here with a copy of ours. The kernel reads
+        // the arguments and writes the handle's number into our variable.
+        let answer = unsafe {
+            let arguments = ptr::from_mut(&mut arguments);
+            libc::syscall(libc::SYS_clone3, arguments, size_of::<libc::clone_args>())
+        };
+        match answer {
+            0 => self.fulfil(&words),
+            pid if pid > 0 => Ok(Born {
+                pid: Pid::from_raw(number(pid)?),
+                // SAFETY: the kernel has just given us this descriptor, close-on-exec, and nobody else has it.
+                handle: unsafe { OwnedFd::from_raw_fd(handle) },
+                status: None,
+            }),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// The child: into its cgroups, a word to its mother, and when she answers the command. System calls only.
+    fn fulfil(&self, words: &[*const libc::c_char]) -> ! {
+        // SAFETY: descriptors and strings were made by our mother and are copies that live as long as we do; `words` ends with a null pointer.
+        unsafe {
+            libc::close(self.go_of_mother);
+            let mut trouble: libc::c_int = 0;
+            for file in &self.legacy {
+                if libc::write(*file, MYSELF.as_ptr().cast(), MYSELF.len()) < 0 && trouble == 0 {
+                    trouble = Errno::last_raw();
+                }
+            }
+            self.say(trouble);
+            let mut word = 0_u8;
+            if trouble != 0 || libc::read(self.go, ptr::from_mut(&mut word).cast(), 1) != 1 {
+                libc::_exit(NEVER_BEGAN);
+            }
+            if let Some((output, errors)) = self.output {
+                libc::dup2(output, libc::STDOUT_FILENO);
+                libc::dup2(errors, libc::STDERR_FILENO);
+            }
+            // Rust's own runtime ignores it, and what is ignored stays so over an exec.
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            libc::sigprocmask(
+                libc::SIG_SETMASK,
+                ptr::from_ref(self.mask.as_ref()),
+                ptr::null_mut(),
+            );
+            if let [program, ..] = words {
+                libc::execvp(*program, words.as_ptr());
+            }
+            self.say(Errno::last_raw());
+            libc::_exit(NEVER_BEGAN)
+        }
+    }
+
+    fn say(&self, number: libc::c_int) {
+        let bytes = number.to_ne_bytes();
+        // SAFETY: the bytes are ours, and the kernel only reads them.
+        unsafe { libc::write(self.said, bytes.as_ptr().cast(), bytes.len()) };
+    }
+}
+
+fn number<N, M: TryFrom<N>>(from: N) -> io::Result<M> {
+    M::try_from(from).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+impl Waiting {
+    /// What the child says: 0 when it is where it shall be, then the number of an error; nothing when it ended or became its command.
+    fn hear(&mut self) -> io::Result<Option<i32>> {
+        let mut bytes = [0; size_of::<libc::c_int>()];
+        match self.said.read_exact(&mut bytes) {
+            Ok(()) => Ok(Some(libc::c_int::from_ne_bytes(bytes))),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets it become its command.
+    ///
+    /// # Errors
+    /// When the command cannot be executed.
+    pub fn go(mut self) -> io::Result<Born> {
+        if let Some(mut go) = self.go.take() {
+            go.write_all(&[1])?;
+        }
+        match self.hear()? {
+            None => self.born.take().ok_or_else(|| io::Error::from(Errno::ECHILD)),
+            Some(number) => Err(io::Error::from_raw_os_error(number)),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Nobody will say go any more: it ends by itself.
+        self.go = None;
+        if let Some(born) = &self.born {
+            let _ = born.ask(0);
+        }
+    }
+}
+
+impl Born {
+    /// Its number, until it was waited for.
+    pub fn id(&self) -> Option<Pid> {
+        self.status.is_none().then_some(self.pid)
+    }
+
+    /// How it ended; nothing where it has not, and these options let the kernel say so.
+    fn ask(&self, options: libc::c_int) -> io::Result<Option<ExitStatus>> {
+        let mut status = 0;
+        // SAFETY: the kernel writes the status into our variable.
+        match unsafe { libc::waitpid(self.pid.as_raw(), &raw mut status, options) } {
+            0 => Ok(None),
+            pid if pid > 0 => Ok(Some(ExitStatus::from_raw(status))),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// How it ended, where it has.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        if self.status.is_none() {
+            self.status = self.ask(libc::WNOHANG)?;
+        }
+        Ok(self.status)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(status);
+            }
+            // SAFETY: the descriptor is ours and is not closed as long as it is registered.
+            let handle = unsafe { AsyncFd::register_with_interest(self.handle.as_fd(), Interest::READABLE)? };
+            drop(handle.readable().await?);
+        }
+    }
+
+    /// Kills it and waits for its end.
+    ///
+    /// # Errors
+    /// When the kernel does not let us.
+    pub async fn kill(&mut self) -> io::Result<()> {
+        if self.try_wait()?.is_none() {
+            kill(self.pid, Signal::SIGKILL)?;
+            self.wait().await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn waiting(words: &[&str], log: Option<&(File, File)>) -> Waiting {
+        let cradle = Cradle::open(&[]).unwrap();
+        bear(Command::new(words[0]).args(&words[1..]), log, &cradle).unwrap()
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    }
+
+    fn ended(mut born: Born) -> ExitStatus {
+        runtime().block_on(born.wait()).unwrap()
+    }
+
+    #[test]
+    fn it_waits_for_its_word_and_then_becomes_its_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("log");
+        let log = (File::create(&file).unwrap(), File::create(&file).unwrap());
+        let mut early = waiting(&["sh", "-c", "echo ran; exit 7"], Some(&log));
+        assert_eq!(early.born.as_mut().unwrap().try_wait().unwrap(), None);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+        let born = early.go().unwrap();
+        assert!(born.id().is_some());
+        assert_eq!(ended(born).code(), Some(7));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "ran\n");
+    }
+
+    #[test]
+    fn it_hears_signals_as_any_command_does() {
+        // Rust ignores SIGPIPE, and between birth and command everything is blocked: neither may be left over.
+        let born = waiting(&["sh", "-c", "kill -PIPE $$; exit 3"], None)
+            .go()
+            .unwrap();
+        assert_eq!(ended(born).signal(), Some(libc::SIGPIPE));
+        let mut born = waiting(&["sleep", "1000"], None).go().unwrap();
+        runtime().block_on(born.kill()).unwrap();
+        assert_eq!(ended(born).signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn what_cannot_begin_is_told_and_leaves_nobody() {
+        let error = waiting(&["/nowhere/at/all"], None).go().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let unwanted = waiting(&["touch", "/nowhere/at/all"], None);
+        let pid = unwanted.born.as_ref().unwrap().pid;
+        drop(unwanted);
+        assert_eq!(kill(pid, None), Err(Errno::ESRCH));
+        let error = Cradle::open(&["/proc".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("is no cgroup"), "{error}");
+        Cradle::open(&["/nowhere".to_owned()]).unwrap_err();
+    }
+}

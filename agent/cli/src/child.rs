@@ -1,0 +1,159 @@
+//! The command that `busbar run` runs: born in the workload's cgroups, or an ordinary child of this process, which was moved there.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+
+use agent_api::client::{AgentClient, ClientError};
+use agent_api::v1::{EnteredRequest, Workload};
+use anyhow::Context;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::born::{self, Born, Cradle, Waiting};
+
+/// A shell answers 128 + the signal's number for a command that a signal ended.
+const SIGNALLED: i32 = 128;
+
+/// A command whose place is ready.
+#[derive(Debug)]
+pub enum Ready {
+    /// It is there already, and waits.
+    Born(Waiting),
+    /// This process is there.
+    Moved(Box<Command>),
+}
+
+/// A command that runs.
+#[derive(Debug)]
+pub enum Child {
+    /// Born in its cgroups.
+    Born(Born),
+    /// An ordinary child of this process.
+    Ours(tokio::process::Child),
+}
+
+impl Ready {
+    /// Brings the command, or this process, into the workload's cgroups where the agent awaits that, and has it confirmed.
+    ///
+    /// # Errors
+    /// When the agent does not confirm it. Nothing has run then.
+    pub async fn of(
+        agent: &AgentClient,
+        workload: &mut Workload,
+        mut command: Command,
+        log: Option<(File, File)>,
+    ) -> Result<Ready, ClientError> {
+        let mut waiting = None;
+        if workload.awaits {
+            let cradle = Cradle::open(&workload.cgroups);
+            // An older kernel, another mount namespace, whatever it is: the agent can move us.
+            waiting = cradle
+                .and_then(|cradle| born::bear(command.as_std(), log.as_ref(), &cradle))
+                .ok();
+            let born = waiting.is_some();
+            *workload = agent.entered(&workload.id, EnteredRequest { born }).await?;
+        }
+        if let Some(waiting) = waiting {
+            return Ok(Ready::Born(waiting));
+        }
+        if let Some((output, errors)) = log {
+            command.stdout(output).stderr(errors);
+        }
+        Ok(Ready::Moved(Box::new(command)))
+    }
+
+    /// Lets it begin.
+    ///
+    /// # Errors
+    /// When the command cannot be executed.
+    pub fn go(self) -> io::Result<Child> {
+        match self {
+            Ready::Born(waiting) => waiting.go().map(Child::Born),
+            Ready::Moved(mut command) => command.spawn().map(Child::Ours),
+        }
+    }
+}
+
+impl Child {
+    fn id(&self) -> Option<Pid> {
+        match self {
+            Child::Born(born) => born.id(),
+            Child::Ours(child) => child
+                .id()
+                .and_then(|id| i32::try_from(id).ok())
+                .map(Pid::from_raw),
+        }
+    }
+
+    /// How it ended, where it has.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        match self {
+            Child::Born(born) => born.try_wait(),
+            Child::Ours(child) => child.try_wait(),
+        }
+    }
+
+    async fn wait(&mut self) -> io::Result<ExitStatus> {
+        match self {
+            Child::Born(born) => born.wait().await,
+            Child::Ours(child) => child.wait().await,
+        }
+    }
+
+    /// Kills it and waits for its end.
+    ///
+    /// # Errors
+    /// When the kernel does not let us.
+    pub async fn kill(&mut self) -> io::Result<()> {
+        match self {
+            Child::Born(born) => born.kill().await,
+            Child::Ours(child) => child.kill().await,
+        }
+    }
+
+    /// Waits for the command and passes signals on to it meanwhile.
+    ///
+    /// # Errors
+    /// When the kernel does not say how it ended.
+    pub async fn watch(mut self) -> anyhow::Result<ExitStatus> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut quit = signal(SignalKind::quit())?;
+        loop {
+            let received = tokio::select! {
+                status = self.wait() => return status.context("cannot wait for the command"),
+                _ = terminate.recv() => Signal::SIGTERM,
+                _ = hang_up.recv() => Signal::SIGHUP,
+                _ = interrupt.recv() => Signal::SIGINT,
+                _ = quit.recv() => Signal::SIGQUIT,
+            };
+            let from_the_keyboard = matches!(received, Signal::SIGINT | Signal::SIGQUIT) && in_foreground();
+            if !from_the_keyboard && let Some(pid) = self.id() {
+                // A command that has just ended needs no signal any more.
+                let _ = kill(pid, received);
+            }
+        }
+    }
+}
+
+/// Whether the terminal's own Ctrl-C has reached the command already: it goes to the whole foreground group.
+fn in_foreground() -> bool {
+    tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp())
+}
+
+/// The exit status as a shell passes it on.
+pub fn code(status: ExitStatus) -> ExitCode {
+    let number = status
+        .code()
+        .or_else(|| status.signal().map(|signal| SIGNALLED + signal))
+        .unwrap_or(1);
+    ExitCode::from(u8::try_from(number).unwrap_or(1))
+}

@@ -2,7 +2,7 @@
 # turns, in one machine whose first process is systemd. Its clock is the emulator's: what is worth something is how they compare.
 #: measured
 #: programs date
-#: packages systemd dbus dbus-daemon dbus-system-bus-common crun
+#: packages systemd dbus dbus-daemon dbus-system-bus-common crun libc-bin
 #: file tests/lab/guest/story.service etc/systemd/system/story.service
 #: file agent/deploy/busbar-agent.service etc/systemd/system/busbar-agent.service
 #: file agent/deploy/enforce.conf etc/systemd/system/busbar-agent.service.d/enforce.conf
@@ -36,6 +36,9 @@ END
 }
 scope() { systemd-run --scope --quiet --collect -p "AllowedCPUs=$CPU" "$@"; }
 allowed() { sed -n 's/^Cpus_allowed_list:[[:space:]]*//p'; }
+
+# As any installed system does: without it the loader looks for libraries in folder after folder, for whoever has many.
+ldconfig
 
 # --- each gives its command one CPU
 check "systemd is the first process" systemd "$(cat /proc/1/comm)"

@@ -28,6 +28,7 @@ use crate::pidfd::Pidfd;
 use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Reads, Step};
 
 pub use error::{ApplyError, StepError};
+use record::Refusals;
 pub(crate) use recorded::program as recorded_program;
 
 /// How often a cgroup is tried that is still busy: processes that just ended stay in it until the kernel has buried them.
@@ -94,12 +95,13 @@ pub fn apply(
         return Ok(would);
     }
     let mut applied = Applied::default();
+    let mut refusals = Refusals::default();
     for step in steps {
         if hopeless(step, &applied.refused) {
             continue;
         }
         watch(step);
-        match (perform(host, step), partition_of(step)) {
+        match (perform(host, step, &mut refusals), partition_of(step)) {
             (Ok(()), _) => applied.done.push(step.clone()),
             (Err(cause), []) => {
                 return Err(ApplyError {
@@ -122,7 +124,14 @@ pub fn apply(
             }
         }
     }
-    Ok(Outcome::Done(applied))
+    match (refusals.write_down(host), steps.last()) {
+        (Err(cause), Some(step)) => Err(ApplyError {
+            step: Box::new(step.clone()),
+            cause,
+            done: applied.done,
+        }),
+        (Ok(()) | Err(_), _) => Ok(Outcome::Done(applied)),
+    }
 }
 
 fn partition_of(step: &Step) -> &[WorkloadId] {
@@ -177,30 +186,31 @@ fn reason(step: &Step, cause: &StepError) -> String {
     }
 }
 
-fn perform(host: &Host, step: &Step) -> Result<(), StepError> {
+fn perform(host: &Host, step: &Step, refusals: &mut Refusals) -> Result<(), StepError> {
     tracing::debug!(%step, "applying");
     forget(host, step);
+    if let Step::WriteFile {
+        file,
+        value,
+        reads,
+        refusal_to: Some(record),
+        ..
+    } = step
+    {
+        if let Err(error) = write_and_read(host, file, value, *reads) {
+            refusals.note(record, file, value, &error.to_string());
+        }
+        return Ok(());
+    }
+    // Whatever comes next may end the record, or tell from it.
+    refusals.write_down(host)?;
     match step {
         Step::MakeCgroup { dir } => make(host, dir),
         Step::RemoveCgroup { dir } => remove(host, dir),
         Step::EnableControllers { dir, controllers, .. } => enable(host, dir, controllers),
         Step::WriteFile {
-            file,
-            value,
-            reads,
-            refusal_to: None,
-            ..
+            file, value, reads, ..
         } => write_and_read(host, file, value, *reads),
-        Step::WriteFile {
-            file,
-            value,
-            reads,
-            refusal_to: Some(record),
-            ..
-        } => match write_and_read(host, file, value, *reads) {
-            Ok(()) => Ok(()),
-            Err(error) => record::refused(host, record, file, value, &error.to_string()),
-        },
         Step::Remember {
             record,
             boot_id,

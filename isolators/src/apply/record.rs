@@ -106,22 +106,32 @@ fn in_force(host: &Host) -> Result<Option<PathBuf>, StepError> {
     Ok(text.filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
-/// Notes what the kernel refused, so that it is not asked again for the same.
-pub(super) fn refused(
-    host: &Host,
-    path: &Path,
-    file: &Path,
-    value: &str,
-    why: &str,
-) -> Result<(), StepError> {
-    tracing::debug!(file = %file.display(), value, why, "the kernel keeps what it has");
-    let mut record = found(host, path)?;
-    let refusal = Refusal {
-        value: value.to_owned(),
-        why: why.to_owned(),
-    };
-    record.refused.insert(file.to_owned(), refusal);
-    write(host, path, &record)
+/// What the kernel refused, noted so that it is not asked again for the same. A machine refuses dozens of its interrupts, one after
+/// the other: they are written down together. An agent that is killed before that only asks again.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(BTreeMap<PathBuf, BTreeMap<PathBuf, Refusal>>);
+
+impl Refusals {
+    /// Notes one for a record.
+    pub(super) fn note(&mut self, record: &Path, file: &Path, value: &str, why: &str) {
+        tracing::debug!(file = %file.display(), value, why, "the kernel keeps what it has");
+        let refusal = Refusal {
+            value: value.to_owned(),
+            why: why.to_owned(),
+        };
+        let of_record = self.0.entry(record.to_owned()).or_default();
+        of_record.insert(file.to_owned(), refusal);
+    }
+
+    /// Writes down what was noted.
+    pub(super) fn write_down(&mut self, host: &Host) -> Result<(), StepError> {
+        for (path, refused) in std::mem::take(&mut self.0) {
+            let mut record = found(host, &path)?;
+            record.refused.extend(refused);
+            write(host, &path, &record)?;
+        }
+        Ok(())
+    }
 }
 
 fn found(host: &Host, path: &Path) -> Result<Record, StepError> {

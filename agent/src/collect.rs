@@ -7,6 +7,7 @@ mod breaker;
 mod ears;
 mod energy;
 mod fresh;
+mod hints;
 mod hub;
 mod lane;
 mod parts;
@@ -105,7 +106,7 @@ impl Collect {
         }
         let fresh = Bench::of(seats);
         let faces = Faces { clock, board, events };
-        let mut hub = Hub::new(root, patience, faces, lanes, fresh.bench().clone(), tell.clone());
+        let mut hub = Hub::new(&root, patience, faces, lanes, fresh.bench().clone(), tell.clone());
         // Before any source can answer: the first view has all of them pending.
         hub.publish();
         fresh.bench().start(tell.clone())?;

@@ -14,6 +14,7 @@ use super::beat::{Asked, Ended, Now, Report, Silence};
 use super::ears::{self, Burst};
 use super::energy::Counters;
 use super::fresh::Bench;
+use super::hints::Hints;
 use super::lane::Lane;
 use super::parts::Change;
 use crate::clock::Clock;
@@ -34,17 +35,6 @@ const BETWEEN_TIMES: Duration = Duration::from_secs(5);
 
 /// The kernel's lists are looked at every so many ticks: its events come at once, and the lists are the net below them.
 const TICKS_OF_HINTS: u32 = 3;
-
-/// The kernel's lists of CPUs and NUMA nodes; a change of one of them means that the topology is another.
-const TOPOLOGY_HINTS: [&str; 3] = [
-    "sys/devices/system/cpu/online",
-    "sys/devices/system/cpu/present",
-    "sys/devices/system/node/online",
-];
-
-/// Our own status, and its line with the CPUs that we may use (proc_pid_status(5)).
-const OWN_STATUS: &str = "proc/self/status";
-const ALLOWED: &str = "Cpus_allowed_list:";
 
 /// The source that is asked again when a hint changes.
 const TOPOLOGY: &str = "topology";
@@ -73,7 +63,6 @@ enum Novelty {
 
 /// Takes turns, gives views.
 pub(super) struct Hub {
-    root: Root,
     patience: Patience,
     clock: Clock,
     board: Board,
@@ -87,7 +76,7 @@ pub(super) struct Hub {
     counters: Counters,
     errors: BTreeMap<(&'static str, NoData), u64>,
     invalid: BTreeMap<&'static str, u64>,
-    hints: Vec<Option<String>>,
+    hints: Hints,
     novelty: Novelty,
     published_at: Instant,
     /// What happened, told as soon as the view shows it.
@@ -103,16 +92,15 @@ pub(super) struct Faces {
 
 impl Hub {
     pub(super) fn new(
-        root: Root,
+        root: &Root,
         patience: Patience,
         faces: Faces,
         lanes: Vec<Lane>,
         bench: Arc<Bench>,
         news: SyncSender<News>,
     ) -> Hub {
-        let hints = hints(&root);
+        let hints = Hints::now(root);
         Hub {
-            root,
             patience,
             clock: faces.clock,
             board: faces.board,
@@ -354,11 +342,9 @@ impl Hub {
 
     /// Wakes the topology where the kernel's lists have changed.
     fn look_for_hints(&mut self) {
-        let hints = hints(&self.root);
-        if hints == self.hints {
+        if !self.hints.have_changed() {
             return;
         }
-        self.hints = hints;
         for index in 0..self.lanes.len() {
             if self.lanes.get(index).is_some_and(|lane| lane.name == TOPOLOGY) {
                 self.wake(index);
@@ -376,17 +362,4 @@ impl Hub {
             let _ = wake.send(Now);
         }
     }
-}
-
-fn hints(root: &Root) -> Vec<Option<String>> {
-    let mut hints: Vec<Option<String>> = TOPOLOGY_HINTS.iter().map(|hint| root.read(hint).ok()).collect();
-    // Which CPUs a cpuset leaves to us: a partition that comes or goes changes it.
-    let status = root.read(OWN_STATUS).unwrap_or_default();
-    hints.push(
-        status
-            .lines()
-            .find(|line| line.starts_with(ALLOWED))
-            .map(str::to_owned),
-    );
-    hints
 }

@@ -78,7 +78,7 @@ impl Stand {
             events,
         };
         let bench = Fresh::default().bench().clone();
-        let mut hub = Hub::new(root, Patience::default(), faces, vec![lane], bench, tell.clone());
+        let mut hub = Hub::new(&root, Patience::default(), faces, vec![lane], bench, tell.clone());
         let thread = beat::start(0, collector, LONG, hub.heard(), tell.clone()).unwrap();
         hub.has_thread(0, thread);
         std::thread::spawn(move || hub.run(&news, &stopped));

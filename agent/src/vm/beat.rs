@@ -1,6 +1,7 @@
 //! Asks every virtual machine once a second: which threads are its virtual CPUs now. One that was plugged in is pinned then.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,14 +10,22 @@ use tokio::sync::watch;
 
 use super::{Monitor, Said};
 use crate::keeping::{Desk, OrderError};
-use crate::view::Board;
+use crate::view::{Board, View};
 
 /// As often as the keeper sweeps.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Until the agent stops.
 pub async fn beat(board: Board, desk: Desk, mut stopping: watch::Receiver<bool>) {
+    let mut views = board.watch();
     loop {
+        // Where there is no virtual machine, no clock is needed.
+        let is_one = |view: &Arc<View>| view.kept.workloads.iter().any(|workload| workload.vm.is_some());
+        let one = async { views.wait_for(is_one).await.is_ok() };
+        tokio::select! {
+            true = one => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             _ = stopping.wait_for(|stop| *stop) => return,

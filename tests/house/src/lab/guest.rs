@@ -60,6 +60,11 @@ const BROKE: &str = "CHECK FAIL ";
 const SKIPPED: &str = "CHECK SKIP ";
 /// What it prints before something that it measured.
 const MEASURED: &str = "MEASURED ";
+/// What the guest's kernel says when one of its CPUs makes nothing of 20 s: the emulator lost an interrupt of it, or a timer, and no
+/// program in the guest can bring that about or go on from there.
+const STUCK: &str = "watchdog: BUG: soft lockup";
+/// How often that is looked for.
+const LOOKED_FOR: Duration = Duration::from_secs(2);
 /// What `init` prints when the story has ended.
 const END: &str = "STORY END";
 
@@ -71,8 +76,8 @@ pub enum Told {
     Skipped(String),
 }
 
-/// Runs a story, and once more where its guest died in the middle: emulators of hardware that is pulled out crash now and then, and a
-/// guest that dies of what we do dies again.
+/// Runs a story, and once more where its guest died or stood still in the middle: an emulator crashes or loses an interrupt now and
+/// then, and a guest that dies of what we do dies again.
 pub fn run(
     place: &Place,
     screen: &Screen,
@@ -82,7 +87,7 @@ pub fn run(
 ) -> Result<Told, String> {
     match once(place, screen, kernel, script, may)? {
         Told::Checks(checks) if checks.is_cut => {
-            screen.line("    its guest died in the middle of it, so once more");
+            screen.line("    its guest died or stood still in the middle of it, so once more");
             once(place, screen, kernel, script, may)
         }
         told @ (Told::Checks(_) | Told::Skipped(_)) => Ok(told),
@@ -144,7 +149,7 @@ fn once(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path, may: boo
             ..Checks::default()
         }));
     }
-    let (ended, in_time) = child.wait(|| running.draw());
+    let (ended, in_time) = child.wait(&log, || running.draw());
     // The emulator ends first: the companion's input ends with it.
     drop(child);
     drop(companion);
@@ -238,8 +243,9 @@ struct Emulator(Child);
 
 impl Emulator {
     /// Until it ends or is out of time; how it ended, for people, and whether it ended by itself.
-    fn wait(&mut self, mut meanwhile: impl FnMut()) -> (String, bool) {
+    fn wait(&mut self, log: &Path, mut meanwhile: impl FnMut()) -> (String, bool) {
         let began = Instant::now();
+        let mut looked = began;
         loop {
             match self.0.try_wait() {
                 Ok(Some(status)) => return (format!("{EMULATOR} ended: {status}"), true),
@@ -248,6 +254,12 @@ impl Emulator {
                     return (format!("not ended within {} s", DEADLINE.as_secs()), false);
                 }
                 Ok(None) => {}
+            }
+            if looked.elapsed() >= LOOKED_FOR {
+                looked = Instant::now();
+                if is_stuck(&fs::read_to_string(log).unwrap_or_default()) {
+                    return ("a CPU of the guest stands still".to_owned(), true);
+                }
             }
             std::thread::sleep(Duration::from_millis(100));
             meanwhile();
@@ -261,6 +273,10 @@ impl Drop for Emulator {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn is_stuck(text: &str) -> bool {
+    text.lines().any(|line| line.contains(STUCK))
 }
 
 fn count(title: &str, text: &str) -> Checks {
@@ -315,5 +331,9 @@ mod tests {
             }
         );
         assert_eq!(count("lab x", "CHECK okay"), Checks::default());
+        assert!(!is_stuck(text));
+        assert!(is_stuck(
+            "[   33.0] watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [see topology:279]\n"
+        ));
     }
 }

@@ -62,12 +62,19 @@ fn with_tls_and_a_token_only_who_has_both_is_answered() {
         let right = client(Some("0123456789abcdef0123"));
         assert!(!right.status().await.unwrap().node.is_empty());
         assert!(right.facts().await.is_ok() && right.events().await.is_ok());
+        assert!(right.metrics().await.unwrap().contains("busbar_build_info"));
         for wrong in [None, Some("0123456789abcdef0124"), Some("0123456789abcdef")] {
-            let error = client(wrong).status().await.unwrap_err();
-            assert!(
-                matches!(&error, ClientError::Refused { status: 401, code, .. } if code == "unauthorized"),
-                "{error:?}"
-            );
+            // A scrape has a way of its own, past the routes: it asks for the token by itself.
+            let errors = [
+                client(wrong).status().await.unwrap_err(),
+                client(wrong).metrics().await.unwrap_err(),
+            ];
+            for error in errors {
+                assert!(
+                    matches!(&error, ClientError::Refused { status: 401, code, .. } if code == "unauthorized"),
+                    "{error:?}"
+                );
+            }
         }
         // An authority that did not sign it.
         let stranger = guarded();

@@ -261,7 +261,8 @@ impl Task {
         let mut last_look = Instant::now();
         let mut is_hinted = false;
         loop {
-            let due = if is_hinted {
+            // Between the two halves of a start what is heard is our own hand, mostly.
+            let due = if is_hinted && !self.keeper.awaits() {
                 next_sweep.min(last_look + LEAST_APART)
             } else {
                 next_sweep

@@ -290,11 +290,12 @@ impl Ledger {
         let path = state_dir.join(LEDGER_FILE);
         let next = state_dir.join(NEXT_FILE);
         let previous = state_dir.join(PREVIOUS_FILE);
-        let text = serde_json::to_vec_pretty(self).map_err(|error| LedgerError::Io {
+        let mut text = serde_json::to_vec_pretty(self).map_err(|error| LedgerError::Io {
             act: "write",
             path: path.clone(),
             cause: error.into(),
         })?;
+        text.push(b'\n');
         written(&next, &text).map_err(|cause| LedgerError::Io {
             act: "write",
             path: next.clone(),
@@ -351,7 +352,6 @@ fn written(path: &Path, text: &[u8]) -> io::Result<()> {
     // An older file of this name keeps its mode when it is opened.
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     file.write_all(text)?;
-    file.write_all(b"\n")?;
     file.sync_data()
 }
 

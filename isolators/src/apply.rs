@@ -12,9 +12,10 @@ mod file;
 mod gpu;
 mod record;
 mod recorded;
+mod write;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -25,11 +26,12 @@ use nix::libc::{EBUSY, ESRCH};
 use crate::cgroup::started;
 use crate::host::{Host, is_gone};
 use crate::pidfd::Pidfd;
-use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Reads, Step};
+use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Step};
 
 pub use error::{ApplyError, StepError};
 use record::Refusals;
 pub(crate) use recorded::program as recorded_program;
+use write::{and_read, failed, read, write, write_and_read};
 
 /// How often a cgroup is tried that is still busy: processes that just ended stay in it until the kernel has buried them.
 const REMOVE_TRIES: u32 = 100;
@@ -263,20 +265,6 @@ fn forget(host: &Host, step: &Step) {
     }
 }
 
-fn write_and_read(host: &Host, file: &Path, value: &str, reads: Reads) -> Result<(), StepError> {
-    write(host, file, value).map_err(|error| class::with_status(host, file, error))?;
-    let said = read(host, file)?;
-    if reads.agree(value, &said) {
-        host.note(file, &said);
-        return Ok(());
-    }
-    Err(StepError::ReadBack {
-        file: file.to_owned(),
-        wrote: value.to_owned(),
-        said,
-    })
-}
-
 fn make(host: &Host, dir: &Path) -> Result<(), StepError> {
     match fs::create_dir(host.real(dir)) {
         Ok(()) => Ok(()),
@@ -307,8 +295,7 @@ fn enable(host: &Host, dir: &Path, controllers: &[String]) -> Result<(), StepErr
         .map(|controller| format!("+{controller}"))
         .collect();
     let value = value.join(" ");
-    write(host, &file, &value)?;
-    let said = read(host, &file)?;
+    let said = and_read(host, &file, &value)?;
     let on: Vec<&str> = said
         .split_whitespace()
         .map(|word| word.trim_start_matches('+'))
@@ -357,41 +344,4 @@ fn move_process(host: &Host, pid: u32, start: u64, from: &Path, to: &Path) -> Re
         wrote: pid_text,
         said,
     })
-}
-
-/// One write call with a line end: an empty value would otherwise never reach the kernel.
-fn write(host: &Host, file: &Path, value: &str) -> Result<(), StepError> {
-    let real = host.real(file);
-    // A kernel's file is there or not; in a recorded tree it comes into being.
-    let make = !file.parent().is_some_and(|dir| host.is_kernels(dir));
-    let text = if make {
-        recorded::merged(host, file, value)
-    } else {
-        format!("{value}\n")
-    };
-    let opened = OpenOptions::new()
-        .write(true)
-        .create(make)
-        .truncate(true)
-        .open(real);
-    let mut opened = opened.map_err(|error| failed(file, error))?;
-    opened
-        .write_all(text.as_bytes())
-        .map_err(|error| failed(file, error))
-}
-
-fn failed(file: &Path, error: io::Error) -> StepError {
-    if error.kind() == io::ErrorKind::NotFound {
-        StepError::NoFile(file.to_owned())
-    } else {
-        StepError::Refused(error)
-    }
-}
-
-fn read(host: &Host, file: &Path) -> Result<String, StepError> {
-    match host.read(file) {
-        Ok(Some(text)) => Ok(text),
-        Ok(None) => Err(StepError::NoFile(file.to_owned())),
-        Err(error) => Err(StepError::Refused(error)),
-    }
 }

@@ -1,7 +1,9 @@
 //! The host as a directory: `/` for this machine, another one for a recorded or made-up tree. Reads only.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use nix::libc;
@@ -11,11 +13,23 @@ use nix::sys::statfs::{
 use nix::unistd::{AccessFlags, access};
 
 use crate::recall::Recall;
+use crate::record::Refusal;
 
 /// The longest file that is read. The kernel's lists of processes are the longest of them: four million numbers take 32 MiB.
 const LONGEST: usize = 64 << 20;
 /// How much is read at once.
 const PIECE: usize = 4_096;
+/// Half of it.
+const HALF: u64 = 2_048;
+/// Where a file system is mounted whose files a kernel makes up.
+const KERNELS: [&str; 2] = ["/sys", "/proc"];
+/// Below these, files are one record or lines of some dozen bytes.
+const SHORT_BELOW: [&str; 2] = ["/sys", "/proc/irq"];
+/// The same, of a process: one record each.
+const SHORT_OF_PROCESS: [&str; 3] = ["stat", "status", "comm"];
+
+/// Its own name, and the `.` in it.
+const LINKS_OF_A_LEAF: u64 = 2;
 
 /// resctrl (`include/uapi/linux/magic.h`).
 const RDTGROUP_SUPER_MAGIC: FsType = FsType(0x0765_5821);
@@ -82,7 +96,25 @@ impl Host {
         Ok(said)
     }
 
-    /// Notes what was just read back.
+    /// Whether [`Host::recalled`] would not look at the file.
+    pub(crate) fn remembers(&self, file: &Path) -> bool {
+        let recall = self.recall.as_ref();
+        recall.is_some_and(|recall| recall.said(file).is_some())
+    }
+
+    /// What the kernel refused lately, though no record speaks of it any more.
+    pub(crate) fn refusals(&self) -> BTreeMap<PathBuf, Refusal> {
+        self.recall.as_ref().map(Recall::refusals).unwrap_or_default()
+    }
+
+    /// Notes what the kernel refused just now.
+    pub(crate) fn note_refusals(&self, refused: &BTreeMap<PathBuf, Refusal>) {
+        if let Some(recall) = &self.recall {
+            recall.note_refusals(refused);
+        }
+    }
+
+    /// Notes what was just read back, or written to a file of our own.
     pub(crate) fn note(&self, file: &Path, said: &str) {
         if let Some(recall) = &self.recall {
             recall.note(file, said);
@@ -113,8 +145,8 @@ impl Host {
     /// # Errors
     /// When it is there and cannot be read as text, or has no end.
     pub fn read(&self, path: &Path) -> io::Result<Option<String>> {
-        match read_bounded(&self.real(path)) {
-            Ok(text) => Ok(Some(text.trim().to_owned())),
+        match File::open(self.real(path)).and_then(|file| whole(&file, path)) {
+            Ok(text) => Ok(Some(text)),
             Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -146,6 +178,19 @@ impl Host {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// The names of the cgroups in a cgroup, sorted; none where it does not exist.
+    ///
+    /// # Errors
+    /// When it is there and cannot be listed.
+    pub fn cgroups(&self, dir: &Path) -> io::Result<Vec<String>> {
+        // A directory of kernfs has two links and one more for each directory in it (fs/kernfs/inode.c).
+        let about = fs::metadata(self.real(dir));
+        if about.is_ok_and(|about| about.nlink() == LINKS_OF_A_LEAF) && self.is_kernels(dir) {
+            return Ok(Vec::new());
+        }
+        self.directories(dir)
     }
 
     /// The names of everything in a directory, sorted: sysfs lists devices as links. None where it does not exist.
@@ -184,6 +229,9 @@ impl Host {
     /// Whether this directory is a real one of a kernel (a cgroup, of resctrl, proc or sysfs), and no plain directory of a
     /// recorded tree.
     pub fn is_kernels(&self, path: &Path) -> bool {
+        if self.is_this_machine() && KERNELS.iter().any(|above| path.starts_with(above)) {
+            return true;
+        }
         statfs(&self.real(path)).is_ok_and(|about| {
             let kind = about.filesystem_type();
             let kinds = [
@@ -198,18 +246,24 @@ impl Host {
     }
 }
 
-/// A kernel's file is short: one read has it all, another one finds the end. The standard library asks for the length first, which
-/// such a file does not know.
-fn read_bounded(real: &Path) -> io::Result<String> {
-    let mut file = File::open(real)?;
-    let mut bytes = Vec::with_capacity(PIECE);
+/// All that an open file says, without white space around it. `path` is its path on the host: of most files of a kernel one read
+/// has everything, and no second one looks for the end. The standard library asks for the length first, which such a file does not
+/// know.
+pub(crate) fn whole(file: &File, path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
     let mut piece = [0; PIECE];
+    let mut at = 0_u64;
     loop {
-        match file.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => bytes.extend_from_slice(piece.get(..read).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        let read = match file.read_at(&mut piece, at) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
+        };
+        bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
+        at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        // A sequence file (fs/seq_file.c) gives whole records as long as they fit: what is left out is longer than what was free.
+        if read == 0 || (at < HALF && is_short(path)) {
+            break;
         }
         if bytes.len() > LONGEST {
             return Err(io::Error::new(
@@ -218,7 +272,17 @@ fn read_bounded(real: &Path) -> io::Result<String> {
             ));
         }
     }
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    let text = String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Whether no record of this file is longer than half a piece.
+fn is_short(path: &Path) -> bool {
+    let of_process = || {
+        let name = path.file_name().unwrap_or_default();
+        SHORT_OF_PROCESS.iter().any(|short| name == *short) && path.starts_with("/proc")
+    };
+    SHORT_BELOW.iter().any(|above| path.starts_with(above)) || of_process()
 }
 
 /// Whether an error means that there is no such file: a cgroup that was removed while it was open answers ENODEV.

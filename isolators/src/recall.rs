@@ -7,21 +7,59 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::ops::Bound;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::record::Refusal;
 
 /// Parts of names of files that the kernel changes by itself, or because another file was written.
 const NEVER: [&str; 4] = ["partition", "exclusive", "effective", "cgroup."];
 /// More than a thousand workloads have; beyond it nothing more is remembered.
 const MOST: usize = 32_768;
 
+/// So long a refusal of the kernel stands though nobody has an exclusive CPU any more: who asks for the first one again soon after
+/// need not wait while the same interrupts refuse the same once more.
+const REFUSED: Duration = Duration::from_secs(60);
+
+/// What was refused, and when.
+type Refused = BTreeMap<PathBuf, (Instant, Refusal)>;
+
 /// Shared by all copies of a host.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Recall(Arc<Mutex<BTreeMap<OsString, String>>>);
+pub(crate) struct Recall {
+    said: Arc<Mutex<BTreeMap<OsString, String>>>,
+    refused: Arc<Mutex<Refused>>,
+}
 
 impl Recall {
     fn all(&self) -> MutexGuard<'_, BTreeMap<OsString, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Refused> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if !refused.is_empty() {
+            let now = Instant::now();
+            refused.retain(|_, (at, _)| now.duration_since(*at) < REFUSED);
+        }
+        refused
+    }
+
+    /// What the kernel refused lately.
+    pub(crate) fn refusals(&self) -> BTreeMap<PathBuf, Refusal> {
+        let refused = self.refused();
+        let all = refused.iter();
+        all.map(|(file, (_, refusal))| (file.clone(), refusal.clone()))
+            .collect()
+    }
+
+    /// Notes what the kernel refused just now.
+    pub(crate) fn note_refusals(&self, refused: &BTreeMap<PathBuf, Refusal>) {
+        let now = Instant::now();
+        let new = refused.iter();
+        let new = new.map(|(file, refusal)| (file.clone(), (now, refusal.clone())));
+        self.refused().extend(new);
     }
 
     /// What the file said.
@@ -55,7 +93,7 @@ impl Recall {
         }
     }
 
-    /// Forgets everything.
+    /// Forgets what files said.
     pub(crate) fn forget(&self) {
         self.all().clear();
     }

@@ -43,7 +43,7 @@ pub struct Refusal {
 }
 
 impl Record {
-    /// The record of this boot; empty where there is none yet.
+    /// The record of this boot; empty where there is none yet. What was refused lately is in it either way.
     ///
     /// # Errors
     /// When it is there and cannot be read or understood.
@@ -56,23 +56,26 @@ impl Record {
         let boot_id = host.recalled(boot).map_err(unreadable(boot))?.unwrap_or_default();
         let none = Record {
             boot_id,
+            refused: host.refusals(),
             ..Record::default()
         };
-        let text = host.read(path).map_err(unreadable(path))?.unwrap_or_default();
+        let text = host.recalled(path).map_err(unreadable(path))?.unwrap_or_default();
         // Some file systems leave a file without a text where the machine lost its power right after it was written.
         if text.trim_matches(['\0', '\n', ' ']).is_empty() {
             return Ok(none);
         }
-        let record: Record = serde_json::from_str(&text).map_err(|_| IsolateError::Strange {
+        let mut record: Record = serde_json::from_str(&text).map_err(|_| IsolateError::Strange {
             path: path.to_owned(),
             text: text.chars().take(100).collect(),
             expected: "what files of this host said before they were changed",
         })?;
-        Ok(if record.boot_id == none.boot_id {
-            record
-        } else {
-            none
-        })
+        if record.boot_id != none.boot_id {
+            return Ok(none);
+        }
+        for (file, refusal) in none.refused {
+            record.refused.entry(file).or_insert(refusal);
+        }
+        Ok(record)
     }
 
     /// The step that adds to it.
@@ -158,9 +161,10 @@ impl Listing {
 
     /// What it says. Nothing of an interrupt that went since it was listed, or of a file that only some kernels let us read.
     fn said(&self, host: &Host, known: bool, exclusive: &CpuSet) -> Option<(String, CpuSet)> {
+        let is_old = host.remembers(&self.file);
         let text = host.recalled(&self.file).ok().flatten()?;
         let is = self.parse(&text)?;
-        if known || self.wanted(host, is.clone(), exclusive) == is {
+        if !is_old || known || self.wanted(host, is.clone(), exclusive) == is {
             return Some((text, is));
         }
         // It becomes the original: what it says now, and not what it said a second ago.

@@ -1,5 +1,8 @@
 //! All isolators, and the plan that they make together.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use intent::Intent;
 
 use crate::cdi::Cdi;
@@ -45,5 +48,32 @@ pub fn plan(layout: &Layout, host: &Host, intent: &Intent) -> Result<Vec<(Phase,
         steps.extend(missing);
     }
     steps.sort_by_key(|(phase, _)| *phase);
+    note_at_once(&mut steps);
     Ok(steps)
+}
+
+/// What several isolators note in one record is noted with the first of them: the record is written once, and still before
+/// anything that it speaks of is changed.
+fn note_at_once(steps: &mut Vec<(Phase, Step)>) {
+    let mut noted: BTreeMap<PathBuf, (usize, BTreeMap<PathBuf, String>)> = BTreeMap::new();
+    let mut kept = Vec::with_capacity(steps.len());
+    for (phase, step) in steps.drain(..) {
+        if let Step::Remember {
+            record, originals, ..
+        } = &step
+        {
+            if let Some((_, more)) = noted.get_mut(record) {
+                more.extend(originals.clone());
+                continue;
+            }
+            noted.insert(record.clone(), (kept.len(), BTreeMap::new()));
+        }
+        kept.push((phase, step));
+    }
+    for (at, more) in noted.into_values() {
+        if let Some((_, Step::Remember { originals, .. })) = kept.get_mut(at) {
+            originals.extend(more);
+        }
+    }
+    *steps = kept;
 }

@@ -47,6 +47,11 @@ impl Keeper {
         }
     }
 
+    /// Whether the first process of any workload is awaited.
+    pub fn awaits(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
     /// The awaited process is there; or it could not be born, and who asked is moved in.
     ///
     /// # Errors

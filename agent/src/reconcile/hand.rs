@@ -1,6 +1,7 @@
 //! How the keeper has steps done: through the one hand that writes, until nothing is missing.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use agent_api::v1::Exclusivity;
 use facts::CpuSet;
@@ -15,6 +16,8 @@ use crate::ledger::Entry;
 
 /// How often plan and apply alternate. Two rounds are usual where the kernel refused a partition; the rest is room.
 const MOST_ROUNDS: usize = 5;
+/// So long the mounts of cgroups are taken to be what they were: a little longer than a sweep takes to come round.
+const LAYOUT_STANDS: Duration = Duration::from_secs(2);
 /// How many steps a message shows.
 const MOST_SHOWN: usize = 12;
 
@@ -182,6 +185,18 @@ impl Keeper {
     pub(super) fn refresh(&mut self) {
         if self.ledger.workloads.is_empty() {
             self.layout = self.config.layout(&self.host);
+            self.refreshed = Some(Instant::now());
+        }
+    }
+
+    /// The same, unless a sweep has just done so: a start waits for it. The files of a recorded machine are what they are at each look.
+    pub(super) fn refresh_where_old(&mut self) {
+        let lately = self.refreshed.is_some_and(|at| at.elapsed() < LAYOUT_STANDS);
+        if !lately || !self.host.is_this_machine() {
+            self.refresh();
+        } else if self.ledger.workloads.is_empty() {
+            // A refusal was one workload's, and the next one may have its name.
+            self.layout.refused.clear();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Instant;
 
 use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Workload};
 use facts::{CpuSet, Inventory, Moment};
@@ -23,6 +24,8 @@ pub struct Keeper {
     pub(super) config: KeeperConfig,
     pub(super) host: Host,
     pub(super) layout: Layout,
+    /// When the layout was last made of what the host says.
+    pub(super) refreshed: Option<Instant>,
     pub(super) ledger: Ledger,
     pub(super) pool: Option<Pool>,
     /// What placement knows of the machine, and the moment of the inventory that it was made from.

@@ -69,6 +69,7 @@ impl Keeper {
             config,
             host,
             layout,
+            refreshed: None,
             ledger,
             pool: None,
             machine: Machine::default(),

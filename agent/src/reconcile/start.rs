@@ -55,7 +55,7 @@ impl Keeper {
         if let Some(why) = self.why_drained() {
             return Err(KeeperError::Refused(why));
         }
-        self.refresh();
+        self.refresh_where_old();
         self.look(inventory);
         let (id, isolation) = self.planned(&request, inventory)?;
         let Some(started) = started(&self.host, pid) else {

@@ -63,6 +63,7 @@ pub(super) fn forget(host: &Host, path: &Path, files: &[PathBuf]) -> Result<(), 
 }
 
 fn removed(host: &Host, path: &Path) -> Result<(), StepError> {
+    host.forget_below(path);
     match fs::remove_file(host.real(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StepError::Refused(error)),
         Ok(()) | Err(_) => Ok(()),
@@ -83,9 +84,7 @@ fn take_turn(host: &Host, path: &Path) -> Result<(), StepError> {
         None => {}
     }
     let real = host.real(Path::new(IN_FORCE));
-    let folder = real.parent().unwrap_or(Path::new("/"));
-    let written =
-        fs::create_dir_all(folder).and_then(|()| fs::write(&real, path.as_os_str().as_encoded_bytes()));
+    let written = in_folder(&real, || fs::write(&real, path.as_os_str().as_encoded_bytes()));
     match written {
         Ok(()) => Ok(()),
         // Whoever may not write there is no agent of the whole machine, or one whose unit keeps it out of /run.
@@ -126,6 +125,7 @@ impl Refusals {
     /// Writes down what was noted.
     pub(super) fn write_down(&mut self, host: &Host) -> Result<(), StepError> {
         for (path, refused) in std::mem::take(&mut self.0) {
+            host.note_refusals(&refused);
             let mut record = found(host, &path)?;
             record.refused.extend(refused);
             write(host, &path, &record)?;
@@ -140,18 +140,14 @@ fn found(host: &Host, path: &Path) -> Result<Record, StepError> {
 
 fn write(host: &Host, path: &Path, record: &Record) -> Result<(), StepError> {
     let real = host.real(path);
+    host.forget_below(path);
+    let text =
+        serde_json::to_string_pretty(record).map_err(|error| StepError::Refused(io::Error::other(error)))?;
     let written = (|| {
-        let folder = real.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(folder)?;
         let next = real.with_extension(NEXT);
-        let text = serde_json::to_string_pretty(record).map_err(io::Error::other)?;
         let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(FILE_MODE)
-            .open(&next)?;
+        options.write(true).create(true).truncate(true).mode(FILE_MODE);
+        let mut file = in_folder(&next, || options.open(&next))?;
         file.write_all(text.as_bytes())?;
         let is_power = |file: &PathBuf| file.starts_with(POWERCAP) || file.starts_with(NVML);
         let is_flushed = record.originals.keys().any(is_power);
@@ -160,9 +156,26 @@ fn write(host: &Host, path: &Path, record: &Record) -> Result<(), StepError> {
         }
         fs::rename(&next, &real)?;
         if is_flushed {
-            File::open(folder)?.sync_all()?;
+            File::open(folder_of(&real))?.sync_all()?;
         }
         Ok(())
     })();
-    written.map_err(StepError::Refused)
+    written.map_err(StepError::Refused)?;
+    host.note(path, &text);
+    Ok(())
+}
+
+/// Tries to make a file, and makes its folder where that is missing: it almost never is.
+fn in_folder<T>(real: &Path, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder_of(real))?;
+            make()
+        }
+        done => done,
+    }
+}
+
+fn folder_of(real: &Path) -> &Path {
+    real.parent().unwrap_or(Path::new("/"))
 }

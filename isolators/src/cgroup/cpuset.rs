@@ -157,7 +157,7 @@ impl Cpuset {
                 steps.extend(list(host, rank, exclusive, cpus, of)?);
             }
             let root = Wanted::new(state, ROOT, Reads::Partition).only_for(of.to_vec());
-            steps.extend(unless_said(host, Phase::Shape, root)?);
+            steps.extend(unless_it_said(Phase::Shape, root, said));
             return Ok(steps);
         }
         let mut steps = Vec::new();

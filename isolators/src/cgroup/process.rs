@@ -69,7 +69,7 @@ fn gather(host: &Host, dir: &Path, depth: usize, found: &mut Vec<u32>) -> Result
     if depth == 0 {
         return Ok(());
     }
-    let below = host.directories(dir);
+    let below = host.cgroups(dir);
     let below = below.map_err(|cause| IsolateError::Unreadable {
         path: dir.to_owned(),
         cause,

@@ -119,7 +119,7 @@ fn enable(host: &Host, dir: &Path, wanted: &[&str], own: bool) -> Result<Option<
 }
 
 fn list(host: &Host, dir: &Path) -> Result<Vec<String>, IsolateError> {
-    host.directories(dir).map_err(|cause| IsolateError::Unreadable {
+    host.cgroups(dir).map_err(|cause| IsolateError::Unreadable {
         path: dir.to_owned(),
         cause,
     })

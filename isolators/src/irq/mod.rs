@@ -138,7 +138,8 @@ impl Isolator for Irq {
         if (exclusive.is_empty() && !moved && !wanted) || owner(host).is_some() {
             return Ok(Vec::new());
         }
-        let Some(online) = list(host, Path::new(ONLINE)) else {
+        let online = host.recalled(Path::new(ONLINE)).ok().flatten();
+        let Some(online) = online.and_then(|text| text.parse::<CpuSet>().ok()) else {
             return Ok(Vec::new());
         };
         let free = online.difference(&exclusive);

@@ -100,7 +100,7 @@ impl Isolator for Workqueue {
         if (exclusive.is_empty() && !moved) || daemon::pid_of(host, TUNED).is_some() {
             return Ok(Vec::new());
         }
-        let online = host.read(Path::new(ONLINE)).ok().flatten();
+        let online = host.recalled(Path::new(ONLINE)).ok().flatten();
         let Some(online) = online.and_then(|text| text.parse::<CpuSet>().ok()) else {
             return Ok(Vec::new());
         };

@@ -99,7 +99,10 @@ async fn call(socket: &str, method: &str, message: &[u8]) -> Done<Vec<u8>> {
     let (answer, trailers) = whole(response.into_body()).await?;
     let said = |name: &str| {
         let value = trailers.get(name).or_else(|| headers.get(name));
-        value.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned()
     };
     if said("grpc-status") != "0" {
         return Err(format!("{method}: {} {}", said("grpc-status"), said("grpc-message")).into());
@@ -124,7 +127,9 @@ fn main() -> ExitCode {
     let words: Vec<String> = words.collect();
     let asked = || -> Done<Vec<u8>> {
         let (method, message) = request(&words)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(call(&socket, method, &message))
     };
     match asked() {

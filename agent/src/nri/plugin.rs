@@ -9,9 +9,8 @@ use prost::Message;
 
 use super::message::{
     ConfigureRequest, ConfigureResponse, Container as Told, ContainerAdjustment, ContainerRequest,
-    ContainerUpdate, CreateContainerResponse, Empty, LinuxContainerAdjustment, LinuxResources, PodSandbox,
-    Request, Response, StateChangeEvent, Status, SynchronizeRequest, SynchronizeResponse, UpdateResponse,
-    read,
+    ContainerUpdate, CreateContainerResponse, Empty, LinuxContainerAdjustment, PodSandbox, Request, Response,
+    StateChangeEvent, Status, SynchronizeRequest, SynchronizeResponse, UpdateResponse, read,
 };
 use super::refusal::{DEADLINE_EXCEEDED, INVALID_ARGUMENT, No, UNIMPLEMENTED};
 use super::wish;

@@ -16,7 +16,7 @@ const EXCLUSIVE: &str = "exclusive";
 const MEMORY: &str = "memory";
 /// What happens where it does not fit on as few NUMA nodes as it could: `best-effort`, `restricted` or `single-numa-node`.
 const TOPOLOGY: &str = "topology";
-/// How long it is kept when something runs short: 1 to 10.
+/// How long it is kept when something runs short: 1 to 9.
 const PRIORITY: &str = "priority";
 const KNOWN: [&str; 5] = [CPUS, EXCLUSIVE, MEMORY, TOPOLOGY, PRIORITY];
 /// Stands in an annotation of a pod before the name of the one container that it is for.
@@ -71,7 +71,7 @@ pub(crate) fn ask(
         ask.topology = read(TOPOLOGY, value, "best-effort, restricted or single-numa-node")?;
     }
     if let Some(value) = found.get(PRIORITY) {
-        ask.priority = Some(read(PRIORITY, value, "1 to 10")?);
+        ask.priority = Some(read(PRIORITY, value, "1 to 9")?);
     }
     Ok(Some(ask))
 }

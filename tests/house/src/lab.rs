@@ -104,7 +104,16 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
 /// same commands as the others, and two minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 8] = ["adopt", "controllers-v1", "gpus", "lent", "nri", "oci", "peers", "vm"];
+const LEFT_TO_LAB: [&str; 8] = [
+    "adopt",
+    "controllers-v1",
+    "gpus",
+    "lent",
+    "nri",
+    "oci",
+    "peers",
+    "vm",
+];
 
 /// The stories as a step of `cargo verify`, which has built everything and says why where they cannot run; all of them, or the
 /// short form.

@@ -1,5 +1,5 @@
 //! Asks a container runtime for pods and containers, as a kubelet does (CRI v1, gRPC over a Unix socket). Made for stories in virtual
-//! machines: `cri SOCKET pod NAME [KEY=VALUE...]`, `create POD NAME IMAGE COMMAND...`, `start|stop|remove CONTAINER`,
+//! machines: `cri SOCKET pod NAME [KEY=VALUE...]`, `create POD ITS-NAME NAME IMAGE COMMAND...`, `start|stop|remove CONTAINER`,
 //! `update CONTAINER CPUS`, `end POD`. Prints the id that it was given; ends with 1 and the runtime's words where it is refused.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -64,10 +64,10 @@ fn request(words: &[String]) -> Done<(&'static str, Vec<u8>)> {
             let annotations = words.get(2..).unwrap_or_default();
             ("RunPodSandbox", text(1, pod_config(name, annotations)))
         }
-        ["create", pod, name, image, command @ ..] => {
+        ["create", pod, of, name, image, command @ ..] => {
             let command: Vec<Vec<u8>> = command.iter().map(|word| text(3, word)).collect();
             let config = [text(1, text(1, name)), text(2, text(1, image)), command.concat()].concat();
-            let request = [text(1, pod), text(2, config), text(3, pod_config("again", &[]))];
+            let request = [text(1, pod), text(2, config), text(3, pod_config(of, &[]))];
             ("CreateContainer", request.concat())
         }
         ["start", container] => ("StartContainer", text(1, container)),

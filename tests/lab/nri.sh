@@ -63,8 +63,12 @@ start_containerd() {
     wait_for ctr -a $SOCK version || echo "CHECK FAIL containerd starts: $(tail -3 /run/containerd.err)"
 }
 cri() { /bin/cri $SOCK "$@"; }
-sleeper() { # POD NAME: a container that stays
-    cri create "$1" "$2" $IMAGE /bin/sleep 100000
+pod() { # NAME [KEY=VALUE...]: a pod
+    made=$(cri pod "$@" 2>/tmp/told) || echo "CHECK FAIL the pod $1: $(cat /tmp/told)"
+    echo "$made" >"/run/pod-$1"
+}
+app() { # NAME: a container of that pod, which stays
+    cri create "$(cat "/run/pod-$1")" "$1" app $IMAGE /bin/sleep 100000 2>/tmp/told
 }
 cpus() { cat "$PODS/$1/cpuset.cpus"; }
 has_cpus() { [ "$(cpus "$1")" = "$2" ]; }
@@ -86,8 +90,8 @@ start_agent
 
 # --- one container with a CPU of its own
 # shellcheck disable=SC2086
-web=$(cri pod web $EXCLUSIVE 2>/tmp/told) || echo "CHECK FAIL a pod: $(cat /tmp/told)"
-app=$(sleeper "$web" app 2>/tmp/told) || echo "CHECK FAIL a container: $(cat /tmp/told)"
+pod web $EXCLUSIVE
+app=$(app web) || echo "CHECK FAIL a container: $(cat /tmp/told)"
 grep -q "\"id\": \"$app\"" /run/agent/ledger.json && [ ! -d "$PODS/web/$app" ]
 check "it stands in the ledger before its cgroup is there" 0 $?
 holds "it starts" cri start "$app"
@@ -95,40 +99,38 @@ check "runc has written what the agent answered" 1 "$(cpus "web/$app")"
 pid=$(head -1 "$PODS/web/$app/cgroup.procs")
 check "its process may run there alone" 1 "$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$pid/status")"
 check "nobody makes a cgroup of Busbar for it" "" "$(find $CG/busbar* -mindepth 1 -type d 2>/dev/null)"
-name=$(named web-app)
-busbar verify "$name" --for 2s >/tmp/proof 2>&1
-has "the proof reads its cgroup" "kubepods/web/$app|cpuset.cpus +1" /tmp/proof
+web=$(named web-app)
+busbar verify "$web" --for 1s >/tmp/proof 2>&1
+has "the proof reads its cgroup" "read back: .*cpuset.cpus says 1\$" /tmp/proof
 grep -q "sleep.*kubepods/web/$app" /tmp/proof; check "the proof takes it for no intruder" 1 $?
 busbar run --cpus 1 --exclusive --name own -- sleep 100000 >/tmp/said 2>&1 & own=$!
 wait_for test -s $CG/busbar/own/cgroup.procs
 check "another one gets another CPU" 2 "$(cat $CG/busbar/own/cpuset.cpus)"
 
 # --- who shares follows
-batch=$(cri pod batch busbar.dev/cpus=1)
-job=$(sleeper "$batch" job)
+pod batch busbar.dev/cpus=1
+job=$(app batch)
 holds "a container that shares starts" cri start "$job"
 check "it has what is left" "0,3" "$(cpus "batch/$job")"
 check "and the time of as many CPUs as it asked for" "100000 100000" "$(cat "$PODS/batch/$job/cpu.max")"
-plain=$(sleeper "$(cri pod plain)" any); cri start "$plain" >/dev/null
-check "who asks for nothing is left alone" "" "$(cpus "plain/$plain")"
 # shellcheck disable=SC2086
-more=$(cri pod more $EXCLUSIVE); second=$(sleeper "$more" app)
+pod more $EXCLUSIVE; second=$(app more)
 check "as the next one is created it is off the CPU already" 0 "$(cpus "batch/$job")"
 holds "the next one starts" cri start "$second"
 check "on that CPU" 3 "$(cpus "more/$second")"
 
 # --- what cannot be
 # shellcheck disable=SC2086
-none=$(cri pod none $EXCLUSIVE)
-sleeper "$none" app >/tmp/said 2>/tmp/told; check "a container without a place is refused" 1 $?
+pod none $EXCLUSIVE
+app none >/tmp/said; check "a container without a place is refused" 1 $?
 has "with the reason" 'busbar: .*CPU' /tmp/told
-typo=$(cri pod typo busbar.dev/cpu=1)
-sleeper "$typo" app >/tmp/said 2>/tmp/told; has "an annotation that is none is named" 'busbar.dev/cpu is none of' /tmp/told
+pod typo busbar.dev/cpu=1
+app typo >/tmp/said; has "an annotation that is none is named" 'busbar.dev/cpu is none of' /tmp/told
 mkdir -p /var/lib/kubelet && echo '{"policyName":"static"}' >/var/lib/kubelet/cpu_manager_state
 kill $own; wait $own 2>/dev/null; wait_for test ! -d $CG/busbar/own
-sleeper "$none" app >/tmp/said 2>/tmp/told; has "the kubelet's static CPU manager is named with what yields" 'cpuManagerPolicy: none' /tmp/told
+app none >/tmp/said; has "the kubelet's static CPU manager is named with what yields" 'cpuManagerPolicy: none' /tmp/told
 rm -r /var/lib/kubelet
-busbar freeze "$name" >/tmp/told 2>&1; has "what only its runtime may do is refused" "crictl stop $app" /tmp/told
+busbar freeze "$web" >/tmp/told 2>&1; has "what only its runtime may do is refused" "crictl stop $app" /tmp/told
 
 # --- changes by others
 wait_for has_cpus "batch/$job" "0,2" && echo "CHECK ok the CPU that came free is the sharer's" || echo "CHECK FAIL the sharer has $(cpus "batch/$job")"
@@ -140,7 +142,7 @@ wait_for has_cpus "web/$app" 1; check "a foreign write is put right by the runti
 # --- the agent dies
 kill -9 $agent; wait $agent 2>/dev/null
 # shellcheck disable=SC2086
-late=$(cri pod late $EXCLUSIVE); third=$(sleeper "$late" app)
+pod late $EXCLUSIVE; third=$(app late)
 holds "without an agent containers start as ever" cri start "$third"
 check "and nobody places them" "" "$(cpus "late/$third")"
 cri stop "$second" >/dev/null
@@ -161,7 +163,7 @@ kill -9 "$(head -1 "$PODS/late/$third/cgroup.procs")"
 wait_for has_cpus "batch/$job" "0,2-3"; check "who dies gives its CPU back" "0,2-3" "$(cpus "batch/$job")"
 holds "a kubelet stops one" cri stop "$app"
 wait_for has_cpus "batch/$job" "0-3"; check "and its CPU is free" "0-3" "$(cpus "batch/$job")"
-holds "a pod ends" cri end "$batch"
+holds "a pod ends" cri end "$(cat /run/pod-batch)"
 free() { ! grep -q '"container"' /run/agent/ledger.json; }
 wait_for free; check "nothing is left in the ledger" 0 "$(grep -c '"container"' /run/agent/ledger.json)"
 kill $agent; wait $agent

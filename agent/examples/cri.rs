@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 
 use axum::body::Body;
-use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::UnixStream;
@@ -114,7 +114,7 @@ async fn whole(mut body: Incoming) -> Done<(Vec<u8>, hyper::HeaderMap)> {
     let (mut data, mut trailers) = (Vec::new(), hyper::HeaderMap::new());
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         match frame?.into_data() {
-            Ok(bytes) => data.extend_from_slice(&Bytes::from(bytes)),
+            Ok(bytes) => data.extend_from_slice(&bytes),
             Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
         }
     }

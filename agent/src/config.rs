@@ -4,10 +4,11 @@ mod bmc;
 mod interference;
 mod isolation;
 mod metrics;
+mod modes;
+mod nri;
 mod proof;
 mod reader;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use collectors::roster::Wishes;
 use facts::CpuSet;
-use intent::{Actuator, Actuators, Mode};
+use intent::{Actuator, Actuators};
 
 pub use interference::Interference;
 pub use isolation::Isolation;
@@ -36,7 +37,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// The longest name of a node: that of a host name (hostname(7)).
 const LONGEST_NAME: usize = 253;
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "agent",
     "actuators",
     "reserved",
@@ -45,6 +46,7 @@ const SECTIONS: [&str; 8] = [
     "interference",
     "metrics",
     "bmc",
+    "nri",
 ];
 const AGENT_KEYS: [&str; 8] = [
     "name",
@@ -96,6 +98,8 @@ pub struct Config {
     pub interference: Interference,
     /// What stands on the page of metrics.
     pub metrics: Metrics,
+    /// The runtime whose plugin the agent is; `None` for none.
+    pub nri: Option<crate::nri::Nri>,
 }
 
 impl Default for Config {
@@ -115,6 +119,7 @@ impl Default for Config {
             proof_every: None,
             interference: Interference::default(),
             metrics: Metrics::default(),
+            nri: None,
         }
     }
 }
@@ -146,6 +151,9 @@ impl fmt::Display for Config {
         )?;
         writeln!(f, "  state     {}", self.state_dir.display())?;
         writeln!(f, "  reserved  {reserved}, for the host")?;
+        if let Some(nri) = &self.nri {
+            writeln!(f, "  runtime   {nri}")?;
+        }
         write!(f, "  metrics   {}", self.metrics)
     }
 }
@@ -223,7 +231,7 @@ impl Config {
         }
         let whole_mode = config.actuators.mode;
         if let Some(section) = whole.section("actuators", &mut faults) {
-            config.actuators.stricter = actuators(&section, whole_mode, &mut faults);
+            config.actuators.stricter = modes::actuators(&section, whole_mode, &mut faults);
         }
         if let Some(section) = whole.section("reserved", &mut faults) {
             config.read_reserved(&section, &mut faults);
@@ -236,6 +244,9 @@ impl Config {
         }
         if let Some(section) = whole.section("interference", &mut faults) {
             config.interference = interference::read(&section, &mut faults);
+        }
+        if let Some(section) = whole.section("nri", &mut faults) {
+            config.nri = nri::read(&section, &mut faults);
         }
         if let Some(section) = whole.section("bmc", &mut faults) {
             config.wishes.bmc = bmc::read(&section, &mut faults);
@@ -364,31 +375,6 @@ impl Config {
         }
         bmc::stand_below(&mut self.wishes.bmc, directory);
     }
-}
-
-/// The modes of single actuators, each stricter than the whole or equal to it.
-fn actuators(section: &Reader<'_>, whole: Mode, faults: &mut Faults<'_>) -> BTreeMap<Actuator, Mode> {
-    section.only(&Actuator::ALL.map(Actuator::word), faults);
-    let mut stricter = BTreeMap::new();
-    for actuator in Actuator::ALL {
-        let Some((text, place)) = section.text(actuator.word(), faults) else {
-            continue;
-        };
-        let mode = match text.parse::<Mode>() {
-            Ok(mode) => mode,
-            Err(error) => {
-                faults.add(place, format!("{actuator}: {error}"));
-                continue;
-            }
-        };
-        match Actuators::new(whole, BTreeMap::from([(actuator, mode)])) {
-            Ok(_) => {
-                stricter.insert(actuator, mode);
-            }
-            Err(error) => faults.add(place, error.to_string()),
-        }
-    }
-    stricter
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::http::{Doors, Guard, House, OpenError, Pages, Serving, SocketError};
 use crate::interfere::Watcher;
 use crate::keeping::{self, Desk};
 use crate::metrics::Counts;
+use crate::nri;
 use crate::proof::Prover;
 use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
 use crate::view::{About, Board, View};
@@ -215,7 +216,8 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     Ok(())
 }
 
-/// Starts what watches workloads: their virtual machines, their waits, and the interference loop where it is wished.
+/// Starts what watches workloads: their virtual machines, their waits, the runtime of containers and the interference loop where these
+/// are wished.
 fn watch_workloads(
     config: &Config,
     root: Root,
@@ -227,6 +229,12 @@ fn watch_workloads(
 ) {
     tokio::spawn(vm::beat(board.clone(), desk.clone(), stopping.clone()));
     tokio::spawn(waits::watch(board.clone(), events.clone(), stopping.clone()));
+    if let Some(nri) = config.nri.clone() {
+        let mode = config.actuators.of(Actuator::Cpu);
+        let drift = config.isolation.drift;
+        let (desk, events) = (desk.clone(), events.clone());
+        tokio::spawn(nri::run(nri, mode, drift, desk, events, stopping.clone()));
+    }
     if config.interference.mode == InterferenceMode::Off {
         return;
     }
@@ -271,6 +279,7 @@ fn open_keeper(
     settings.cgroup_name = cgroup.unwrap_or(settings.cgroup_name);
     settings.reserved_cpus = config.reserved_cpus.clone();
     settings.drift = config.isolation.drift;
+    settings.nri = config.nri.is_some();
     settings.cdi_dir = config.isolation.cdi_dir.clone();
     if config.isolation.delegated {
         let host = isolators::Host::at(settings.root.directory());

@@ -57,6 +57,7 @@ pub const TARGETS: &[Target] = &[
     }),
     ("record_masks", record::fuzz),
     ("qmp", crate::vm::fuzz),
+    ("nri", crate::nri::fuzz),
     ("adopt", |data| crate::adopt::fuzz(&String::from_utf8_lossy(data))),
 ];
 

@@ -2,6 +2,7 @@
 //! somebody writes to our cgroups.
 
 mod acts;
+mod containers;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,6 +18,7 @@ use intent::WorkloadId;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
+pub use self::containers::Placed;
 use crate::clock::Clock;
 use crate::drift::Ears;
 use crate::events::Events;
@@ -78,6 +80,7 @@ enum Order {
     Migrate(WorkloadId, bool, Reply<Migrated>),
     /// What a QEMU says now, or why it does not.
     SawVm(WorkloadId, Result<Said, String>, Reply<()>),
+    Containers(containers::Order),
     Stop(oneshot::Sender<()>),
 }
 
@@ -151,7 +154,7 @@ impl Desk {
         self.order(|reply| Order::Signal(workload, signal, reply)).await
     }
 
-    /// Lets the keeper finish what it does, and no more. Workloads are left running.
+    /// Lets the keeper finish what it does; workloads are left running.
     pub async fn stop(&self) {
         let (reply, done) = oneshot::channel();
         if self.orders.try_send(Order::Stop(reply)).is_ok() {
@@ -367,6 +370,7 @@ impl Task {
                 self.saw_vm(&id, said, now);
                 let _ = reply.send(Ok(()));
             }
+            Order::Containers(order) => self.containers(order, inventory, now),
             Order::Hint => {}
             Order::Stop(done) => {
                 let _ = done.send(());

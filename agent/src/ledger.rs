@@ -3,6 +3,7 @@
 //! One JSON file, written whole beside the old one, flushed and renamed: after any crash there is the old file or the new one. A
 //! file that cannot be read is never written over.
 
+mod container;
 mod lock;
 
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -17,6 +18,7 @@ use isolators::affinity::Affinity;
 use isolators::cgroup::Origin;
 use serde::{Deserialize, Serialize};
 
+pub use container::ContainerEntry;
 pub use lock::Lock;
 
 /// The ledger's file in the state directory.
@@ -90,6 +92,9 @@ pub struct Entry {
     /// Whether somebody else started it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopted: bool,
+    /// The container that it is, where a runtime makes it and writes its cgroup (NRI).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Box<ContainerEntry>>,
     /// Where it is on its way to: what it shall have once it has left what it had. After a crash it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moving: Option<Box<Isolation>>,

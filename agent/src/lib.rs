@@ -18,6 +18,7 @@ pub mod interfere;
 pub mod keeping;
 pub mod ledger;
 pub mod metrics;
+pub mod nri;
 pub mod place;
 pub mod proof;
 pub mod reconcile;

@@ -142,7 +142,8 @@ fn follow(all: &mut BTreeMap<Key, Watched>, kept: &Kept, orders: &Sender<Order>)
         // Fails only where the thread has ended, and with it all triggers.
         let _ = orders.send(Order::Forget(key.clone()));
     }
-    for workload in &kept.workloads {
+    // A trigger is a write, and a container's cgroup is its runtime's.
+    for workload in kept.workloads.iter().filter(|one| one.container.is_none()) {
         let key = (workload.id.clone(), workload.since);
         if all.contains_key(&key) {
             continue;

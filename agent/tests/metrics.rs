@@ -97,6 +97,7 @@ fn view() -> View {
         cdi: None,
         held: Some(Grade::CpuMax),
         awaits: false,
+        container: None,
         cpus: "2-3".parse().unwrap(),
         numa_nodes: "0".parse().unwrap(),
         exclusive: true,

@@ -136,4 +136,10 @@ pub trait Isolator {
     /// # Errors
     /// When the host cannot be read, or lacks what the intent needs.
     fn steps(&self, host: &Host, intent: &Intent) -> Result<Vec<(Phase, Step)>, IsolateError>;
+
+    /// Whether it keeps the host clear of exclusive CPUs, whoever writes the cgroup of their holder; the others plan for those alone whose
+    /// cgroups are ours to write.
+    fn keeps_clear(&self) -> bool {
+        false
+    }
 }

@@ -38,8 +38,14 @@ pub fn roster(layout: &Layout) -> Vec<Box<dyn Isolator>> {
 /// When the host cannot be read, or lacks what the intent needs.
 pub fn plan(layout: &Layout, host: &Host, intent: &Intent) -> Result<Vec<(Phase, Step)>, IsolateError> {
     let mut steps = Vec::new();
+    let others = intent
+        .isolations
+        .iter()
+        .any(|isolation| !isolation.is_written_by_us());
+    let ours = others.then(|| intent.written_by_us());
     for isolator in roster(layout) {
-        let missing = isolator.steps(host, intent)?;
+        let is_for = ours.as_ref().filter(|_| !isolator.keeps_clear());
+        let missing = isolator.steps(host, is_for.unwrap_or(intent))?;
         tracing::trace!(
             isolator = isolator.name(),
             steps = missing.len(),

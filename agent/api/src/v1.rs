@@ -110,6 +110,9 @@ pub struct Workload {
     /// say so ([`EnteredRequest`]), or it is undone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub awaits: bool,
+    /// The container that it is, where a runtime makes it and writes its cgroup (NRI): the runtime's name and the container's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
 }
 
 fn is_false(value: &bool) -> bool {

@@ -18,7 +18,7 @@ const TCP: [&str; 2] = ["proc/net/tcp", "proc/net/tcp6"];
 const OWN_CGROUP: &str = "busbar";
 
 /// Daemons: the process's name, what it holds, and what would make it yield or keeps both at peace.
-const DAEMONS: [(&str, &str, &str); 24] = [
+const DAEMONS: [(&str, &str, &str); 26] = [
     (
         "kubelet",
         "cgroups and cpusets of pods",
@@ -105,6 +105,16 @@ const DAEMONS: [(&str, &str, &str); 24] = [
         "smartd",
         "SMART of drives",
         "nothing for reading; both leave sleeping disks alone",
+    ),
+    (
+        "containerd",
+        "cgroups of its containers",
+        "nothing: [nri] names its socket, and containers ask by annotation (docs/nri.md)",
+    ),
+    (
+        "crio",
+        "cgroups of its containers",
+        "nothing: [nri] names its socket, and containers ask by annotation (docs/nri.md)",
     ),
     ("cadvisor", "metrics of containers", "nothing"),
     ("telegraf", "metrics", "nothing"),

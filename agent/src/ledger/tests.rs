@@ -41,6 +41,7 @@ fn ledger(names: &[&str]) -> Ledger {
             found: Vec::new(),
             vm: None,
             adopted: false,
+            container: None,
             moving: None,
             steps: vec!["make cgroup".to_owned()],
         });

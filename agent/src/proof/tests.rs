@@ -36,6 +36,7 @@ fn workload() -> Workload {
         cdi: None,
         held: None,
         awaits: false,
+        container: None,
         steps: Vec::new(),
     }
 }

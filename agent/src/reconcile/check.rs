@@ -50,9 +50,14 @@ impl Keeper {
             .iter()
             .map(|(_, step)| step)
             .filter(|step| is_of(step, &dirs) || is_pin_of(step, &workload));
-        let outstanding = ours.map(Step::to_string).collect();
+        let outstanding = ours
+            .map(Step::to_string)
+            .chain(self.container_differs(entry))
+            .collect();
         let wants_partition = self.layout.wants_partition(isolation);
-        let why_no_partition = if wants_partition {
+        let why_no_partition = if let Some(container) = &entry.container {
+            format!("its cgroup is {}'s, who makes no partitions", container.runtime)
+        } else if wants_partition {
             String::new()
         } else {
             let whole_host = self.layout.why_no_partition();

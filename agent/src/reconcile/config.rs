@@ -61,6 +61,8 @@ pub struct KeeperConfig {
     pub below: Option<PathBuf>,
     /// What is done when somebody else changes what we had set.
     pub drift: Drift,
+    /// Whether a runtime speaks to this agent (NRI) and says when its containers end.
+    pub nri: bool,
 }
 
 impl KeeperConfig {
@@ -76,6 +78,7 @@ impl KeeperConfig {
             cdi_dir: Some(PathBuf::from(DEFAULT_CDI_DIR)),
             below: None,
             drift: Drift::default(),
+            nri: false,
         }
     }
 

@@ -23,6 +23,7 @@ impl Keeper {
         let Some(entry) = self.ledger.entry(id) else {
             return Err(KeeperError::NotFound(id.clone()));
         };
+        self.refuse_containers(id, "ended")?;
         if !self.gate_is_open() {
             let mut would = self.moves_back(entry, 0)?;
             // Another workload's trouble is no reason not to say what would be done.
@@ -68,7 +69,8 @@ impl Keeper {
                 self.remove_empty()?
             }
         });
-        if let Some(entry) = self.ledger.entry(id)
+        // A container's cgroup is its runtime's, and so is whoever is left in it.
+        if let Some(entry) = self.ledger.entry(id).filter(|entry| entry.container.is_none())
             && let [(_, dir), ..] = self.groups(entry).as_slice()
         {
             return Err(KeeperError::Failed(format!(
@@ -80,6 +82,7 @@ impl Keeper {
         undone.extend(self.put_affinities_back(id));
         self.layout.refused.remove(id);
         self.vms.remove(id);
+        self.leaving.remove(id);
         self.ledger.workloads.retain(|entry| entry.id != *id);
         written?;
         self.save()?;

@@ -78,6 +78,7 @@ pub(super) fn entry_of(
         found: Vec::new(),
         vm: None,
         adopted: false,
+        container: None,
         moving: None,
     }
 }

@@ -18,6 +18,7 @@ impl Keeper {
         let Some(isolation) = self.ledger.intent.of(id) else {
             return Err(KeeperError::NotFound(id.clone()));
         };
+        self.refuse_containers(id, "frozen")?;
         let plan = if frozen { freeze } else { thaw };
         let steps = plan(&self.host, &self.layout, isolation).map_err(unplanned)?;
         if !steps.is_empty() {

@@ -101,6 +101,9 @@ impl Keeper {
 
     /// The cgroups of a workload that are there, in whatever hierarchy.
     pub(super) fn groups(&self, entry: &Entry) -> Vec<(PathBuf, PathBuf)> {
+        if let Some(container) = &entry.container {
+            return self.container_groups(container);
+        }
         let mut groups = Vec::new();
         for place in self.layout.all_hierarchies() {
             for own in self.layout.own(place) {
@@ -128,6 +131,9 @@ impl Keeper {
     /// that many cgroups from there, for an origin that takes no processes any more.
     pub(super) fn moves_back(&self, entry: &Entry, higher: usize) -> Result<Vec<Step>, KeeperError> {
         let mut steps = Vec::new();
+        if entry.container.is_some() {
+            return Ok(steps);
+        }
         for (mount, dir) in self.groups(entry) {
             let known = entry.origins.iter().find(|origin| origin.mount == mount).cloned();
             let origin = known.unwrap_or_else(|| Origin {

@@ -68,6 +68,7 @@ impl Keeper {
         let Some(isolation) = self.ledger.intent.of(id) else {
             return Err(KeeperError::NotFound(id.clone()));
         };
+        self.refuse_containers(id, "held back")?;
         if isolation.exclusive {
             return Err(KeeperError::Refused(format!(
                 "workload {id} has CPUs of its own: their time was promised to it"

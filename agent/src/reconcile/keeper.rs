@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use agent_api::v1::{CgroupStatus, Exclusivity, PlannedStep, Workload};
@@ -47,6 +48,8 @@ pub struct Keeper {
     pub(super) awaited: BTreeMap<WorkloadId, Awaited>,
     /// Who stands still, as the kernel said at the last sweep, or since when we made it so.
     pub(super) still: BTreeSet<WorkloadId>,
+    /// Containers of which their runtime said that they have ended. In memory only: it says so again to an agent that starts again.
+    pub(super) leaving: BTreeSet<WorkloadId>,
     /// The last word of each virtual machine's QEMU.
     pub(super) vms: BTreeMap<WorkloadId, super::vm::Known>,
     pub(super) _lock: Option<Lock>,
@@ -155,10 +158,20 @@ impl Keeper {
     }
 
     pub(super) fn shown(&self, entry: &Entry, isolation: &Isolation) -> Workload {
-        let places = self.layout.hierarchies(isolation).unwrap_or_default();
-        let cgroups = places
-            .into_iter()
-            .map(|place| self.layout.group(place, isolation));
+        let cgroups: Vec<PathBuf> = match &entry.container {
+            Some(container) => self
+                .container_groups(container)
+                .into_iter()
+                .map(|(_, dir)| dir)
+                .collect(),
+            None => {
+                let places = self.layout.hierarchies(isolation).unwrap_or_default();
+                places
+                    .into_iter()
+                    .map(|place| self.layout.group(place, isolation))
+                    .collect()
+            }
+        };
         Workload {
             id: entry.id.clone(),
             command: entry.command.clone(),
@@ -169,7 +182,7 @@ impl Keeper {
             exclusive: isolation.exclusive,
             memory_bytes: isolation.memory_max,
             since: entry.since,
-            cgroups: cgroups.map(|dir| dir.display().to_string()).collect(),
+            cgroups: cgroups.iter().map(|dir| dir.display().to_string()).collect(),
             exclusivity: entry.exclusivity,
             steps: entry.steps.clone(),
             frozen: self.still.contains(&entry.id),
@@ -180,6 +193,10 @@ impl Keeper {
             cdi: self.specification(isolation),
             held: held::grade(isolation),
             awaits: self.awaited.contains_key(&entry.id),
+            container: entry
+                .container
+                .as_ref()
+                .map(|one| format!("{} {}", one.runtime, one.id)),
         }
     }
 

@@ -29,6 +29,7 @@ impl Keeper {
         self.look(inventory);
         let is = self.ledger.intent.of(id).cloned();
         let is = is.ok_or_else(|| KeeperError::NotFound(id.clone()))?;
+        self.refuse_containers(id, "moved")?;
         let ask = self.may_move(&is)?;
         let offer = self.elsewhere(&is, &ask)?;
         let goal = Isolation {

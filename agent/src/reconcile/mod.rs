@@ -7,6 +7,8 @@ mod adopt;
 mod cap;
 mod check;
 mod config;
+mod container;
+mod containers;
 mod devices;
 mod drain;
 mod end;
@@ -30,6 +32,7 @@ mod sweep;
 mod vm;
 
 pub use config::{DEFAULT_CDI_DIR, Drift, KeeperConfig, OWN_CGROUP};
+pub use container::{Container, Given};
 pub use error::KeeperError;
 pub use footprint::{Footprint, Left, footprint, leave};
 pub use held::Restraint;

@@ -84,6 +84,7 @@ impl Keeper {
             still: std::collections::BTreeSet::new(),
             awaited: std::collections::BTreeMap::new(),
             vms: std::collections::BTreeMap::new(),
+            leaving: std::collections::BTreeSet::new(),
             _lock: lock,
         };
         keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);

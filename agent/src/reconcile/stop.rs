@@ -20,6 +20,7 @@ impl Keeper {
             .ledger
             .entry(id)
             .ok_or_else(|| KeeperError::NotFound(id.clone()))?;
+        self.refuse_containers(id, "signalled")?;
         if !self.gate_is_open() {
             return Err(KeeperError::Refused(format!(
                 "actuator {} may not act in its mode: no signal is sent to workload {id}",

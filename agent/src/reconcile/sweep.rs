@@ -45,6 +45,7 @@ impl Keeper {
     pub(super) fn finished(&self) -> Vec<WorkloadId> {
         let entries = self.ledger.workloads.iter();
         let over = entries.filter(|entry| match entry.life {
+            Life::Running if entry.container.is_some() => self.container_is_over(entry),
             Life::Running => self.members(entry).is_ok_and(|members| members.is_empty()),
             Life::Starting => !self.stands(entry),
             Life::Ending => true,

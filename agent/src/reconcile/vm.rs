@@ -49,6 +49,7 @@ impl Keeper {
         let monitor = monitor_path(&request.monitor).map_err(KeeperError::BadAsk)?;
         let isolation = self.ledger.intent.of(id).cloned().ok_or_else(not_found)?;
         let entry = self.ledger.entry(id).ok_or_else(not_found)?;
+        self.refuse_containers(id, "pinned")?;
         if !isolation.exclusive {
             return Err(KeeperError::Refused(format!(
                 "workload {id} shares its CPUs, and they are moved as others come and go: no virtual CPU can be pinned to one of \

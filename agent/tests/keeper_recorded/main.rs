@@ -22,6 +22,7 @@ mod interference;
 mod life;
 mod migrate;
 mod modes;
+mod nri;
 mod preview;
 mod restraints;
 mod vm;

@@ -43,6 +43,19 @@ impl Intent {
             .find(|isolation| isolation.workload == *workload)
     }
 
+    /// The same intent with those alone whose cgroups are ours to write.
+    #[must_use]
+    pub fn written_by_us(&self) -> Intent {
+        let ours = self
+            .isolations
+            .iter()
+            .filter(|isolation| isolation.is_written_by_us());
+        Intent {
+            generation: self.generation,
+            isolations: ours.cloned().collect(),
+        }
+    }
+
     /// All CPUs that somebody has exclusively.
     pub fn exclusive_cpus(&self) -> CpuSet {
         let mut all = CpuSet::new();

@@ -83,6 +83,10 @@ pub struct Isolation {
     /// Whether it must never be moved to other CPUs or memory; `None` is no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub immovable: Option<bool>,
+    /// Whether it is a container whose runtime writes all of this to the kernel, as it is told: isolators plan nothing for its cgroup.
+    /// `None` is no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_runtime: Option<bool>,
 }
 
 impl Isolation {
@@ -114,7 +118,13 @@ impl Isolation {
             watts: None,
             priority: None,
             immovable: None,
+            by_runtime: None,
         }
+    }
+
+    /// Whether its cgroup is ours to make and to write.
+    pub fn is_written_by_us(&self) -> bool {
+        self.by_runtime != Some(true)
     }
 }
 
@@ -201,6 +211,7 @@ mod tests {
             watts: Power::from_watts(600),
             priority: Some(Priority::default()),
             immovable: Some(true),
+            by_runtime: Some(true),
             ..Isolation::new("a".parse().unwrap(), "4".parse().unwrap(), "0".parse().unwrap())
         };
         let text = serde_json::to_string(&whole).unwrap();

@@ -124,7 +124,10 @@ impl Layout {
             Partitions::Remote | Partitions::Local => true,
             Partitions::Unavailable(_) => false,
         };
-        possible && isolation.exclusive && !self.refused.contains(&isolation.workload)
+        possible
+            && isolation.exclusive
+            && isolation.is_written_by_us()
+            && !self.refused.contains(&isolation.workload)
     }
 
     /// The controllers that this workload needs.

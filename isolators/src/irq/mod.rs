@@ -125,6 +125,10 @@ impl Isolator for Irq {
         "irq"
     }
 
+    fn keeps_clear(&self) -> bool {
+        true
+    }
+
     fn steps(&self, host: &Host, intent: &Intent) -> Result<Vec<(Phase, Step)>, IsolateError> {
         let Some(path) = &self.layout.record else {
             return Ok(Vec::new());

@@ -34,8 +34,8 @@ and busybox, which are fetched and unpacked below the build outputs, never insta
 
 /// The binaries that go into the guest, as cargo calls their packages.
 const PACKAGES: [&str; 2] = ["agent", "busbar-cli"];
-/// An example that stories run, and its package.
-const EXAMPLE: (&str, &str) = ("isolators", "isolate");
+/// Examples that stories run, and their packages.
+const EXAMPLES: [(&str, &str); 2] = [("isolators", "isolate"), ("agent", "cri")];
 
 /// What came of the checks of all stories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,7 +104,16 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
 /// same commands as the others, and two minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 7] = ["adopt", "controllers-v1", "gpus", "lent", "oci", "peers", "vm"];
+const LEFT_TO_LAB: [&str; 8] = [
+    "adopt",
+    "controllers-v1",
+    "gpus",
+    "lent",
+    "nri",
+    "oci",
+    "peers",
+    "vm",
+];
 
 /// The stories as a step of `cargo verify`, which has built everything and says why where they cannot run; all of them, or the
 /// short form.
@@ -180,7 +189,9 @@ fn build(place: &Place, screen: &Screen, release: bool) -> Result<(), Wrong> {
     }
     command.arg("--bins");
     if !release {
-        command.args(["--package", EXAMPLE.0, "--example", EXAMPLE.1]);
+        for (package, example) in EXAMPLES {
+            command.args(["--package", package, "--example", example]);
+        }
     }
     let done = steps::cargo_step(screen, "build", command, &place.log("lab-build"), None);
     match done.verdict {

@@ -211,6 +211,8 @@ fn row(line: &str) -> Result<Row, String> {
         at: Moment::from_millis(seconds.saturating_mul(1_000)),
         sample: Sample {
             id: name(id)?,
+            // A trace has one workload of a name.
+            since: Moment::EPOCH,
             standing,
             priority,
             cpu: number("cpu", cpu)?.unwrap_or(0.0),

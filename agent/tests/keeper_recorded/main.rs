@@ -23,5 +23,6 @@ mod life;
 mod migrate;
 mod modes;
 mod preview;
+mod remembers;
 mod restraints;
 mod vm;

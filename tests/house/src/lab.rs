@@ -103,8 +103,17 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 }
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
-/// same commands as the others, and two minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 7] = ["adopt", "controllers-v1", "gpus", "lent", "oci", "peers", "vm"];
+/// same commands as the others, and minutes of every run are worth more than a second look.
+const LEFT_TO_LAB: [&str; 8] = [
+    "adopt",
+    "antagonist",
+    "controllers-v1",
+    "gpus",
+    "lent",
+    "oci",
+    "peers",
+    "vm",
+];
 
 /// The stories as a step of `cargo verify`, which has built everything and says why where they cannot run; all of them, or the
 /// short form.

@@ -78,14 +78,15 @@ burns() { [ "$(used)" -ge 50 ]; }
 configure '"cache", "cpu_max", "move", "freeze"'
 start_agent || exit
 
-# --- two that share all CPUs; web's workers stay on one and get into each other's way a little, batch waits for its time
+# --- two that share all CPUs; web works half of the time, on one of them, and batch waits for its time
 cat >/tmp/web.sh <<'END'
 spin() { n=0; while [ $n -lt "$1" ]; do n=$((n + 1)); done; }
 begun=$(sed 's/\.//;s/ .*//' /proc/uptime); spin 20000; ended=$(sed 's/\.//;s/ .*//' /proc/uptime)
-length=$((20000 * 4 / (ended - begun + 1))) # forty milliseconds
+length=$((20000 * 10 / (ended - begun + 1))) # a tenth of a second
+mkfifo /tmp/never; exec 8<>/tmp/never        # waiting for it costs no process, as sleep would
+taskset -p 2 $$ >/dev/null
 echo $length >/tmp/length
-for worker in 1 2; do while :; do spin $length; sleep 0.4; done & taskset -p 2 $! >/dev/null; done
-wait
+while :; do spin $length; read -r -t 0.1 _ <&8; done
 END
 cat >/tmp/batch.sh <<'END'
 while :; do
@@ -96,11 +97,11 @@ while :; do
 done
 END
 busbar run --quiet --cpus 1 --priority 1 --name web -- sh /tmp/web.sh >/dev/null 2>&1 &
-busbar run --quiet --cpus 2 --priority 9 --name batch -- sh /tmp/batch.sh >/dev/null 2>&1 &
+busbar run --quiet --cpus 4 --priority 9 --name batch -- sh /tmp/batch.sh >/dev/null 2>&1 &
 both_run() { [ -n "$(cat $BATCH/cgroup.procs)" ] && [ -s /tmp/length ]; }
 expect "both run" 60 both_run
 usual_max=$(cat $BATCH/cpu.max); usual_cpus=$(cat $BATCH/cpuset.cpus.effective)
-check "batch has what it asked for" "200000 100000 0-3" "$usual_max $usual_cpus"
+check "batch has what it asked for" "400000 100000 0-3" "$usual_max $usual_cpus"
 
 # --- an agent records what is usual, and lays it down when it stops
 expect "what is usual is recorded" 90 knows 4
@@ -167,7 +168,7 @@ has "with what would give it" "mount -t resctrl" /tmp/out
 
 # --- killed while it stands still: the next agent lets it go
 rm /run/go; kill $host_pids
-check "the squeezed have room again" "200000 100000 0-3" "$(cat $BATCH/cpu.max $BATCH/cpuset.cpus.effective | tr '\n' ' ' | sed 's/ $//')"
+check "the squeezed have room again" "400000 100000 0-3" "$(cat $BATCH/cpu.max $BATCH/cpuset.cpus.effective | tr '\n' ' ' | sed 's/ $//')"
 stop_agent -TERM
 configure '"freeze"'
 start_agent || exit

@@ -102,27 +102,31 @@ fn a_kill_at_any_byte_of_the_next_file_leaves_the_old_one() {
 }
 
 /// Lays one after the other there until it is killed, and says so by a line each time.
-#[test]
-#[ignore = "the writer that the next test kills"]
-fn a_writer_that_is_killed() {
-    let dir = std::env::var(WRITER).expect("only the next test starts this");
-    let here = Shelf::new(Path::new(&dir), "boot-1", MINUTE, true);
+fn write_until_killed(dir: &Path) {
+    let here = Shelf::new(dir, "boot-1", MINUTE, true);
     for count in 0..u32::MAX {
-        let hundredths = u8::try_from(count % 100).unwrap();
-        here.write(pasts(1_440, hundredths)).unwrap();
+        here.write(pasts(1_440, u8::try_from(count % 100).unwrap()))
+            .unwrap();
         println!("laid");
     }
 }
 
 #[test]
 fn whoever_kills_the_writer_finds_a_whole_history() {
+    if let Some(dir) = std::env::var_os(WRITER) {
+        // The process that is killed is this test once more.
+        return write_until_killed(Path::new(&dir));
+    }
     let dir = tempfile::tempdir().unwrap();
     let here = shelf(&dir);
     let mut seen = std::collections::BTreeSet::new();
     for round in 0..40 {
         let mut writer = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "interfere::shelf::tests::a_writer_that_is_killed"])
-            .args(["--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "interfere::shelf::tests::whoever_kills_the_writer_finds_a_whole_history",
+            ])
+            .arg("--nocapture")
             .env(WRITER, dir.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

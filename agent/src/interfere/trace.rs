@@ -219,11 +219,7 @@ fn row(line: &str) -> Result<Row, String> {
             bandwidth: number("bandwidth", bandwidth)?,
             signals,
         },
-        culprit: if culprit.is_empty() {
-            None
-        } else {
-            Some(name(culprit)?)
-        },
+        culprit: (!culprit.is_empty()).then(|| name(culprit)).transpose()?,
     })
 }
 

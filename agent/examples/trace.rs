@@ -166,6 +166,7 @@ fn sample(worker: &mut Worker, seconds: f64) -> Sample {
     }
     Sample {
         id: worker.name.parse().unwrap(),
+        since: Moment::EPOCH,
         standing: if is_victim {
             Standing::Protected
         } else {

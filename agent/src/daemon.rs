@@ -11,6 +11,7 @@ use intent::{Actuator, Mode};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -24,7 +25,7 @@ use crate::config::Config;
 use crate::estimate::EstimateCollector;
 use crate::events::Events;
 use crate::http::{Doors, Guard, House, OpenError, Pages, Serving, SocketError};
-use crate::interfere::Watcher;
+use crate::interfere::{Shelf, Watcher};
 use crate::keeping::{self, Desk};
 use crate::metrics::Counts;
 use crate::nri;
@@ -43,6 +44,9 @@ const SELF: &str = "/proc/self/exe";
 const LOG: &str = "RUST_LOG";
 const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
 const HOSTNAME: &str = "proc/sys/kernel/hostname";
+
+/// How long the interference loop has at the end to lay its histories down.
+const LAID_DOWN: Duration = Duration::from_secs(2);
 
 /// The exit status after a second signal: told twice, we end at once.
 const ENDED_AT_ONCE: i32 = 1;
@@ -176,7 +180,8 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
         events.clone(),
     )
     .map_err(kernel("start a thread for each source"))?;
-    let keeper = open_keeper(&config, root.clone(), boot_id, cgroup)?;
+    let keeper = open_keeper(&config, root.clone(), boot_id.clone(), cgroup)?;
+    let shelf = shelf_of(&config, &boot_id, &keeper);
     let desk = keeping::start(keeper, clock, board.clone(), events.clone(), keeping::SWEEP)
         .map_err(kernel("start the keeper's thread"))?;
     let counts =
@@ -185,7 +190,8 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let url = doors.url();
     let socket = config.socket.display().to_string();
     let (for_proofs, told) = (desk.clone(), events.clone());
-    watch_workloads(&config, root.clone(), clock, &board, &desk, &events, &stopping);
+    let watcher = watcher(&config, &root, clock, &board, &desk, &events).remembering(shelf);
+    let judging = watch_workloads(&config, watcher, &board, &desk, &events, &stopping);
     let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
     if let Some(every) = config.proof_every {
         tokio::spawn(prover.clone().beat(every));
@@ -211,22 +217,41 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     });
     watched.abort();
     unburdened.abort();
-    end(&stop, serving, &desk).await;
+    end(&stop, serving, &desk, judging).await;
     drop(collect);
     Ok(())
+}
+
+/// The interference loop, which has seen nothing yet.
+fn watcher(
+    config: &Config,
+    root: &Root,
+    clock: Clock,
+    board: &Board,
+    desk: &Desk,
+    events: &Events,
+) -> Watcher {
+    let settings = config.interference.clone();
+    let (board, desk, events) = (board.clone(), desk.clone(), events.clone());
+    Watcher::new(root.clone(), clock, board, desk, events, settings)
+}
+
+/// Where what is usual lies between two runs; an agent that only looks lays nothing down.
+fn shelf_of(config: &Config, boot_id: &str, keeper: &Keeper) -> Shelf {
+    let window = config.interference.thresholds.window;
+    Shelf::new(&config.state_dir, boot_id, window, keeper.is_the_one())
 }
 
 /// Starts what watches workloads: their virtual machines, their waits, the runtime of containers and the interference loop where these
 /// are wished.
 fn watch_workloads(
     config: &Config,
-    root: Root,
-    clock: Clock,
+    watcher: Watcher,
     board: &Board,
     desk: &Desk,
     events: &Events,
     stopping: &watch::Receiver<bool>,
-) {
+) -> Option<JoinHandle<()>> {
     tokio::spawn(vm::beat(board.clone(), desk.clone(), stopping.clone()));
     tokio::spawn(waits::watch(board.clone(), events.clone(), stopping.clone()));
     if let Some(nri) = config.nri.clone() {
@@ -235,12 +260,8 @@ fn watch_workloads(
         let (desk, events) = (desk.clone(), events.clone());
         tokio::spawn(nri::run(nri, mode, drift, desk, events, stopping.clone()));
     }
-    if config.interference.mode == InterferenceMode::Off {
-        return;
-    }
-    let (board, desk, events) = (board.clone(), desk.clone(), events.clone());
-    let watcher = Watcher::new(root, clock, board, desk, events, config.interference.clone());
-    tokio::spawn(watcher.beat(stopping.clone()));
+    let is_wished = config.interference.mode != InterferenceMode::Off;
+    is_wished.then(|| tokio::spawn(watcher.beat(stopping.clone())))
 }
 
 fn topology_of(root: &Root) -> TopologySource {
@@ -341,11 +362,15 @@ async fn heard(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
-async fn end(stop: &watch::Sender<bool>, serving: Serving, desk: &Desk) {
+async fn end(stop: &watch::Sender<bool>, serving: Serving, desk: &Desk, judging: Option<JoinHandle<()>>) {
     notify(&[NotifyState::Stopping]);
     tracing::info!("stopping; workloads are left running");
     // Fails only where no face is left that could hear it.
     let _ = stop.send(true);
     serving.end().await;
     desk.stop().await;
+    if let Some(judging) = judging {
+        // What is usual is laid down; a disk that hangs holds nobody up for long.
+        let _ = tokio::time::timeout(LAID_DOWN, judging).await;
+    }
 }

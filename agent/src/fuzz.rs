@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("interference", |data| {
         crate::interfere::fuzz(&String::from_utf8_lossy(data));
     }),
+    ("interference_history", crate::interfere::past::fuzz),
     ("interference_trace", |data| {
         crate::interfere::trace::fuzz(&String::from_utf8_lossy(data));
     }),

@@ -44,6 +44,20 @@ impl History {
         }
     }
 
+    /// One that was known before: its windows, the oldest first. Whether it suffers is not part of that.
+    pub fn known(signal: Signal, values: &[f64]) -> History {
+        let mut history = History::new(signal);
+        for value in values.iter().filter(|value| value.is_finite()) {
+            history.add(*value);
+        }
+        history
+    }
+
+    /// Its windows, the oldest first.
+    pub fn values(&self) -> Vec<f64> {
+        self.values.iter().copied().collect()
+    }
+
     /// How many windows it holds.
     pub fn windows(&self) -> usize {
         self.values.len()
@@ -164,6 +178,22 @@ mod tests {
             history.take(Some(value), &T);
             assert_eq!(history.suffers(), suffers);
         }
+    }
+
+    #[test]
+    fn what_was_known_before_judges_at_once() {
+        let before = filled();
+        let mut history = History::known(Signal::CyclesPerInstruction, &before.values());
+        let (usual, then) = (history.usual(&T).unwrap(), before.usual(&T).unwrap());
+        assert!((usual.threshold - then.threshold).abs() < 1e-9 && history.windows() == 100);
+        for _ in 0..3 {
+            assert!(!history.suffers());
+            history.take(Some(1.3), &T);
+        }
+        assert!(history.suffers());
+        let longer = vec![1.0; Thresholds::LONGEST_HISTORY + 1];
+        let history = History::known(Signal::Pressure, &longer);
+        assert_eq!(history.windows(), Thresholds::LONGEST_HISTORY);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use facts::Moment;
 use intent::{Priority, WorkloadId};
 
 use super::history::History;
+use super::past::{Past, Pasts};
 use super::recent::Recent;
 use super::score::{rises, score};
 use super::thresholds::Thresholds;
@@ -54,12 +55,35 @@ pub struct Finding {
     pub suspects: Vec<Suspect>,
 }
 
+/// What is remembered of one workload.
+#[derive(Clone, Debug)]
+struct Own {
+    /// When it was placed.
+    since: Moment,
+    of: BTreeMap<Signal, History>,
+}
+
 /// What is remembered of all workloads.
 #[derive(Clone, Debug)]
 pub struct Judge {
     thresholds: Thresholds,
-    histories: BTreeMap<WorkloadId, BTreeMap<Signal, History>>,
+    histories: BTreeMap<WorkloadId, Own>,
+    /// What an earlier run of the agent knew of those that were not seen yet in this one.
+    awaited: Pasts,
     recent: Recent,
+}
+
+impl Own {
+    /// Of one that is seen for the first time, with what was known of it before.
+    fn of(victim: &Sample, past: Option<Past>) -> Own {
+        let past = past.filter(|past| past.since == victim.since);
+        let signals = past.into_iter().flat_map(|past| past.signals);
+        let of = signals.map(|(signal, values)| (signal, History::known(signal, &values)));
+        Own {
+            since: victim.since,
+            of: of.collect(),
+        }
+    }
 }
 
 impl Judge {
@@ -68,8 +92,33 @@ impl Judge {
         Judge {
             thresholds,
             histories: BTreeMap::new(),
+            awaited: Pasts::new(),
             recent: Recent::default(),
         }
+    }
+
+    /// What was known before: it counts for those that are still the same.
+    pub fn recall(&mut self, pasts: Pasts) {
+        self.awaited = pasts;
+    }
+
+    /// Forgets what was known before of workloads that have gone without being seen.
+    pub fn await_only(&mut self, is_here: impl Fn(&WorkloadId, Moment) -> bool) {
+        self.awaited.retain(|id, past| is_here(id, past.since));
+    }
+
+    /// What is known, for a later run.
+    pub fn pasts(&self) -> Pasts {
+        let mut pasts = self.awaited.clone();
+        for (id, own) in &self.histories {
+            let signals = own.of.iter().map(|(signal, history)| (*signal, history.values()));
+            let past = Past {
+                since: own.since,
+                signals: signals.collect(),
+            };
+            pasts.insert(id.clone(), past);
+        }
+        pasts
     }
 
     /// Takes a window, and gives every victim that suffers in it. A workload that is not there any more is forgotten.
@@ -78,14 +127,22 @@ impl Judge {
         self.recent.take(at, samples);
         let is_victim = |sample: &&Sample| sample.standing == Standing::Protected;
         let victims: Vec<&Sample> = samples.iter().filter(is_victim).collect();
-        self.histories
-            .retain(|id, _| victims.iter().any(|victim| victim.id == *id));
+        // Who stands still for a while is there, and is itself again afterwards.
+        let is_there = |id: &WorkloadId, since| {
+            let mut there = samples.iter();
+            there.any(|sample| sample.id == *id && sample.since == since)
+        };
+        self.histories.retain(|id, own| is_there(id, own.since));
         for victim in &victims {
-            let histories = self.histories.entry(victim.id.clone()).or_default();
+            let awaited = &mut self.awaited;
+            let own = self
+                .histories
+                .entry(victim.id.clone())
+                .or_insert_with(|| Own::of(victim, awaited.remove(&victim.id)));
             for signal in victim.signals.keys() {
-                histories.entry(*signal).or_insert_with(|| History::new(*signal));
+                own.of.entry(*signal).or_insert_with(|| History::new(*signal));
             }
-            for (signal, history) in histories {
+            for (signal, history) in &mut own.of {
                 history.take(victim.signals.get(signal).copied(), &self.thresholds);
             }
         }
@@ -96,7 +153,7 @@ impl Judge {
     /// How each signal of a workload stands.
     pub fn states(&self, id: &WorkloadId) -> Vec<SignalState> {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let histories = self.histories.get(id).into_iter().flatten();
+        let histories = self.histories.get(id).into_iter().flat_map(|own| &own.of);
         let states = histories.map(|(signal, history)| {
             let usual = history.measured(&self.thresholds);
             SignalState {
@@ -116,7 +173,7 @@ impl Judge {
     }
 
     fn findings(&self, victim: &Sample, samples: &[Sample]) -> Vec<Finding> {
-        let histories = self.histories.get(&victim.id).into_iter().flatten();
+        let histories = self.histories.get(&victim.id).into_iter().flat_map(|own| &own.of);
         let suffering = histories.filter(|(_, history)| history.suffers());
         let findings = suffering.filter_map(|(signal, history)| {
             let usual = history.usual(&self.thresholds)?;

@@ -34,6 +34,7 @@ fn finding(suspects: Vec<Suspect>) -> Finding {
 fn samples(ids: &[&str]) -> Vec<Sample> {
     let sample = |id: &&str| Sample {
         id: id.parse().unwrap(),
+        since: Moment::EPOCH,
         standing: Standing::Actable,
         priority: Priority::default(),
         cpu: 1.0,

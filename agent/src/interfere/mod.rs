@@ -7,9 +7,11 @@ mod allowed;
 mod history;
 mod judge;
 mod ladder;
+pub mod past;
 mod read;
 mod recent;
 mod score;
+mod shelf;
 mod thresholds;
 pub mod trace;
 mod watcher;
@@ -20,12 +22,14 @@ pub use judge::{Finding, Judge, Suspect};
 pub use ladder::{Deed, Ladder, News};
 #[cfg(any(test, feature = "fuzz"))]
 pub use read::fuzz;
+pub use shelf::{Shelf, ShelfError, files};
 pub use thresholds::Thresholds;
 pub use watcher::Watcher;
 
 use std::collections::BTreeMap;
 
 use agent_api::v1::Signal;
+use facts::Moment;
 use intent::{Priority, WorkloadId};
 
 /// The most workloads that are watched; those beyond, in the order of their names, are left out. As many as have counters.
@@ -47,6 +51,8 @@ pub enum Standing {
 pub struct Sample {
     /// Which.
     pub id: WorkloadId,
+    /// When it was placed: a later one of its name is another one, with a history of its own.
+    pub since: Moment,
     /// What may be done with it.
     pub standing: Standing,
     /// The highest number is held back first.

@@ -190,6 +190,7 @@ fn sample(workload: &Workload, standing: Standing, before: &Stood, now: &Stood, 
     }
     Sample {
         id: workload.id.clone(),
+        since: workload.since,
         standing,
         priority: workload.priority.unwrap_or_default(),
         cpu,

@@ -211,17 +211,15 @@ fn row(line: &str) -> Result<Row, String> {
         at: Moment::from_millis(seconds.saturating_mul(1_000)),
         sample: Sample {
             id: name(id)?,
+            // A trace has one workload of a name.
+            since: Moment::EPOCH,
             standing,
             priority,
             cpu: number("cpu", cpu)?.unwrap_or(0.0),
             bandwidth: number("bandwidth", bandwidth)?,
             signals,
         },
-        culprit: if culprit.is_empty() {
-            None
-        } else {
-            Some(name(culprit)?)
-        },
+        culprit: (!culprit.is_empty()).then(|| name(culprit)).transpose()?,
     })
 }
 

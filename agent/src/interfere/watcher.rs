@@ -9,14 +9,16 @@ use intent::{Share, WorkloadId};
 use tokio::sync::watch;
 
 use super::read::Reader;
-use super::{Deed, Finding, Judge, Ladder, News, Sample, Standing, Thresholds, words};
+use super::{Deed, Finding, Judge, Ladder, News, Sample, Shelf, ShelfError, Standing, Thresholds, words};
 use crate::clock::Clock;
 use crate::config::Interference as Settings;
 use crate::events::Events;
 use crate::keeping::Desk;
 use crate::reconcile::Restraint;
-use crate::view::Board;
+use crate::view::{Board, View};
 
+/// How many windows are between two writings of the histories: a kill takes so many at most.
+const WRITTEN_EVERY: u32 = 5;
 /// How many acts of one incident are remembered.
 const MOST_ACTS: usize = 16;
 
@@ -32,6 +34,10 @@ pub struct Watcher {
     judge: Judge,
     ladder: Ladder,
     shown: BTreeMap<WorkloadId, Interference>,
+    /// Where histories lie while no agent runs; nothing is kept without.
+    shelf: Option<Shelf>,
+    /// Windows since they were last laid there.
+    unwritten: u32,
 }
 
 impl Watcher {
@@ -55,19 +61,66 @@ impl Watcher {
             ladder: Ladder::new(settings.mode, settings.allowed.clone(), &thresholds),
             settings,
             shown: BTreeMap::new(),
+            shelf: None,
+            unwritten: 0,
         }
     }
 
-    /// A window after the other, until the agent stops.
+    /// The same, and its histories outlive it there.
+    #[must_use]
+    pub fn remembering(mut self, shelf: Shelf) -> Watcher {
+        self.shelf = Some(shelf);
+        self
+    }
+
+    /// Takes up the histories of an earlier run, of the workloads that are still here.
+    pub async fn recall(&mut self) {
+        let Some(shelf) = self.shelf.clone() else {
+            return;
+        };
+        match tokio::task::spawn_blocking(move || shelf.read()).await {
+            Ok(Ok(pasts)) => self.judge.recall(pasts),
+            Ok(Err(error)) => tracing::warn!("{}", told(&error)),
+            Err(error) => tracing::warn!("histories of interference cannot be read: {error}"),
+        }
+        let view = self.board.latest();
+        self.judge.await_only(|id, since| is_here(&view, id, since));
+        let known = self.judge.pasts();
+        if !known.is_empty() {
+            tracing::info!(
+                "interference: what is usual is known of {} workloads",
+                known.len()
+            );
+        }
+    }
+
+    /// Lays the histories down for a later run.
+    pub async fn lay_down(&mut self) {
+        let Some(shelf) = self.shelf.clone().filter(|_| self.unwritten > 0) else {
+            return;
+        };
+        self.unwritten = 0;
+        let pasts = self.judge.pasts();
+        // Many numbers take some milliseconds, and a disk may be slow: nobody else waits for that.
+        match tokio::task::spawn_blocking(move || shelf.write(pasts)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("{}", told(&error)),
+            Err(error) => tracing::warn!("histories of interference cannot be written: {error}"),
+        }
+    }
+
+    /// A window after the other, until the agent stops; what is known then is laid down.
     pub async fn beat(mut self, mut stopping: watch::Receiver<bool>) {
+        self.recall().await;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(self.settings.thresholds.window) => {}
-                _ = stopping.wait_for(|stop| *stop) => return,
+                _ = stopping.wait_for(|stop| *stop) => break,
             }
             let now = self.clock.now();
             self.turn(now).await;
         }
+        self.lay_down().await;
     }
 
     /// Reads and judges the window that ends now, tells what is new, acts where it may, and hangs all of it up.
@@ -77,6 +130,7 @@ impl Watcher {
         };
         let (view, thresholds) = (self.board.latest(), self.settings.thresholds);
         // Files of many threads may take a while: nobody else waits for that.
+        self.judge.await_only(|id, since| is_here(&view, id, since));
         let reading = tokio::task::spawn_blocking(move || {
             let samples = reader.turn(at, &view, &thresholds);
             (reader, samples)
@@ -92,6 +146,10 @@ impl Watcher {
             self.follow(at, news).await;
         }
         self.board.post_interference(self.shown.clone());
+        self.unwritten = self.unwritten.saturating_add(1);
+        if self.unwritten >= WRITTEN_EVERY {
+            self.lay_down().await;
+        }
     }
 
     /// What is shown of each workload follows the last window.
@@ -219,6 +277,20 @@ impl Watcher {
             kind: kind.to_owned(),
             message,
         });
+    }
+}
+
+/// Whether this very workload is here: a later one of its name is another one.
+fn is_here(view: &View, id: &WorkloadId, since: Moment) -> bool {
+    let mut workloads = view.kept.workloads.iter();
+    workloads.any(|workload| workload.id == *id && workload.since == since)
+}
+
+/// An error with its cause.
+fn told(error: &ShelfError) -> String {
+    match error {
+        ShelfError::Damaged { .. } => error.to_string(),
+        ShelfError::Io { cause, .. } => format!("{error}: {cause}; histories of interference are not kept"),
     }
 }
 

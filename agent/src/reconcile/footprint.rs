@@ -17,6 +17,7 @@ use super::config::{DEFAULT_CDI_DIR, OWN_CGROUP};
 use super::hand::unplanned;
 use super::recover::unopened;
 use super::{Keeper, KeeperConfig, KeeperError};
+use crate::interfere;
 use crate::ledger::{Ledger, ORIGINALS_FILE, files};
 
 /// This boot.
@@ -87,6 +88,7 @@ pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError
     let dir = ledger.as_ref().and_then(|ledger| ledger.cdi_dir.clone());
     let dir = dir.unwrap_or_else(|| PathBuf::from(DEFAULT_CDI_DIR));
     let mut files = files(state_dir);
+    files.extend(interfere::files(state_dir));
     files.extend(cdi::files(&host, &dir).map_err(unplanned)?);
     Ok(Footprint {
         workloads: workloads.collect(),

@@ -70,6 +70,11 @@ impl Keeper {
         &self.found
     }
 
+    /// Whether it is the one that writes to this state directory: it acts, and holds the lock.
+    pub fn is_the_one(&self) -> bool {
+        self._lock.is_some()
+    }
+
     /// Takes note of the machine as it is now: from it follow the reserved and the shared CPUs. Changes nothing on the
     /// host; the next sweep does, where CPUs came or went.
     pub fn look(&mut self, inventory: &Inventory) {

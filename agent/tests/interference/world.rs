@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 
 use agent::interfere::{Sample, Standing};
 use agent_api::v1::{Grade, Signal};
+use facts::Moment;
 use intent::{Priority, WorkloadId};
 
 /// Minutes of a day.
@@ -322,6 +323,7 @@ fn note(episodes: &mut Vec<Episode>, antagonist: &WorkloadId, minute: usize) {
 fn sample(id: &WorkloadId, standing: Standing, cpu: f64, signals: BTreeMap<Signal, f64>) -> Sample {
     Sample {
         id: id.clone(),
+        since: Moment::EPOCH,
         standing,
         priority: Priority::default(),
         cpu,

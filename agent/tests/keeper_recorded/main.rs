@@ -24,5 +24,6 @@ mod migrate;
 mod modes;
 mod nri;
 mod preview;
+mod remembers;
 mod restraints;
 mod vm;

@@ -18,7 +18,7 @@ use crate::progress::{Running, Screen, Verdict};
 /// The emulator.
 pub const EMULATOR: &str = "qemu-system-x86_64";
 
-/// A story that takes longer hangs: the longest takes half a minute on two busy cores.
+/// A story that takes longer hangs, unless it says how long it lasts: the others take half a minute on two busy cores.
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Four CPUs on two NUMA nodes with a distance: enough for an exclusive CPU, a shared one, and one to switch off.
@@ -149,7 +149,8 @@ fn once(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path, may: boo
             ..Checks::default()
         }));
     }
-    let (ended, in_time) = child.wait(&log, || running.draw());
+    let deadline = story.lasts.map_or(DEADLINE, Duration::from_secs);
+    let (ended, in_time) = child.wait(&log, deadline, || running.draw());
     // The emulator ends first: the companion's input ends with it.
     drop(child);
     drop(companion);
@@ -243,15 +244,15 @@ struct Emulator(Child);
 
 impl Emulator {
     /// Until it ends or is out of time; how it ended, for people, and whether it ended by itself.
-    fn wait(&mut self, log: &Path, mut meanwhile: impl FnMut()) -> (String, bool) {
+    fn wait(&mut self, log: &Path, deadline: Duration, mut meanwhile: impl FnMut()) -> (String, bool) {
         let began = Instant::now();
         let mut looked = began;
         loop {
             match self.0.try_wait() {
                 Ok(Some(status)) => return (format!("{EMULATOR} ended: {status}"), true),
                 Err(err) => return (format!("{EMULATOR} cannot be waited for: {err}"), false),
-                Ok(None) if began.elapsed() >= DEADLINE => {
-                    return (format!("not ended within {} s", DEADLINE.as_secs()), false);
+                Ok(None) if began.elapsed() >= deadline => {
+                    return (format!("not ended within {} s", deadline.as_secs()), false);
                 }
                 Ok(None) => {}
             }

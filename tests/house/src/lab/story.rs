@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 const ASKS: &str = "#:";
 
 /// What may be asked for.
-const ASKED: [&str; 8] = [
-    "modules", "module", "qemu", "programs", "examples", "packages", "file", "measured",
+const ASKED: [&str; 9] = [
+    "modules", "module", "qemu", "programs", "examples", "packages", "file", "measured", "lasts",
 ];
 
 /// A story file and what it asks for.
@@ -30,6 +30,8 @@ pub struct Story {
     pub files: Vec<(String, String)>,
     /// Whether it measures: our programs are the optimised ones, and the house itself is in the guest, with its stop watch.
     pub is_measured: bool,
+    /// How many seconds it may take, where that is more than any other needs.
+    pub lasts: Option<u64>,
     /// The script that runs on the host beside the guest.
     pub companion: Option<PathBuf>,
 }
@@ -77,6 +79,11 @@ impl Story {
                     story.files.push((from, to));
                 }
                 "measured" => story.is_measured = true,
+                "lasts" => {
+                    let seconds = words.next().and_then(|word| word.parse().ok());
+                    let why = || format!("line {}: expected: lasts SECONDS", at + 1);
+                    story.lasts = Some(seconds.ok_or_else(why)?);
+                }
                 other => {
                     return Err(format!(
                         "line {}: unknown ask {other:?}; expected {}",
@@ -99,7 +106,7 @@ mod tests {
     fn a_story_asks_in_its_own_lines() {
         let text = "# a story\n#: modules a b\n#: module nvme_core admin_timeout=5 io_timeout=3\n\
                     #: qemu -device x,id=y -m slots=4\n#: programs nvme\n#: packages crun dbus\n\
-                    #: file a/b.service etc/b.service\n#: measured\ncheck '#: no'\n";
+                    #: file a/b.service etc/b.service\n#: measured\n#: lasts 900\ncheck '#: no'\n";
         let story = Story::parse(text).unwrap();
         let module = |name: &str, words: &str| (name.to_owned(), words.to_owned());
         assert_eq!(
@@ -115,11 +122,16 @@ mod tests {
         assert_eq!(story.packages, ["crun", "dbus"]);
         let file = ("a/b.service".to_owned(), "etc/b.service".to_owned());
         assert_eq!(
-            (story.files.as_slice(), story.is_measured),
-            ([file].as_slice(), true)
+            (story.files.as_slice(), story.is_measured, story.lasts),
+            ([file].as_slice(), true, Some(900))
         );
         let half = Story::parse("#: file a\n").unwrap_err();
         assert!(half.contains("FROM TO"), "{half}");
+        let soon = Story::parse("#: lasts long\n").unwrap_err();
+        assert!(
+            soon.contains("line 1") && soon.contains("lasts SECONDS"),
+            "{soon}"
+        );
         let wrong = Story::parse("\n#: modlues a\n").unwrap_err();
         assert!(wrong.contains("line 2") && wrong.contains("modlues"), "{wrong}");
     }

@@ -389,6 +389,7 @@ impl Task {
             reserved: keeper.reserved(),
             shared: keeper.shared(),
             drained: keeper.drained().cloned(),
+            power_cap: keeper.power_cap(),
             plan: keeper.outstanding().map_err(|error| error.to_string()),
         });
     }

@@ -17,10 +17,11 @@ use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE,
 use agent::view::{About, Kept, Seen, View};
 use agent::waits::Resource;
 use agent_api::v1::{
-    Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Verdict, Witness, Workload,
+    Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, PowerCap, Proof, Squeezed,
+    Verdict, Witness, Workload,
 };
-use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Sheet};
-use intent::{Actuators, Generation};
+use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Power, Sheet};
+use intent::{Actuators, Generation, Squeeze};
 
 use suffering::suffering;
 
@@ -91,6 +92,12 @@ fn view() -> View {
         pid: 4711,
         frozen: false,
         priority: None,
+        revocable: false,
+        watts: None,
+        squeezed: Some(Squeezed {
+            to: Squeeze::CpuTime { millicpus: 800 },
+            because: String::new(),
+        }),
         held_to_millicpus: Some(100),
         vm: None,
         adopted: false,
@@ -115,6 +122,10 @@ fn view() -> View {
             phase: "shape".to_owned(),
             text: "make a directory".to_owned(),
         }]),
+        power_cap: Power::from_watts(300).map(|watts| PowerCap {
+            watts,
+            since: Moment::from_millis(1_795_000_000_000),
+        }),
         ..Kept::default()
     };
     let proof = proof();

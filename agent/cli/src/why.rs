@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use agent_api::client::AgentClient;
-use agent_api::v1::{Incident, Interference, Resource, SignalState, Workload};
+use agent_api::v1::{Incident, Interference, Resource, SignalState, Squeezed, Workload};
 use clap::Args;
-use intent::WorkloadId;
+use intent::{Squeeze, WorkloadId};
 
 use crate::args::{Cli, Output};
 use crate::vm;
@@ -52,6 +52,32 @@ fn place(workload: &Workload) -> String {
         "{} runs on CPUs {}{how}, with memory of NUMA nodes {}{begun}\n",
         workload.id, workload.cpus, workload.numa_nodes
     );
+    if let Some(watts) = workload.watts {
+        let how = if workload.revocable {
+            "revocable"
+        } else {
+            "under a cap too"
+        };
+        let _ = writeln!(text, "  {watts} are promised to it, {how}");
+    } else if workload.revocable {
+        let _ = writeln!(
+            text,
+            "  it is revocable: the first to give up when power runs short"
+        );
+    }
+    if let Some(Squeezed { to, because }) = &workload.squeezed {
+        let what = match to {
+            Squeeze::CpuTime { millicpus } => {
+                format!(
+                    "gets the time of {}.{:03} CPUs",
+                    millicpus / 1_000,
+                    millicpus % 1_000
+                )
+            }
+            Squeeze::Still => "stands still".to_owned(),
+        };
+        let _ = writeln!(text, "  it {what}: {because}");
+    }
     if let Some(machine) = &workload.vm {
         let _ = writeln!(text, "  {}", vm::told(machine));
         if !machine.trouble.is_empty() {

@@ -44,6 +44,8 @@ pub struct Keeper {
     pub(super) awaited: BTreeMap<WorkloadId, Awaited>,
     /// Who stands still, as the kernel said at the last sweep, or since when we made it so.
     pub(super) still: BTreeSet<WorkloadId>,
+    /// What the sweep knows of the cap of power in force.
+    pub(super) wish: super::cap::Wish,
     /// The last word of each virtual machine's QEMU.
     pub(super) vms: BTreeMap<WorkloadId, super::vm::Known>,
     pub(super) _lock: Option<Lock>,
@@ -171,6 +173,9 @@ impl Keeper {
             steps: entry.steps.clone(),
             frozen: self.still.contains(&entry.id),
             priority: isolation.priority,
+            revocable: isolation.revocable == Some(true),
+            watts: isolation.watts,
+            squeezed: self.shown_squeeze(isolation),
             held_to_millicpus: isolation.cpu_time_held,
             vm: self.shown_vm(entry, isolation),
             adopted: entry.adopted,

@@ -22,6 +22,7 @@ mod interference;
 mod life;
 mod migrate;
 mod modes;
+mod power;
 mod preview;
 mod restraints;
 mod vm;

@@ -123,7 +123,7 @@ facts::families! {
         "The most memory that a workload may use; absent without a limit." from "the keeper";
     WORKLOAD_START Gauge "busbar_workload_start_timestamp_seconds" ["workload"]
         "When a workload was placed." from "the keeper";
-    WORKLOAD_SQUEEZED Gauge "busbar_workload_squeezed" ["workload", "to"]
+    WORKLOAD_SQUEEZED Gauge "busbar_workload_squeezed" ["workload", "state"]
         "1 for each workload that gives up CPU time (cpu_time) or stands still (still) for the cap in force; absent where it does not." from "the keeper";
     WORKLOAD_PROVEN Gauge "busbar_workload_exclusive_proven" ["workload"]
         "Whether the last proof found a workload's exclusive CPUs to be its alone: 1 or 0; absent where it was never proven." from "the prover";

@@ -92,12 +92,20 @@ impl Keeper {
             watts: *watts,
             holder: holder.clone(),
         });
-        Ok(Capped {
+        let capped = Capped {
             watts: Some(watts),
             done: lines(&done),
             parts: told.collect(),
             not_capped: limits.gpus.unlimited.clone(),
-        })
+        };
+        self.wish.counted = Some(Counted {
+            generation: self.generation(),
+            at: now,
+            watts,
+            limits,
+            shares,
+        });
+        Ok(capped)
     }
 
     /// Puts back what was found before the first cap; then none is in force.
@@ -121,6 +129,7 @@ impl Keeper {
         }
         let done = self.bring_power(&steps)?;
         // Last: a kill before this leaves the cap in force, and the next agent's sweep lowers again what was raised.
+        self.wish.counted = None;
         if self.ledger.cap.is_some() {
             self.note_cap(None)?;
         }

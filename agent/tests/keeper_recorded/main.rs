@@ -23,6 +23,7 @@ mod life;
 mod migrate;
 mod modes;
 mod power;
+mod power_kept;
 mod preview;
 mod restraints;
 mod vm;

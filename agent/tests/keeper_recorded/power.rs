@@ -1,19 +1,17 @@
 //! A cap in force: shares follow the workloads, drift is put right, and when it falls those who are revocable give first.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
-use agent::reconcile::{Drift, Keeper, KeeperError, leave};
+use agent::reconcile::{Keeper, leave};
 use agent_api::v1::{AgentEvent, RunRequest, Workload};
 use facts::power::{PowerLimit, PowerZone};
 use facts::topology::Package;
 use facts::{Identity, Inventory, Moment, NoData, PackageId, Power, Reading};
-use intent::{Actuator, Actuators, Mode, Squeeze, WorkloadId};
+use intent::{Mode, Squeeze, WorkloadId};
 
-use crate::acts::{LIMITS, limits, watts, with_packages};
+use crate::acts::{LIMITS, watts};
 use crate::crash::dies_before;
 use crate::fixture::{Fixture, NOW, machine, request};
 
@@ -23,7 +21,7 @@ const OTHERS: &str = "sys/fs/cgroup/busbar-shared/other/cpu.max";
 const LATER: Moment = Moment::from_millis(1_795_311_630_000);
 
 /// Eight CPUs in so many packages of 205 W.
-fn packages(count: u32) -> Inventory {
+pub fn packages(count: u32) -> Inventory {
     let cpus = |number: u32| {
         let each = 8 / count;
         (number * each..(number + 1) * each).map(facts::CpuId).collect()
@@ -63,14 +61,14 @@ fn with_one() -> Fixture {
     fixture
 }
 
-fn ask(name: &str, cpus: u32, exclusive: bool, priority: u64, of: u64) -> RunRequest {
+pub fn ask(name: &str, cpus: u32, exclusive: bool, priority: u64, of: u64) -> RunRequest {
     let mut request = request(name, cpus, exclusive);
     request.ask.priority = Some(intent::Priority::new(priority).unwrap());
     request.ask.watts = Power::from_watts(of).filter(|watts| !watts.is_zero());
     request
 }
 
-fn run(keeper: &mut Keeper, request: RunRequest, pid: u32, on: &Inventory) -> Workload {
+pub fn run(keeper: &mut Keeper, request: RunRequest, pid: u32, on: &Inventory) -> Workload {
     keeper.start(request, pid, 0, on, NOW).unwrap()
 }
 
@@ -90,17 +88,20 @@ fn begin(keeper: &mut Keeper) {
     run(keeper, ask("other", 1, false, 9, 0), 9, &on);
 }
 
-fn id(name: &str) -> WorkloadId {
+pub fn id(name: &str) -> WorkloadId {
     name.parse().unwrap()
 }
 
-fn squeezed(keeper: &Keeper, name: &str) -> Option<Squeeze> {
+fn workload(keeper: &Keeper, name: &str) -> Workload {
     let workloads = keeper.workloads();
-    let one = workloads.iter().find(|one| one.id == id(name)).unwrap();
-    one.squeezed.as_ref().map(|squeezed| squeezed.to)
+    workloads.into_iter().find(|one| one.id == id(name)).unwrap()
 }
 
-fn kinds(events: &[AgentEvent]) -> Vec<&str> {
+fn squeezed(keeper: &Keeper, name: &str) -> Option<Squeeze> {
+    workload(keeper, name).squeezed.map(|squeezed| squeezed.to)
+}
+
+pub fn kinds(events: &[AgentEvent]) -> Vec<&str> {
     events.iter().map(|event| event.kind.as_str()).collect()
 }
 
@@ -109,7 +110,7 @@ fn a_cap_that_falls_squeezes_the_revocable_one_first_and_lets_it_go_when_it_rise
     let fixture = with_one();
     let before = fixture.all("sys/fs");
     let mut keeper = story(&fixture);
-    let batch = &keeper.workloads()[0];
+    let batch = workload(&keeper, "batch");
     assert!(batch.revocable && batch.squeezed.is_none());
     assert_eq!(fixture.read(CPU_MAX), "200000 100000");
     // 25 W a CPU: 100 W for web, 50 W for batch and 25 W for other may be drawn.
@@ -163,7 +164,7 @@ fn a_cap_that_falls_squeezes_the_revocable_one_first_and_lets_it_go_when_it_rise
         (keeper.sweep(NOW), squeezed(&keeper, "batch")),
         (vec![], Some(Squeeze::Still))
     );
-    let why = keeper.workloads()[0].squeezed.clone().unwrap().because;
+    let why = workload(&keeper, "batch").squeezed.unwrap().because;
     assert!(why.starts_with("the cap of 120 W since"), "{why}");
     keeper.cap(watts(200), LATER).unwrap();
     let told = keeper.sweep(LATER);
@@ -258,178 +259,6 @@ fn one_with_cpus_of_its_own_gives_only_where_it_is_revocable_and_then_all() {
         assert_eq!(squeezed(&keeper, "spare"), is_revocable.then_some(Squeeze::Still));
         assert!(keeper.workloads()[0].exclusive);
     }
-}
-
-/// The sum of the limits before each step, and the most of them.
-fn sums(fixture: &Fixture) -> (agent::reconcile::StepWatch, Arc<Mutex<Vec<u64>>>) {
-    let files = LIMITS.map(|file| fixture.path(file));
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let list = Arc::clone(&seen);
-    let read = move |file: &PathBuf| fs::read_to_string(file).unwrap().trim().parse::<u64>().unwrap();
-    let watch = move |_: &isolators::Step| list.lock().unwrap().push(files.iter().map(&read).sum());
-    (Box::new(watch), seen)
-}
-
-#[test]
-fn shares_follow_the_workloads_and_what_somebody_changes_is_put_right() {
-    let fixture = with_packages();
-    let (watch, seen) = sums(&fixture);
-    let mut keeper = Keeper::open_watched(fixture.config(Mode::Enforce), watch).unwrap();
-    let on = packages(2);
-    keeper.look(&on);
-    keeper.cap(watts(240), NOW).unwrap();
-    assert_eq!(limits(&fixture), ["120000000", "120000000"]);
-    seen.lock().unwrap().clear();
-    // CPUs 1-3 are of the first package, 4-7 of the other.
-    let web = run(&mut keeper, ask("web", 3, true, 3, 0), 7, &on);
-    assert_eq!(web.cpus.to_string(), "1-3");
-    let told = keeper.sweep(NOW);
-    assert_eq!(kinds(&told), ["power_shares_changed"]);
-    assert_eq!(
-        limits(&fixture),
-        ["188750000", "51250000"],
-        "all but what the other needs to work"
-    );
-    // One that is kept less long, and to which 150 W were promised: these come first.
-    run(&mut keeper, ask("db", 4, true, 9, 150), 8, &on);
-    assert_eq!(kinds(&keeper.sweep(NOW)), ["power_shares_changed"]);
-    assert_eq!(limits(&fixture), ["90000000", "150000000"]);
-    assert_eq!(keeper.sweep(NOW), []);
-    fixture.write(LIMITS[0], "205000000\n");
-    assert_eq!(kinds(&keeper.sweep(NOW)), ["drift_repaired"]);
-    keeper.end(&id("web"), NOW).unwrap();
-    keeper.end(&id("db"), NOW).unwrap();
-    assert_eq!(kinds(&keeper.sweep(NOW)), ["power_shares_changed"]);
-    assert_eq!(limits(&fixture), ["120000000", "120000000"]);
-    let mut seen = seen.lock().unwrap().clone();
-    let drifted = seen.iter().position(|sum| *sum > 240_000_000).unwrap();
-    assert_eq!(
-        seen.remove(drifted),
-        355_000_000,
-        "only before the step that puts it right"
-    );
-    assert!(
-        seen.len() > 10 && seen.iter().all(|sum| *sum <= 240_000_000),
-        "{seen:?}"
-    );
-}
-
-#[test]
-fn where_drift_is_only_told_a_limit_is_left_as_somebody_set_it() {
-    let fixture = with_packages();
-    let mut config = fixture.config(Mode::Enforce);
-    config.drift = Drift::Report;
-    let mut keeper = Keeper::open(config).unwrap();
-    keeper.cap(watts(300), NOW).unwrap();
-    assert_eq!(keeper.sweep(NOW), []);
-    fixture.write(LIMITS[1], "180000000\n");
-    let told = keeper.sweep(NOW);
-    assert_eq!(kinds(&told), ["drift"]);
-    assert!(told[0].message.contains("to be put right: "), "{told:?}");
-    assert_eq!(
-        (keeper.sweep(NOW), limits(&fixture)[1].as_str()),
-        (vec![], "180000000"),
-        "once"
-    );
-    // Whoever sets limits by itself is not written over.
-    let fixture = with_packages();
-    let mut keeper = fixture.open();
-    keeper.cap(watts(300), NOW).unwrap();
-    fixture.write("proc/91/comm", "thermald\n");
-    fixture.write(LIMITS[1], "180000000\n");
-    let told = keeper.sweep(NOW);
-    assert!(
-        told[0].message.contains("systemctl disable --now thermald"),
-        "{told:?}"
-    );
-    assert_eq!(
-        (keeper.sweep(NOW), limits(&fixture)[1].as_str()),
-        (vec![], "180000000"),
-        "once"
-    );
-}
-
-#[test]
-fn a_promise_of_watts_that_nothing_here_would_keep_is_refused() {
-    let on = packages(2);
-    let refusal = |keeper: &mut Keeper, request: RunRequest| {
-        let said = keeper.start(request, 7, 0, &on, NOW).unwrap_err();
-        assert!(
-            matches!(said, KeeperError::Shortfall(_) | KeeperError::Refused(_)),
-            "{said:?}"
-        );
-        said.to_string()
-    };
-    let bare = Fixture::v2();
-    bare.write("proc/sys/kernel/random/boot_id", "boot-1\n");
-    let said = refusal(&mut bare.open(), ask("web", 2, true, 1, 100));
-    assert!(
-        said.contains("nothing would keep 100 W for workload web") && said.contains("intel_rapl_msr"),
-        "{said}"
-    );
-    let fixture = with_packages();
-    let mut keeper = fixture.open();
-    let said = refusal(&mut keeper, ask("web", 3, true, 1, 300));
-    assert!(
-        said.contains("package-0 would owe 300 W of firm watts and is given at most 205 W"),
-        "{said}"
-    );
-    keeper.cap(watts(120), NOW).unwrap();
-    let said = refusal(&mut keeper, ask("web", 3, true, 1, 120));
-    assert!(
-        said.contains("would be 121 W together, and the cap in force since"),
-        "{said}"
-    );
-    let offer = keeper.offer(&ask("web", 3, true, 1, 120).ask, &on).unwrap();
-    assert!(
-        offer
-            .because
-            .iter()
-            .any(|why| why.contains("would be 121 W together")),
-        "{offer:?}"
-    );
-    let web = run(&mut keeper, ask("web", 3, true, 1, 119), 7, &on);
-    assert_eq!(web.watts, Some(watts(119)));
-    keeper.sweep(NOW);
-    assert_eq!(limits(&fixture), ["119000000", "1000000"]);
-    // Watts that are revocable are promised to nobody under a cap.
-    let mut spare = ask("spare", 1, false, 1, 50);
-    spare.ask.revocable = true;
-    run(&mut keeper, spare, 8, &on);
-    drop(keeper);
-    let mut config = fixture.config(Mode::Enforce);
-    let modes = BTreeMap::from([(Actuator::PowerCap, Mode::Observe)]);
-    config.actuators = Actuators::new(Mode::Enforce, modes).unwrap();
-    let said = refusal(&mut Keeper::open(config).unwrap(), ask("db", 1, true, 1, 10));
-    assert!(said.contains("actuator power_cap is in observe"), "{said}");
-}
-
-#[test]
-fn a_cap_is_kept_where_only_power_may_be_acted_on_and_ends_with_the_boot() {
-    let fixture = with_packages();
-    let mut config = fixture.config(Mode::Enforce);
-    let modes = BTreeMap::from([(Actuator::Cpu, Mode::Observe)]);
-    config.actuators = Actuators::new(Mode::Enforce, modes).unwrap();
-    let mut keeper = Keeper::open(config).unwrap();
-    keeper.cap(watts(300), NOW).unwrap();
-    assert!(!keeper.may_rest());
-    fixture.write(LIMITS[0], "205000000\n");
-    assert_eq!(kinds(&keeper.sweep(NOW)), ["drift_repaired"]);
-    drop(keeper);
-    let mut config = fixture.config(Mode::Enforce);
-    config.boot_id = "boot-2".to_owned();
-    fixture.write("proc/sys/kernel/random/boot_id", "boot-2\n");
-    LIMITS.iter().for_each(|file| fixture.write(file, "205000000\n"));
-    for _ in 0..2 {
-        let mut keeper = Keeper::open(config.clone()).unwrap();
-        let said = keeper.found().join("; ");
-        assert_eq!((keeper.power_cap(), keeper.sweep(NOW)), (None, vec![]));
-        if said.is_empty() {
-            return;
-        }
-        assert!(said.contains("the cap of 300 W since"), "{said}");
-    }
-    panic!("it is told once");
 }
 
 #[test]

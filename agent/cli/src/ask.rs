@@ -137,7 +137,7 @@ mod tests {
     fn flags_become_the_ask() {
         let all = ask(
             "--cpus 4 --exclusive --near gpu:1 --near nic:eth0 --drives nvme1n1,S1 --memory 32GiB --hugepages 2MiB=2GiB --topology restricted \
-             --policy balanced --core-kind performance --gpus 2 --watts 600 --l3 25% --siblings whole --priority 2 --immovable",
+             --policy balanced --core-kind performance --gpus 2 --watts 600 --l3 25% --siblings whole --priority 2 --revocable --immovable",
         )
         .unwrap();
         all.check().unwrap();
@@ -146,6 +146,7 @@ mod tests {
             (all.gpus, all.topology),
             (Some(GpuWish::Count(2)), TopologyRule::Restricted)
         );
+        assert!(all.revocable && all.immovable);
         assert_eq!(all.drives, ["nvme1n1", "S1"]);
         assert_eq!(all.hugepages[0].bytes, Bytes::new(2 << 30));
         assert_eq!(

@@ -198,6 +198,28 @@ mod tests {
     }
 
     #[test]
+    fn what_it_gives_up_for_a_cap_is_told_with_the_reason() {
+        let text = r#"{"id":"batch","command":"make","uid":0,"pid":7,"cpus":"2-4","numa_nodes":"0","exclusive":false,
+            "memory_bytes":null,"since":"2026-11-22T03:29:21.041Z","cgroups":[],"exclusivity":"none","steps":[],"revocable":true,
+            "squeezed":{"to":{"cpu_time":{"millicpus":800}},"because":"the cap of 120 W asks it"}}"#;
+        let told = place(&serde_json::from_str(text).unwrap());
+        assert_eq!(
+            told,
+            "batch runs on CPUs 2-4, which it shares, with memory of NUMA nodes 0\n  it is revocable: the first to give up when power \
+             runs short\n  it gets the time of 0.800 CPUs: the cap of 120 W asks it\n"
+        );
+        let still = text.replace(r#"{"cpu_time":{"millicpus":800}}"#, r#""still""#);
+        let still = still.replace(r#""steps":[],"#, r#""steps":[],"watts":200,"#);
+        let told = place(&serde_json::from_str(&still).unwrap());
+        assert!(
+            told.ends_with(
+                "  200 W are promised to it, revocable\n  it stands still: the cap of 120 W asks it\n"
+            ),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn a_victim_is_told_with_its_evidence() {
         let known: Interference = serde_json::from_str(KNOWN).unwrap();
         let expected = "web suffers; as of 2026-11-22T03:29:21.041Z\n  pressure 0.500, usually 0.050 and at most 0.090 (93 windows); \

@@ -84,6 +84,11 @@ fn proof() -> Proof {
     }
 }
 
+fn cap() -> Option<PowerCap> {
+    let since = Moment::from_millis(1_795_000_000_000);
+    Power::from_watts(300).map(|watts| PowerCap { watts, since })
+}
+
 fn view() -> View {
     let workload = Workload {
         id: "web-1".parse().unwrap(),
@@ -122,10 +127,7 @@ fn view() -> View {
             phase: "shape".to_owned(),
             text: "make a directory".to_owned(),
         }]),
-        power_cap: Power::from_watts(300).map(|watts| PowerCap {
-            watts,
-            since: Moment::from_millis(1_795_000_000_000),
-        }),
+        power_cap: cap(),
         ..Kept::default()
     };
     let proof = proof();

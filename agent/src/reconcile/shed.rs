@@ -55,69 +55,11 @@ impl Keeper {
     }
 
     fn bring_squeezes(&mut self, wanted: &Wanted, now: Moment) -> Vec<AgentEvent> {
-        let mut events = Vec::new();
-        let squeezed = |one: &Isolation| wanted.get(&one.workload).map(|(to, _)| *to);
         let all = self.ledger.intent.isolations.clone();
-        let stays = |is: Option<Squeeze>| is == Some(Squeeze::Still);
-        // Who gives more comes first: nothing is given back before it was taken from somebody else.
-        let more: Vec<&Isolation> = all
-            .iter()
-            .filter(|one| gives_more(one.squeezed, squeezed(one)))
-            .collect();
-        let back = all
-            .iter()
-            .filter(|one| one.squeezed.is_some() && squeezed(one) != one.squeezed);
-        let back: Vec<&Isolation> = back
-            .filter(|one| !gives_more(one.squeezed, squeezed(one)))
-            .collect();
         let mut troubles = Vec::new();
-        let told = |id: &WorkloadId| {
-            let (to, why) = wanted.get(id)?;
-            let message = format!("workload {id} {}: {why}", in_words(*to));
-            Some(event(now, "workload_squeezed", message))
-        };
-        match self.set_squeezed(&more, squeezed) {
-            Ok(_) => {
-                let timed = more.iter().filter(|one| !stays(squeezed(one)));
-                events.extend(timed.filter_map(|one| told(&one.workload)));
-            }
-            Err(error) => troubles.push(error),
-        }
-        // Also those that an agent before this one had no time for, or that somebody set going.
-        let still = self.ledger.intent.isolations.iter();
-        let still = still.filter(|one| stays(one.squeezed) && stays(squeezed(one)));
-        let still = still.filter(|one| !self.still.contains(&one.workload));
-        let still: Vec<WorkloadId> = still.map(|one| one.workload.clone()).collect();
-        for id in still {
-            match self.stand(&id, true) {
-                Ok(_) => events.extend(told(&id)),
-                Err(error) => troubles.push(error),
-            }
-        }
-        let mut freed = Vec::new();
-        for one in back {
-            // First it goes on, then the ledger says so: a kill in between leads here again.
-            match stays(one.squeezed)
-                .then(|| self.stand(&one.workload, false))
-                .transpose()
-            {
-                Ok(_) => freed.push(one),
-                Err(error) => troubles.push(error),
-            }
-        }
-        match self.set_squeezed(&freed, squeezed) {
-            Err(error) => troubles.push(error),
-            Ok(_) => events.extend(freed.iter().map(|one| {
-                let (kind, what) = match wanted.get(&one.workload) {
-                    Some((to, why)) => ("workload_squeezed", format!("{}: {why}", in_words(*to))),
-                    None => (
-                        "workload_released",
-                        format!("is squeezed no more: {}", self.why_free()),
-                    ),
-                };
-                event(now, kind, format!("workload {} {what}", one.workload))
-            })),
-        }
+        // Who gives more comes first: nothing is given back before it was taken from somebody else.
+        let mut events = self.take_more(&all, wanted, now, &mut troubles);
+        events.extend(self.give_back(&all, wanted, now, &mut troubles));
         if troubles.is_empty() {
             self.wish.not_squeezed.clear();
             return events;
@@ -126,6 +68,80 @@ impl Keeper {
         let message = format!("cannot squeeze or release for the cap: {}", troubles.join("; "));
         events.extend(once(&mut self.wish.not_squeezed, now, "trouble", message));
         events
+    }
+
+    fn take_more(
+        &mut self,
+        all: &[Isolation],
+        wanted: &Wanted,
+        now: Moment,
+        troubles: &mut Vec<KeeperError>,
+    ) -> Vec<AgentEvent> {
+        let mut events = Vec::new();
+        let squeezed = |one: &Isolation| wanted.get(&one.workload).map(|(to, _)| *to);
+        let more = all.iter().filter(|one| gives_more(one.squeezed, squeezed(one)));
+        let more: Vec<&Isolation> = more.collect();
+        let told = |id: &WorkloadId| {
+            let (to, why) = wanted.get(id)?;
+            let message = format!("workload {id} {}: {why}", in_words(*to));
+            Some(event(now, "workload_squeezed", message))
+        };
+        match self.set_squeezed(&more, squeezed) {
+            Ok(_) => {
+                let timed = more.iter().filter(|one| !is_still(squeezed(one)));
+                events.extend(timed.filter_map(|one| told(&one.workload)));
+            }
+            Err(error) => troubles.push(error),
+        }
+        // Also those that an agent before this one had no time for, or that somebody set going.
+        let still = self.ledger.intent.isolations.iter();
+        let still = still.filter(|one| is_still(one.squeezed) && is_still(squeezed(one)));
+        let still = still.filter(|one| !self.still.contains(&one.workload));
+        let still: Vec<WorkloadId> = still.map(|one| one.workload.clone()).collect();
+        for id in still {
+            match self.stand(&id, true) {
+                Ok(_) => events.extend(told(&id)),
+                Err(error) => troubles.push(error),
+            }
+        }
+        events
+    }
+
+    fn give_back(
+        &mut self,
+        all: &[Isolation],
+        wanted: &Wanted,
+        now: Moment,
+        troubles: &mut Vec<KeeperError>,
+    ) -> Vec<AgentEvent> {
+        let squeezed = |one: &Isolation| wanted.get(&one.workload).map(|(to, _)| *to);
+        let back = all
+            .iter()
+            .filter(|one| one.squeezed.is_some() && squeezed(one) != one.squeezed);
+        let mut freed = Vec::new();
+        for one in back.filter(|one| !gives_more(one.squeezed, squeezed(one))) {
+            // First it goes on, then the ledger says so: a kill in between leads here again.
+            let thawed = is_still(one.squeezed).then(|| self.stand(&one.workload, false));
+            match thawed.transpose() {
+                Ok(_) => freed.push(one),
+                Err(error) => troubles.push(error),
+            }
+        }
+        if let Err(error) = self.set_squeezed(&freed, squeezed) {
+            troubles.push(error);
+            return Vec::new();
+        }
+        let told = freed.into_iter().map(|one| {
+            let (kind, what) = match wanted.get(&one.workload) {
+                Some((to, why)) => ("workload_squeezed", format!("{}: {why}", in_words(*to))),
+                None => {
+                    let why = format!("is squeezed no more: {}", self.why_free());
+                    ("workload_released", why)
+                }
+            };
+            event(now, kind, format!("workload {} {what}", one.workload))
+        });
+        told.collect()
     }
 
     fn why_free(&self) -> String {
@@ -323,6 +339,10 @@ fn gives_more(is: Option<Squeeze>, shall: Option<Squeeze>) -> bool {
         (None, Some(_)) | (Some(Squeeze::CpuTime { .. }), Some(Squeeze::Still)) => true,
         (_, None) | (Some(Squeeze::Still), Some(_)) => false,
     }
+}
+
+fn is_still(squeezed: Option<Squeeze>) -> bool {
+    squeezed == Some(Squeeze::Still)
 }
 
 /// How long it is kept, for people.

@@ -106,9 +106,8 @@ pub fn kinds(events: &[AgentEvent]) -> Vec<&str> {
 }
 
 #[test]
-fn a_cap_that_falls_squeezes_the_revocable_one_first_and_lets_it_go_when_it_rises() {
+fn a_cap_that_falls_squeezes_the_revocable_one_first() {
     let fixture = with_one();
-    let before = fixture.all("sys/fs");
     let mut keeper = story(&fixture);
     let batch = workload(&keeper, "batch");
     assert!(batch.revocable && batch.squeezed.is_none());
@@ -154,6 +153,15 @@ fn a_cap_that_falls_squeezes_the_revocable_one_first_and_lets_it_go_when_it_rise
     keeper.sweep(NOW);
     keeper.sweep(NOW);
     assert_eq!(fixture.read(FREEZE), "1");
+}
+
+#[test]
+fn a_new_start_keeps_it_up_and_a_cap_that_rises_or_ends_lets_go() {
+    let fixture = with_one();
+    let before = fixture.all("sys/fs");
+    let mut keeper = story(&fixture);
+    keeper.cap(watts(120), NOW).unwrap();
+    keeper.sweep(NOW);
     // An orderly end of the agent and a new start change nothing: the cap is there still.
     keeper.let_all_go();
     drop(keeper);

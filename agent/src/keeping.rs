@@ -10,8 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use agent_api::v1::{AdoptRequest, Adopted, Migrated};
-use agent_api::v1::{Ask, Ended, Offer, RunRequest, VmRequest, Workload};
+use agent_api::v1::{AdoptRequest, Adopted, Ask, Ended, Migrated, Offer, RunRequest, VmRequest, Workload};
 use agent_api::v1::{Capped, Frozen, NodeDrain};
 use facts::{Moment, Power};
 use intent::WorkloadId;
@@ -394,6 +393,7 @@ impl Task {
             reserved: keeper.reserved(),
             shared: keeper.shared(),
             drained: keeper.drained().cloned(),
+            power_cap: keeper.power_cap(),
             plan: keeper.outstanding().map_err(|error| error.to_string()),
         });
     }

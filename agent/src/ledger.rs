@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use agent_api::v1::{Ask, Drained, Exclusivity};
+use agent_api::v1::{Ask, Drained, Exclusivity, PowerCap};
 use facts::{CpuSet, Moment};
 use intent::{Intent, Isolation, WorkloadId};
 use isolators::affinity::Affinity;
@@ -135,6 +135,20 @@ pub struct Ledger {
     /// Since when and why the node takes no new workloads. It outlives a reboot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drained: Option<Drained>,
+    /// The cap of power in force. It goes with the boot, as the hardware's limits do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<CapInForce>,
+}
+
+/// A cap of power that is kept in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapInForce {
+    /// The most that all packages and GPUs together may draw, and since when.
+    pub cap: PowerCap,
+    /// Workloads that somebody ordered to go on although this cap made them stand still: it squeezes them no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spared: Vec<WorkloadId>,
 }
 
 /// Why there is no ledger to work with.
@@ -189,6 +203,7 @@ impl Ledger {
             intent: Intent::default(),
             workloads: Vec::new(),
             drained: None,
+            cap: None,
         }
     }
 

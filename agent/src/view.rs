@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::waits::Waits;
-use agent_api::v1::{CgroupStatus, Drained, Exclusivity, Interference, PlannedStep, Proof, Status, Workload};
+use agent_api::v1::{
+    CgroupStatus, Drained, Exclusivity, Interference, PlannedStep, PowerCap, Proof, Status, Workload,
+};
 use facts::{CpuSet, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation, WorkloadId};
 use tokio::sync::watch;
@@ -55,6 +57,8 @@ pub struct Kept {
     pub shared: CpuSet,
     /// The drain in force.
     pub drained: Option<Drained>,
+    /// The cap of power in force.
+    pub power_cap: Option<PowerCap>,
     /// The outstanding steps, or why they cannot be told.
     pub plan: Result<Vec<PlannedStep>, String>,
 }
@@ -73,6 +77,7 @@ impl Default for Kept {
             reserved: CpuSet::new(),
             shared: CpuSet::new(),
             drained: None,
+            power_cap: None,
             plan: Ok(Vec::new()),
         }
     }
@@ -130,6 +135,7 @@ impl View {
             shared_cpus: kept.shared.clone(),
             started_at: about.started_at,
             drained: kept.drained.clone(),
+            power_cap: kept.power_cap,
         }
     }
 }

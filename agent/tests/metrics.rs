@@ -17,10 +17,11 @@ use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE,
 use agent::view::{About, Kept, Seen, View};
 use agent::waits::Resource;
 use agent_api::v1::{
-    Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Verdict, Witness, Workload,
+    Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, PowerCap, Proof, Squeezed,
+    Verdict, Witness, Workload,
 };
-use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Sheet};
-use intent::{Actuators, Generation};
+use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Power, Sheet};
+use intent::{Actuators, Generation, Squeeze};
 
 use suffering::suffering;
 
@@ -83,6 +84,11 @@ fn proof() -> Proof {
     }
 }
 
+fn cap() -> Option<PowerCap> {
+    let since = Moment::from_millis(1_795_000_000_000);
+    Power::from_watts(300).map(|watts| PowerCap { watts, since })
+}
+
 fn view() -> View {
     let workload = Workload {
         id: "web-1".parse().unwrap(),
@@ -91,6 +97,12 @@ fn view() -> View {
         pid: 4711,
         frozen: false,
         priority: None,
+        revocable: false,
+        watts: None,
+        squeezed: Some(Squeezed {
+            to: Squeeze::CpuTime { millicpus: 800 },
+            because: String::new(),
+        }),
         held_to_millicpus: Some(100),
         vm: None,
         adopted: false,
@@ -116,6 +128,7 @@ fn view() -> View {
             phase: "shape".to_owned(),
             text: "make a directory".to_owned(),
         }]),
+        power_cap: cap(),
         ..Kept::default()
     };
     let proof = proof();

@@ -11,11 +11,14 @@ mod proof;
 mod vm;
 mod word;
 
-use facts::{Bytes, CpuSet, Moment, NumaSet};
+use facts::{Bytes, CpuSet, Moment, NumaSet, Power};
 use intent::{Actuators, Generation, Priority, WorkloadId};
 use serde::{Deserialize, Serialize};
 
-pub use act::{CapRequest, Capped, CappedPart, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest};
+pub use act::{
+    CapRequest, Capped, CappedPart, Drained, Frozen, LONGEST_REASON, NodeDrain, NodeDrainRequest, PowerCap,
+    Squeezed,
+};
 pub use adopt::{AdoptRequest, Adopted, Adoptee, MigrateRequest, Migrated};
 pub use ask::{Ask, AskError, GpuWish, HugepageAsk, MOST_CPUS};
 pub use batch::{
@@ -91,6 +94,15 @@ pub struct Workload {
     /// How long it is kept when something runs short, as it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Whether it is squeezed before everybody who is not, whatever its priority.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub revocable: bool,
+    /// Power that is promised to it and its devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watts: Option<Power>,
+    /// What it gives up for the cap of power in force; `None` where nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub squeezed: Option<Squeezed>,
     /// To how much CPU time the interference loop holds it back for now, in thousandths of a CPU; none where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_to_millicpus: Option<u32>,
@@ -172,6 +184,9 @@ pub struct Status {
     /// Since when and why it takes no new workloads; `None` where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drained: Option<Drained>,
+    /// The cap of power in force; `None` where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_cap: Option<PowerCap>,
 }
 
 /// What would change on the host now.

@@ -241,8 +241,8 @@ pub struct Change {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct CapArgs {
-    /// The most that all packages and GPUs together may draw, as in 1200; workloads that are shed first are squeezed first, and
-    /// GPUs that nobody holds before them; it stands until another cap or its release.
+    /// The most that all packages and GPUs together may draw, as in 1200; workloads that are revocable or shed first are
+    /// squeezed first, and GPUs that nobody holds before them; it stands until another cap or its release.
     #[arg(long, value_parser = parse_watts)]
     pub watts: Option<Power>,
     /// Put back what was found before the first cap.

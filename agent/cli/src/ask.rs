@@ -20,10 +20,11 @@ Examples:
   busbar run --cpus 8 --exclusive --policy spread --siblings whole --dry-run -- CMD
   busbar run --cpus 4 --exclusive --hugepages 2MiB=2GiB --l3 25% -- CMD
   busbar run --cpus 4 --exclusive --drives nvme1n1,nvme2n1 --near nic:eth0 -- CMD
-  busbar run --cpus 4 --exclusive --watts 600 --dry-run -- CMD
+  busbar run --cpus 4 --exclusive --watts 200 -- CMD           200 W of its parts also when this machine is capped
+  busbar run --cpus 8 --revocable -- CMD                       the first to give up when a cap falls (busbar why --workload)
 
-What can be placed and not yet enforced (watts; GPUs and drives on cgroup v1; huge pages and shares of caches where this host lacks
-hugetlb or resctrl) is offered with --dry-run and refused without; both say what would give it.";
+What can be placed and not enforced here (watts where nothing takes a power limit; GPUs and drives on cgroup v1; huge pages and shares
+of caches where this host lacks hugetlb or resctrl) is offered with --dry-run and refused without; both say what would give it.";
 
 /// What is asked for.
 #[derive(Debug, Args)]
@@ -72,12 +73,15 @@ pub struct AskArgs {
     /// A share of the memory bandwidth behind these caches, as in 25%.
     #[arg(long, value_name = "SHARE")]
     pub memory_bandwidth: Option<Share>,
-    /// The most power that it and its devices may draw, as in 600.
+    /// Power that is promised to it and its devices, as in 600: a cap of this machine leaves it that.
     #[arg(long, value_name = "WATTS", value_parser = parse_watts)]
     pub watts: Option<Power>,
     /// 1 is kept longest, 9 is shed first.
     #[arg(long, value_name = "1-9")]
     pub priority: Option<Priority>,
+    /// It gives up first when power runs short, before everybody who is not revocable, whatever the priority.
+    #[arg(long)]
+    pub revocable: bool,
     /// It must never be moved to other CPUs once it runs.
     #[arg(long)]
     pub immovable: bool,
@@ -102,6 +106,7 @@ impl AskArgs {
             memory_bandwidth_share: self.memory_bandwidth,
             watts: self.watts,
             priority: self.priority,
+            revocable: self.revocable,
             immovable: self.immovable,
             siblings: self.siblings,
         }
@@ -132,7 +137,7 @@ mod tests {
     fn flags_become_the_ask() {
         let all = ask(
             "--cpus 4 --exclusive --near gpu:1 --near nic:eth0 --drives nvme1n1,S1 --memory 32GiB --hugepages 2MiB=2GiB --topology restricted \
-             --policy balanced --core-kind performance --gpus 2 --watts 600 --l3 25% --siblings whole --priority 2 --immovable",
+             --policy balanced --core-kind performance --gpus 2 --watts 600 --l3 25% --siblings whole --priority 2 --revocable --immovable",
         )
         .unwrap();
         all.check().unwrap();
@@ -141,6 +146,7 @@ mod tests {
             (all.gpus, all.topology),
             (Some(GpuWish::Count(2)), TopologyRule::Restricted)
         );
+        assert!(all.revocable && all.immovable);
         assert_eq!(all.drives, ["nvme1n1", "S1"]);
         assert_eq!(all.hugepages[0].bytes, Bytes::new(2 << 30));
         assert_eq!(

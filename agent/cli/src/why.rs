@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use agent_api::client::AgentClient;
-use agent_api::v1::{Incident, Interference, Resource, SignalState, Workload};
+use agent_api::v1::{Incident, Interference, Resource, SignalState, Squeezed, Workload};
 use clap::Args;
-use intent::WorkloadId;
+use intent::{Squeeze, WorkloadId};
 
 use crate::args::{Cli, Output};
 use crate::vm;
@@ -52,6 +52,32 @@ fn place(workload: &Workload) -> String {
         "{} runs on CPUs {}{how}, with memory of NUMA nodes {}{begun}\n",
         workload.id, workload.cpus, workload.numa_nodes
     );
+    if let Some(watts) = workload.watts {
+        let how = if workload.revocable {
+            "revocable"
+        } else {
+            "under a cap too"
+        };
+        let _ = writeln!(text, "  {watts} are promised to it, {how}");
+    } else if workload.revocable {
+        let _ = writeln!(
+            text,
+            "  it is revocable: the first to give up when power runs short"
+        );
+    }
+    if let Some(Squeezed { to, because }) = &workload.squeezed {
+        let what = match to {
+            Squeeze::CpuTime { millicpus } => {
+                format!(
+                    "gets the time of {}.{:03} CPUs",
+                    millicpus / 1_000,
+                    millicpus % 1_000
+                )
+            }
+            Squeeze::Still => "stands still".to_owned(),
+        };
+        let _ = writeln!(text, "  it {what}: {because}");
+    }
     if let Some(machine) = &workload.vm {
         let _ = writeln!(text, "  {}", vm::told(machine));
         if !machine.trouble.is_empty() {
@@ -168,6 +194,28 @@ mod tests {
         assert_eq!(
             told,
             "db runs on CPUs 2-4, alone, with memory of NUMA nodes 0\n  virtual CPU 0 on 2; the emulator on 3-4\n  it does not answer\n"
+        );
+    }
+
+    #[test]
+    fn what_it_gives_up_for_a_cap_is_told_with_the_reason() {
+        let text = r#"{"id":"batch","command":"make","uid":0,"pid":7,"cpus":"2-4","numa_nodes":"0","exclusive":false,
+            "memory_bytes":null,"since":"2026-11-22T03:29:21.041Z","cgroups":[],"exclusivity":"none","steps":[],"revocable":true,
+            "squeezed":{"to":{"cpu_time":{"millicpus":800}},"because":"the cap of 120 W asks it"}}"#;
+        let told = place(&serde_json::from_str(text).unwrap());
+        assert_eq!(
+            told,
+            "batch runs on CPUs 2-4, which it shares, with memory of NUMA nodes 0\n  it is revocable: the first to give up when power \
+             runs short\n  it gets the time of 0.800 CPUs: the cap of 120 W asks it\n"
+        );
+        let still = text.replace(r#"{"cpu_time":{"millicpus":800}}"#, r#""still""#);
+        let still = still.replace(r#""steps":[],"#, r#""steps":[],"watts":200,"#);
+        let told = place(&serde_json::from_str(&still).unwrap());
+        assert!(
+            told.ends_with(
+                "  200 W are promised to it, revocable\n  it stands still: the cap of 120 W asks it\n"
+            ),
+            "{told}"
         );
     }
 

@@ -323,6 +323,10 @@ impl Task {
             };
             self.events.tell("power_cap_changed", message);
         }
+        for event in self.keeper.keep_power(now) {
+            self.events.pass_on(event);
+        }
+        self.show();
         Ok(came)
     }
 }

@@ -17,6 +17,8 @@ facts::families! {
         "Steps that an actuator would take and may not take in its mode." from "the keeper";
     OUTSTANDING_STEPS Gauge "busbar_outstanding_steps" []
         "Steps between the host and the intent in force; none left means converged." from "the keeper";
+    POWER_CAP Gauge "busbar_power_cap_watts" []
+        "The cap in force of all CPU packages and GPUs together; absent where none is." from "the keeper";
     CPUS Gauge "busbar_agent_cpus" ["use"]
         "CPUs by use: reserved for the host, shared, or lent exclusively." from "the keeper";
     MACHINE_INFO Info "busbar_machine_info" ["vendor", "product", "serial", "bios_version", "kernel", "architecture"]
@@ -121,6 +123,8 @@ facts::families! {
         "The most memory that a workload may use; absent without a limit." from "the keeper";
     WORKLOAD_START Gauge "busbar_workload_start_timestamp_seconds" ["workload"]
         "When a workload was placed." from "the keeper";
+    WORKLOAD_SQUEEZED Gauge "busbar_workload_squeezed" ["workload", "state"]
+        "1 for each workload that gives up CPU time (cpu_time) or stands still (still) for the cap in force; absent where it does not." from "the keeper";
     WORKLOAD_PROVEN Gauge "busbar_workload_exclusive_proven" ["workload"]
         "Whether the last proof found a workload's exclusive CPUs to be its alone: 1 or 0; absent where it was never proven." from "the prover";
     WORKLOAD_INTRUDERS Gauge "busbar_workload_intruders" ["workload", "kind"]

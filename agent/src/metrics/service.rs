@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agent_api::v1::Exclusivity;
 use facts::{Moment, SourceStatus};
-use intent::{Actuator, Mode};
+use intent::{Actuator, Mode, Squeeze};
 
 use super::draft::Draft;
 use super::family as f;
@@ -40,6 +40,8 @@ pub(super) fn write_agent(draft: &mut Draft<'_>, view: &View) {
         .family(&f::WOULD_STEPS)
         .add(&[Actuator::Cpu.word()], held_back);
     draft.one(&f::OUTSTANDING_STEPS, steps);
+    let cap = kept.power_cap.map(|cap| cap.watts.as_watts_f64());
+    draft.one(&f::POWER_CAP, cap);
     let exclusive: usize = kept
         .workloads
         .iter()
@@ -136,5 +138,15 @@ pub(super) fn write_workloads(draft: &mut Draft<'_>, view: &View) {
     let mut samples = draft.family(&f::WORKLOAD_START);
     for workload in workloads {
         samples.add(&[workload.id.as_str()], Some(seconds(workload.since)));
+    }
+    let mut samples = draft.family(&f::WORKLOAD_SQUEEZED);
+    for workload in workloads {
+        if let Some(squeezed) = &workload.squeezed {
+            let to = match squeezed.to {
+                Squeeze::CpuTime { .. } => "cpu_time",
+                Squeeze::Still => "still",
+            };
+            samples.add(&[workload.id.as_str(), to], Some(1_u64));
+        }
     }
 }

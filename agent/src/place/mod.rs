@@ -22,7 +22,6 @@ mod rule;
 mod sets;
 mod taken;
 mod tree;
-mod unenforced;
 mod watts;
 
 use agent_api::v1::{Ask, Offer};
@@ -37,7 +36,6 @@ pub use budget::{Budget, budget};
 pub use machine::Machine;
 pub use moves::{DEFAULT_RATE, Move, Proposal, Room, propose, roomiest, why_it_stays};
 pub use taken::Taken;
-pub use unenforced::unenforced;
 
 use books::Books;
 use exclusive::{Choosing, Chosen};

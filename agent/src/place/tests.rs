@@ -346,29 +346,3 @@ fn nonsense_is_refused_with_what_was_expected() {
     assert!(serde_json::from_str::<Ask>(&long).unwrap_err().to_string().len() < 400);
     assert!(serde_json::from_str::<Ask>(r#"{"cpus":1,"gpus":1000000000000000000}"#).is_err());
 }
-
-#[test]
-fn whatever_is_not_enforced_is_named() {
-    let named = unenforced(&Ask {
-        watts: Power::from_watts(1),
-        gpus: Some(GpuWish::Count(1)),
-        ..ask(1)
-    })
-    .unwrap();
-    assert!(named.contains("watts (") && !named.contains("gpus"), "{named}");
-    assert_eq!(
-        unenforced(&Ask {
-            near: vec!["gpu:0".parse().unwrap()],
-            gpus: Some(GpuWish::Count(1)),
-            l3_share: Some(Share::new(250).unwrap()),
-            memory_bandwidth_share: Some(Share::new(250).unwrap()),
-            hugepages: vec![HugepageAsk {
-                page_bytes: Bytes::new(2 << 20),
-                bytes: Bytes::new(2 << 20),
-            }],
-            ..ask(1)
-        }),
-        None,
-        "isolators bring these about, or refuse by themselves what a host lacks"
-    );
-}

@@ -44,6 +44,7 @@ pub(super) fn isolation_of(id: &WorkloadId, ask: &Ask, offer: &Offer) -> Isolati
         cache: some(&offer.cache),
         watts: offer.watts,
         priority: ask.priority,
+        revocable: ask.revocable.then_some(true),
         immovable: ask.immovable.then_some(true),
         ..Isolation::new(id.clone(), offer.cpus.clone(), offer.numa_nodes.clone())
     }

@@ -8,7 +8,6 @@ use collectors::Root;
 use facts::Moment;
 use intent::{Actuators, Mode, WorkloadId};
 use isolators::cgroup::Layout;
-use isolators::powercap::Cap;
 use isolators::record::Record;
 use isolators::{Host, Step, cdi};
 use serde::Serialize;
@@ -148,6 +147,15 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
     config.cdi_dir = ledger.cdi_dir.clone().or(config.cdi_dir);
     let mut left = Left::default();
     let mut keeper = Keeper::open(config)?;
+    if keeper.layout.record.is_some() {
+        // Before the workloads: who stands still for the cap goes on first. A release asks for no moment.
+        let now = Moment::from_millis(0);
+        match keeper.release_power(now) {
+            Ok(done) => left.limits = limits(&done),
+            Err(error) => left.kept.push(format!("power limits: {error}")),
+        }
+        keeper.squeeze(now);
+    }
     let known: Vec<WorkloadId> = ledger.workloads.iter().map(|entry| entry.id.clone()).collect();
     for id in known {
         if keeper.ledger.entry(&id).is_some() {
@@ -160,13 +168,6 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
             }
         }
         left.removed.push(id);
-    }
-    if keeper.layout.record.is_some() {
-        // A release asks for no moment.
-        match keeper.bring_power(&Cap::Release, Moment::from_millis(0)) {
-            Ok(done) => left.limits = limits(&done),
-            Err(error) => left.kept.push(format!("power limits: {error}")),
-        }
     }
     let rest = cgroups(
         &keeper.host,

@@ -25,7 +25,7 @@ impl Keeper {
             self.gate(&steps)?;
         }
         let done = self.act(&steps)?;
-        self.hand_over(id)?;
+        self.hand_over(id, frozen)?;
         self.see_who_stands();
         Ok(Frozen {
             id: id.clone(),

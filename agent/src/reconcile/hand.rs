@@ -34,7 +34,7 @@ impl Keeper {
     pub(super) fn gate(&self, steps: &[Step]) -> Result<(), KeeperError> {
         match held(&self.config.actuators, Actuator::Cpu, steps) {
             None => Ok(()),
-            Some(outcome) => done(Actuator::Cpu, outcome).map(|_| ()),
+            Some(outcome) => outcome_of(Actuator::Cpu, outcome).map(|_| ()),
         }
     }
 
@@ -45,7 +45,7 @@ impl Keeper {
 
     /// Whether nothing can change by a sweep: the mode forbids to act, and no workload is held.
     pub fn may_rest(&self) -> bool {
-        !self.gate_is_open() && self.ledger.workloads.is_empty()
+        !self.gate_is_open() && self.ledger.workloads.is_empty() && self.ledger.cap.is_none()
     }
 
     /// Does these steps, in order.
@@ -58,7 +58,7 @@ impl Keeper {
         self.met = None;
         let gate = &self.config.actuators;
         let outcome = apply(gate, actuator, &self.host, steps, &mut *self.watch);
-        let applied = done(actuator, outcome.map_err(failed)?)?;
+        let applied = outcome_of(actuator, outcome.map_err(failed)?)?;
         for refused in &applied.refused {
             self.layout.refused.insert(refused.workload.clone());
             let entries = self.ledger.workloads.iter_mut();
@@ -171,7 +171,7 @@ impl Keeper {
             &steps,
             &mut *self.watch,
         ) {
-            Ok(outcome) => done(Actuator::Cpu, outcome).map(|_| true),
+            Ok(outcome) => outcome_of(Actuator::Cpu, outcome).map(|_| true),
             Err(ApplyError {
                 cause: StepError::Gone(_),
                 ..
@@ -246,7 +246,7 @@ fn reshare(intent: &mut Intent, usable: Option<&CpuSet>) {
 }
 
 /// What was done, or the refusal of the mode with what would have been done.
-fn done(actuator: Actuator, outcome: Outcome) -> Result<Applied, KeeperError> {
+pub(super) fn outcome_of(actuator: Actuator, outcome: Outcome) -> Result<Applied, KeeperError> {
     match outcome {
         Outcome::Done(applied) => Ok(applied),
         Outcome::Would { mode, steps } => Err(KeeperError::Refused(format!(

@@ -156,7 +156,7 @@ impl Keeper {
     }
 
     /// Stops its processes for the time being, or lets them go on.
-    fn stand(&mut self, id: &WorkloadId, still: bool) -> Result<Vec<Step>, KeeperError> {
+    pub(super) fn stand(&mut self, id: &WorkloadId, still: bool) -> Result<Vec<Step>, KeeperError> {
         let Some(isolation) = self.ledger.intent.of(id) else {
             return Err(KeeperError::NotFound(id.clone()));
         };
@@ -202,7 +202,8 @@ impl Keeper {
     }
 
     /// Somebody ordered it to stand still or to go on: from now on that is their matter.
-    pub(super) fn hand_over(&mut self, id: &WorkloadId) -> Result<(), KeeperError> {
+    pub(super) fn hand_over(&mut self, id: &WorkloadId, frozen: bool) -> Result<(), KeeperError> {
+        self.hand_over_squeezed(id, frozen)?;
         let Some(isolation) = self.ledger.intent.of(id) else {
             return Ok(());
         };
@@ -279,7 +280,7 @@ impl Keeper {
     }
 
     /// Writes an intent down and brings the host to it, or neither.
-    fn change(&mut self, next: Intent) -> Result<Vec<Step>, KeeperError> {
+    pub(super) fn change(&mut self, next: Intent) -> Result<Vec<Step>, KeeperError> {
         let steps = steps_of(self.missing(&next)?);
         self.gate(&steps)?;
         let before = std::mem::replace(&mut self.ledger.intent, next);

@@ -50,6 +50,8 @@ pub struct Keeper {
     pub(super) still: BTreeSet<WorkloadId>,
     /// Containers of which their runtime said that they have ended. In memory only: it says so again to an agent that starts again.
     pub(super) leaving: BTreeSet<WorkloadId>,
+    /// What the sweep knows of the cap of power in force.
+    pub(super) wish: super::cap::Wish,
     /// The last word of each virtual machine's QEMU.
     pub(super) vms: BTreeMap<WorkloadId, super::vm::Known>,
     pub(super) _lock: Option<Lock>,
@@ -192,6 +194,9 @@ impl Keeper {
             steps: entry.steps.clone(),
             frozen: self.still.contains(&entry.id),
             priority: isolation.priority,
+            revocable: isolation.revocable == Some(true),
+            watts: isolation.watts,
+            squeezed: self.shown_squeeze(isolation),
             held_to_millicpus: isolation.cpu_time_held,
             vm: self.shown_vm(entry, isolation),
             adopted: entry.adopted,

@@ -11,12 +11,14 @@ use intent::{Intent, WorkloadId};
 use isolators::Host;
 use isolators::cgroup::Layout;
 
+use super::cap::unkept;
 use super::devices::not_lendable;
 use super::entry::isolation_of;
 use super::hand::unplanned;
 use super::keeper::taken;
 use super::start::{made_up, refused, with_advice};
 use super::{Keeper, KeeperError};
+use crate::ledger::CapInForce;
 use crate::place::{self, Batch, DEFAULT_RATE, Machine, Move, Proposal, Refusal, Taken};
 
 /// For how many refused asks of a batch a way out is sought: each is a search of some ten milliseconds.
@@ -31,6 +33,7 @@ pub struct Preview {
     layout: Layout,
     host: Host,
     drained: Option<String>,
+    cap: Option<CapInForce>,
 }
 
 impl Keeper {
@@ -48,6 +51,7 @@ impl Keeper {
             layout: self.layout.clone(),
             host: self.host.clone(),
             drained: self.why_drained(),
+            cap: self.ledger.cap.clone(),
         }
     }
 
@@ -246,10 +250,18 @@ impl Preview {
     /// What keeps an offer from being brought about here, among its reasons.
     fn remark(&self, ask: &Ask, offer: &mut Offer) -> Result<(), KeeperError> {
         offer.because.extend(self.drained.clone());
-        offer.because.extend(place::unenforced(ask));
         offer
             .because
             .extend(not_lendable(&self.host, &self.layout, ask, offer));
+        if let (Some(_), Some(record)) = (ask.watts, &self.layout.record) {
+            let id = ask.name.clone().map_or_else(|| made_up("", 0), Ok)?;
+            let with = self.intent.with(isolation_of(&id, ask, offer));
+            let cap = self.cap.as_ref();
+            let why = unkept(&self.host, record, &self.machine, &with, cap, &id);
+            offer
+                .because
+                .extend(why.unwrap_or_else(|error| Some(error.to_string())));
+        }
         if !offer.hugepages.is_empty() || !offer.cache.is_empty() {
             let id = ask.name.clone().map_or_else(|| made_up("", 0), Ok)?;
             let with = self.intent.with(isolation_of(&id, ask, offer));

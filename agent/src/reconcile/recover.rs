@@ -83,6 +83,7 @@ impl Keeper {
             met: None,
             still: std::collections::BTreeSet::new(),
             awaited: std::collections::BTreeMap::new(),
+            wish: super::cap::Wish::default(),
             vms: std::collections::BTreeMap::new(),
             leaving: std::collections::BTreeSet::new(),
             _lock: lock,
@@ -210,6 +211,13 @@ impl Keeper {
                 "the node was started again: gone with the boot before are {names}"
             ));
         }
+        let cap = self.ledger.cap.take();
+        if let Some(in_force) = &cap {
+            self.found.push(format!(
+                "the node was started again: the cap of {} since {} went with the boot before, and so did its power limits",
+                in_force.cap.watts, in_force.cap.since
+            ));
+        }
         let intent = after(self.ledger.intent.generation);
         let drained = self.ledger.drained.take();
         let cdi_dir = self.ledger.cdi_dir.take();
@@ -219,8 +227,8 @@ impl Keeper {
         self.ledger.below.clone_from(&self.config.below);
         self.ledger.intent = intent;
         self.layout.refused.clear();
-        if self.gate_is_open()
-            && !gone.is_empty()
+        let is_due = self.gate_is_open() && !gone.is_empty();
+        if (is_due || (cap.is_some() && self._lock.is_some()))
             && let Err(error) = self.save()
         {
             self.found.push(error.to_string());

@@ -96,14 +96,13 @@ impl Keeper {
         inventory: &Inventory,
     ) -> Result<(WorkloadId, Isolation), KeeperError> {
         let offer = self.placed(&request.ask, inventory)?;
-        if let Some(why) = place::unenforced(&request.ask)
-            .or_else(|| not_lendable(&self.host, &self.layout, &request.ask, &offer))
-        {
+        if let Some(why) = not_lendable(&self.host, &self.layout, &request.ask, &offer) {
             return Err(KeeperError::Refused(why));
         }
         let id = self.name(request)?;
         let isolation = isolation_of(&id, &request.ask, &offer);
         self.refuse_other_owners(&isolation)?;
+        self.refuse_unkept_watts(&isolation)?;
         Ok((id, isolation))
     }
 

@@ -14,7 +14,11 @@ impl Keeper {
     /// Where the mode forbids to act it changes nothing and says nothing: `plan` shows what is outstanding.
     pub fn sweep(&mut self, now: Moment) -> Vec<AgentEvent> {
         if !self.gate_is_open() {
-            return Vec::new();
+            if self.ledger.cap.is_none() {
+                return Vec::new();
+            }
+            self.host.forget();
+            return self.keep_power(now);
         }
         self.host.forget();
         self.refresh();
@@ -33,6 +37,7 @@ impl Keeper {
             }
         }
         events.extend(self.let_go_in_time(now));
+        events.extend(self.keep_power(now));
         events.extend(self.repair(now));
         if self.config.drift == Drift::Repair {
             events.extend(self.regain(now));

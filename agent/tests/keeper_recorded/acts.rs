@@ -13,7 +13,7 @@ use crate::fixture::{Fixture, NOW, machine, request, start};
 
 const LATER: Moment = Moment::from_millis(1_795_311_999_000);
 const FREEZE: &str = "sys/fs/cgroup/busbar/web/cgroup.freeze";
-const LIMITS: [&str; 2] = [
+pub const LIMITS: [&str; 2] = [
     "sys/class/powercap/intel-rapl:0/constraint_0_power_limit_uw",
     "sys/class/powercap/intel-rapl:1/constraint_0_power_limit_uw",
 ];
@@ -114,7 +114,7 @@ fn a_drained_node_takes_nothing_new_and_ends_nothing_through_a_crash_and_a_reboo
 }
 
 /// Two packages that draw 205 W each at most.
-fn with_packages() -> Fixture {
+pub fn with_packages() -> Fixture {
     let fixture = Fixture::v2();
     fixture.write("proc/sys/kernel/random/boot_id", "boot-1\n");
     for (package, limit) in LIMITS.iter().enumerate() {
@@ -127,11 +127,11 @@ fn with_packages() -> Fixture {
     fixture
 }
 
-fn limits(fixture: &Fixture) -> [String; 2] {
+pub fn limits(fixture: &Fixture) -> [String; 2] {
     LIMITS.map(|file| fixture.read(file))
 }
 
-fn watts(watts: u64) -> Power {
+pub fn watts(watts: u64) -> Power {
     Power::from_watts(watts).unwrap()
 }
 

@@ -23,6 +23,8 @@ mod life;
 mod migrate;
 mod modes;
 mod nri;
+mod power;
+mod power_kept;
 mod preview;
 mod remembers;
 mod restraints;

@@ -27,3 +27,17 @@ pub enum Hold {
     /// All of its processes stand still.
     Still,
 }
+
+/// What a workload gives up for a cap of the node's power, beside what a [`Hold`] takes. It lasts as long as the cap in force
+/// needs it, through an agent's end too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Squeeze {
+    /// It gets at most this much CPU time.
+    CpuTime {
+        /// In thousandths of a CPU.
+        millicpus: u32,
+    },
+    /// All of its processes stand still.
+    Still,
+}

@@ -3,7 +3,7 @@
 use facts::{Bytes, CpuSet, NumaSet, Power};
 use serde::{Deserialize, Serialize};
 
-use crate::hold::Hold;
+use crate::hold::{Hold, Squeeze};
 use crate::limit::{CpuWeight, Priority};
 use crate::part::{CacheShare, DeviceWish, HugepageShare, IoLimit, NumaShare, PartitionWish};
 pub use crate::workload::{NotAWorkloadId, WorkloadId};
@@ -32,6 +32,9 @@ pub struct Isolation {
     /// What else it is held to for now; an agent that starts again takes that away too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Hold>,
+    /// What it gives up for the cap of power in force; an agent that starts again keeps that up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub squeezed: Option<Squeeze>,
     /// What kind of partition its CPUs shall be; `None` leaves it to the isolator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<PartitionWish>,
@@ -74,12 +77,16 @@ pub struct Isolation {
     /// Its shares of last-level caches and of memory bandwidth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Vec<CacheShare>>,
-    /// The most power that it and its devices may draw.
+    /// Power that is promised to it and its devices: under a cap its parts get that before anybody's priority is asked, unless it
+    /// is revocable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watts: Option<Power>,
     /// How long it is kept when something runs short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Whether it is squeezed before everybody who is not, whatever its priority; `None` is no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocable: Option<bool>,
     /// Whether it must never be moved to other CPUs or memory; `None` is no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub immovable: Option<bool>,
@@ -101,6 +108,7 @@ impl Isolation {
             cpu_time_max: None,
             cpu_time_held: None,
             held: None,
+            squeezed: None,
             partition: None,
             cpu_weight: None,
             cpu_idle: None,
@@ -117,6 +125,7 @@ impl Isolation {
             cache: None,
             watts: None,
             priority: None,
+            revocable: None,
             immovable: None,
             by_runtime: None,
         }
@@ -179,6 +188,7 @@ mod tests {
                 cpus: "4".parse().unwrap(),
                 before: "4-5".parse().unwrap(),
             }),
+            squeezed: Some(Squeeze::CpuTime { millicpus: 800 }),
             partition: Some(PartitionWish::Isolated),
             cpu_weight: Some(CpuWeight::new(200).unwrap()),
             cpu_idle: Some(false),
@@ -210,6 +220,7 @@ mod tests {
             nics: Some(vec!["eth0".to_owned()]),
             watts: Power::from_watts(600),
             priority: Some(Priority::default()),
+            revocable: Some(true),
             immovable: Some(true),
             by_runtime: Some(true),
             ..Isolation::new("a".parse().unwrap(), "4".parse().unwrap(), "0".parse().unwrap())

@@ -8,7 +8,7 @@ pub mod mode;
 pub mod part;
 mod workload;
 
-pub use hold::Hold;
+pub use hold::{Hold, Squeeze};
 pub use intent::{Generation, Intent};
 pub use isolation::{Isolation, WorkloadId};
 pub use limit::{CpuWeight, IoWeight, Priority, Share};

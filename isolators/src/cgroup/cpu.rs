@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use intent::{CpuWeight, Intent, Isolation};
+use intent::{CpuWeight, Intent, Isolation, Squeeze};
 
 use super::difference::{Wanted, limit, read, unless_said};
 use super::lacking::Optional;
@@ -62,11 +62,16 @@ impl Cpu {
         let mut steps = Vec::new();
         if let Some(cpus) = isolation.cpu_time_max {
             let quota = u64::from(cpus) * PERIOD_US;
-            let held = isolation.cpu_time_held.map(|thousandths| {
+            let squeezed = match isolation.squeezed {
+                Some(Squeeze::CpuTime { millicpus }) => Some(millicpus),
+                Some(Squeeze::Still) | None => None,
+            };
+            let less = [isolation.cpu_time_held, squeezed].into_iter().flatten();
+            let less = less.map(|thousandths| {
                 let held = u64::from(thousandths) * PERIOD_US / 1_000;
                 held.max(LEAST_QUOTA_US)
             });
-            let quota = held.map_or(quota, |held| held.min(quota));
+            let quota = less.fold(quota, u64::min);
             steps.extend(time(host, place.version, &group, quota)?);
         }
         // A weight means nothing as long as the cgroup is idle, whoever made it so.

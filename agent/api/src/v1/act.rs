@@ -1,7 +1,7 @@
 //! Acts on what runs here, and what came of them: a workload stands still and goes on, the packages' power is capped.
 
 use facts::{Moment, Power};
-use intent::WorkloadId;
+use intent::{Squeeze, WorkloadId};
 use serde::{Deserialize, Serialize};
 
 /// What came of freezing or thawing a workload.
@@ -81,4 +81,23 @@ pub struct CappedPart {
     /// The workload that holds it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<WorkloadId>,
+}
+
+/// The cap of power in force on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PowerCap {
+    /// The most that all CPU packages and GPUs together may draw.
+    pub watts: Power,
+    /// When it was set.
+    pub since: Moment,
+}
+
+/// What a workload gives up for the cap in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Squeezed {
+    /// What: CPU time, or all of it.
+    pub to: Squeeze,
+    /// Which cap, for whose sake, and why this workload; empty right after a start of the agent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
 }

@@ -64,12 +64,15 @@ pub struct Ask {
     /// A share of the memory bandwidth behind each of these caches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bandwidth_share: Option<Share>,
-    /// The most power that it and its devices draw; it is promised.
+    /// Power that is promised to it and its devices; a cap of the node leaves it that, unless it is revocable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watts: Option<Power>,
     /// How long it is kept when something runs short; `None` is the middle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Whether it is the first to give up when power runs short, before everybody who is not, whatever its priority.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub revocable: bool,
     /// Whether it must never be moved once it is placed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub immovable: bool,

@@ -159,6 +159,8 @@ struct Entry {
     watts: Option<Said<Watts>>,
     priority: Option<Priority>,
     #[serde(default)]
+    revocable: bool,
+    #[serde(default)]
     immovable: bool,
 }
 
@@ -184,6 +186,7 @@ impl Entry {
             memory_bandwidth_share: self.memory_bandwidth.as_ref().map(|said| said.0),
             watts: self.watts.as_ref().map(|said| said.0.0),
             priority: self.priority,
+            revocable: self.revocable,
             immovable: self.immovable,
             siblings: self.siblings,
         }

@@ -1,8 +1,12 @@
 //! `busbar cap` on a machine with GPUs: limits go through the library, survive a kill, and come back on an orderly end only.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::stand::{Stand, world};
+
+/// Generous: the sweep comes each second.
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// Limits are the machine's: of two agents that cap it, one is refused. So one test at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -32,6 +36,15 @@ fn a_cap_reaches_the_gpus_and_only_an_orderly_end_gives_the_limits_back() {
     assert!(stand.limits().contains("450000"));
     let agent = stand.run_capping().unwrap();
     assert!(stand.limits().contains("450000"), "a start frees nothing");
+    // Somebody raises one of them: the sweep of the agent that started anew puts it right.
+    let text = stand.limits().replace("\"GPU-1\" = 450000", "\"GPU-1\" = 650000");
+    std::fs::write(stand.path("nvml.limits.toml"), text).unwrap();
+    let until = Instant::now() + WITHIN;
+    while stand.limits().contains("650000") {
+        assert!(Instant::now() < until, "{}", stand.limits());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(stand.limits(), "\"GPU-0\" = 450000\n\"GPU-1\" = 450000\n");
     let (said, _) = stand.busbar(&["cap", "--watts", "5000"]);
     assert!(said.contains("GPU-0 has 700 W"), "{said}");
     let (said, code) = stand.busbar(&["cap", "--watts", "399"]);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use agent::reconcile::{Drift, Keeper, KeeperError};
+use agent::reconcile::{Container, Drift, Keeper, KeeperError};
 use agent_api::v1::RunRequest;
 use intent::{Actuator, Actuators, Mode};
 
@@ -184,4 +184,40 @@ fn a_cap_is_kept_where_only_power_may_be_acted_on_and_ends_with_the_boot() {
         assert!(said.contains("the cap of 300 W since"), "{said}");
     }
     panic!("it is told once");
+}
+
+#[test]
+fn a_runtimes_container_gives_nothing_though_it_is_shed_first() {
+    let fixture = Fixture::v2();
+    fixture.write("proc/sys/kernel/random/boot_id", "boot-1\n");
+    fixture.write("sys/class/powercap/intel-rapl:0/name", "package-0\n");
+    fixture.write(LIMITS[0], "200000000\n");
+    let mut config = fixture.config(Mode::Enforce);
+    config.nri = true;
+    let mut keeper = Keeper::open_watched(config, Box::new(|_| {})).unwrap();
+    run(&mut keeper, ask("web", 4, true, 1, 100), 7, &packages(1));
+    let mut of_container = ask("theirs", 2, false, 9, 0).ask;
+    of_container.name = None;
+    let container = Container {
+        runtime: "containerd".to_owned(),
+        id: "3f1c0b9a7d2e".to_owned(),
+        names: ["default", "web", "app"].map(str::to_owned),
+        cgroup: "/k8s.io/3f1c".to_owned(),
+        ask: Ok(Some(of_container)),
+    };
+    let given = keeper.place_container(&container, &packages(1), NOW).unwrap();
+    run(&mut keeper, ask("other", 1, false, 2, 0), 9, &packages(1));
+    keeper.cap(watts(100), NOW).unwrap();
+    let told = keeper.sweep(NOW);
+    let of_container = keeper
+        .workloads()
+        .into_iter()
+        .find(|one| one.id == given.workload)
+        .unwrap();
+    assert_eq!(of_container.squeezed, None, "{told:?}");
+    assert!(
+        told.iter().any(|event| event.message.contains("workload other")),
+        "{told:?}"
+    );
+    assert_eq!(keeper.sweep(NOW), [], "nothing is tried again at each sweep");
 }

@@ -34,6 +34,11 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
  "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.blockfile"]
 [grpc]
 address = "$SOCK"
+[timeouts]
+# Beyond these a containerd that starts again takes a container for dead and ends it: an emulated machine is slow.
+"io.containerd.timeout.shim.load" = "60s"
+"io.containerd.timeout.shim.cleanup" = "60s"
+"io.containerd.timeout.task.state" = "60s"
 [plugins."io.containerd.nri.v1.nri"]
 disable = false
 socket_path = "/run/nri/nri.sock"

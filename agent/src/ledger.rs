@@ -356,10 +356,8 @@ fn is_false(value: &bool) -> bool {
 /// What serde says, without the place: that stands in front already.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rsplit_once(" at line ") {
-        Some((what, _)) => what.to_owned(),
-        None => text,
-    }
+    let what = text.rsplit_once(" at line ").map(|(what, _)| what.to_owned());
+    what.unwrap_or(text)
 }
 
 fn written(path: &Path, text: &[u8]) -> io::Result<()> {

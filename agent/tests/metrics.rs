@@ -3,7 +3,6 @@
 
 #[path = "metrics/suffering.rs"]
 mod suffering;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;

@@ -1,6 +1,7 @@
 # The agent as a plugin of a real container runtime (NRI): containerd, asked for pods as a kubelet asks (CRI), runc, cgroup v2. The runtime
 # writes what the agent answers; refusals, ends, restarts of both, and changes by others.
 # Prints `CHECK ok NAME` or `CHECK FAIL NAME: what came` for each check. The guest has CPUs 0-3 on two NUMA nodes.
+#: lasts 600
 #: programs containerd containerd-shim-runc-v2 ctr runc
 #: examples cri
 
@@ -34,6 +35,11 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
  "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.blockfile"]
 [grpc]
 address = "$SOCK"
+[timeouts]
+# Beyond these a containerd that starts again takes a container for dead and ends it: an emulated machine is slow.
+"io.containerd.timeout.shim.load" = "60s"
+"io.containerd.timeout.shim.cleanup" = "60s"
+"io.containerd.timeout.task.state" = "60s"
 [plugins."io.containerd.nri.v1.nri"]
 disable = false
 socket_path = "/run/nri/nri.sock"

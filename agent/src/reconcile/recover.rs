@@ -39,28 +39,7 @@ impl Keeper {
         };
         let ledger = Ledger::read(&config.state_dir).map_err(unopened)?;
         let ledger = ledger.unwrap_or_else(|| Ledger::new(&config.boot_id, &config.cgroup_name));
-        if ledger.cgroup_name != config.cgroup_name && !ledger.workloads.is_empty() {
-            return Err(KeeperError::Refused(format!(
-                "the ledger in {} is of the cgroup {:?} and names {} workloads; this agent is to use {:?}. \
-                 Use the old name until they have ended, or let the old agent leave",
-                config.state_dir.display(),
-                ledger.cgroup_name,
-                ledger.workloads.len(),
-                config.cgroup_name
-            )));
-        }
-        if ledger.below != config.below && !ledger.workloads.is_empty() {
-            let place =
-                |below: &Option<PathBuf>| below.as_deref().unwrap_or(Path::new("")).display().to_string();
-            return Err(KeeperError::Refused(format!(
-                "the ledger in {} names {} workloads below the cgroup /{}; this agent is to work below /{}. End them first, or go on as \
-                 before",
-                config.state_dir.display(),
-                ledger.workloads.len(),
-                place(&ledger.below),
-                place(&config.below)
-            )));
-        }
+        fits(&ledger, &config)?;
         let host = Host::at(config.root.directory()).remembering();
         let mut layout = config.layout(&host);
         let refused = ledger.workloads.iter().filter(|entry| !entry.refused.is_empty());
@@ -242,4 +221,31 @@ pub(super) fn unopened(error: LedgerError) -> KeeperError {
         LedgerError::Damaged { .. } => KeeperError::Refused(told(&error)),
         LedgerError::Io { .. } => KeeperError::Failed(told(&error)),
     }
+}
+
+/// Whether an agent of this configuration may go on with that ledger.
+fn fits(ledger: &Ledger, config: &KeeperConfig) -> Result<(), KeeperError> {
+    if ledger.cgroup_name != config.cgroup_name && !ledger.workloads.is_empty() {
+        return Err(KeeperError::Refused(format!(
+            "the ledger in {} is of the cgroup {:?} and names {} workloads; this agent is to use {:?}. \
+             Use the old name until they have ended, or let the old agent leave",
+            config.state_dir.display(),
+            ledger.cgroup_name,
+            ledger.workloads.len(),
+            config.cgroup_name
+        )));
+    }
+    if ledger.below != config.below && !ledger.workloads.is_empty() {
+        let place =
+            |below: &Option<PathBuf>| below.as_deref().unwrap_or(Path::new("")).display().to_string();
+        return Err(KeeperError::Refused(format!(
+            "the ledger in {} names {} workloads below the cgroup /{}; this agent is to work below /{}. End them first, or go on as \
+             before",
+            config.state_dir.display(),
+            ledger.workloads.len(),
+            place(&ledger.below),
+            place(&config.below)
+        )));
+    }
+    Ok(())
 }

@@ -236,8 +236,7 @@ fn fits(ledger: &Ledger, config: &KeeperConfig) -> Result<(), KeeperError> {
         )));
     }
     if ledger.below != config.below && !ledger.workloads.is_empty() {
-        let place =
-            |below: &Option<PathBuf>| below.as_deref().unwrap_or(Path::new("")).display().to_string();
+        let place = |below: &Option<PathBuf>| below.as_deref().unwrap_or(Path::new("")).display().to_string();
         return Err(KeeperError::Refused(format!(
             "the ledger in {} names {} workloads below the cgroup /{}; this agent is to work below /{}. End them first, or go on as \
              before",

@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -29,8 +29,11 @@ const LONGEST_UUID: usize = 96;
 /// The thread that calls the library, once there was something to call it for.
 static CALLER: Mutex<Option<SyncSender<Call>>> = Mutex::new(None);
 
-/// Whether a call has not come back in time: nobody else waits behind it.
-static IS_LATE: AtomicBool = AtomicBool::new(false);
+/// The last call by its number, the last that did not come back in time, and the last that came back: as long as one is late
+/// nobody waits behind it. Two numbers and no flag, because it may come back while its caller gives it up.
+static LAST: AtomicU64 = AtomicU64::new(0);
+static LATE: AtomicU64 = AtomicU64::new(0);
+static BACK: AtomicU64 = AtomicU64::new(0);
 
 /// One errand of that thread. It keeps the library loaded between them: a driver that nobody uses forgets its limits.
 type Call = Box<dyn FnOnce(&mut Option<Nvml>) + Send>;
@@ -159,21 +162,24 @@ fn places(host: &Host) -> Vec<OsString> {
 fn called<T: Send + 'static>(
     errand: impl FnOnce(&mut Option<Nvml>) -> Result<T, NvmlTrouble> + Send + 'static,
 ) -> Result<T, NvmlTrouble> {
-    if IS_LATE.load(Ordering::Acquire) {
+    if LATE.load(Ordering::Acquire) > BACK.load(Ordering::Acquire) {
         return Err(NvmlTrouble::Hangs);
     }
+    let number = LAST.fetch_add(1, Ordering::AcqRel) + 1;
     let (reply, answer) = sync_channel(1);
     let call: Call = Box::new(move |session| {
         // Who asked may have gone away meanwhile.
         let _ = reply.send(errand(session));
-        IS_LATE.store(false, Ordering::Release);
+        BACK.fetch_max(number, Ordering::AcqRel);
     });
     caller()?.try_send(call).map_err(|refused| match refused {
         TrySendError::Full(_) | TrySendError::Disconnected(_) => NvmlTrouble::Hangs,
     })?;
     answer.recv_timeout(PATIENCE).map_err(|late| {
         // The sweep asks too, each second: only the first one waits.
-        IS_LATE.store(late == RecvTimeoutError::Timeout, Ordering::Release);
+        if late == RecvTimeoutError::Timeout {
+            LATE.fetch_max(number, Ordering::AcqRel);
+        }
         NvmlTrouble::Hangs
     })?
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use agent_api::client::AgentClient;
 use agent_api::v1::{Incident, Interference, Resource, SignalState, Squeezed, Workload};
 use clap::Args;
-use intent::{Squeeze, WorkloadId};
+use intent::WorkloadId;
 
 use crate::args::{Cli, Output};
 use crate::vm;
@@ -66,17 +66,7 @@ fn place(workload: &Workload) -> String {
         );
     }
     if let Some(Squeezed { to, because }) = &workload.squeezed {
-        let what = match to {
-            Squeeze::CpuTime { millicpus } => {
-                format!(
-                    "gets the time of {}.{:03} CPUs",
-                    millicpus / 1_000,
-                    millicpus % 1_000
-                )
-            }
-            Squeeze::Still => "stands still".to_owned(),
-        };
-        let _ = writeln!(text, "  it {what}: {because}");
+        let _ = writeln!(text, "  it {to}: {because}");
     }
     if let Some(machine) = &workload.vm {
         let _ = writeln!(text, "  {}", vm::told(machine));

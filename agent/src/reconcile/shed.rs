@@ -83,7 +83,7 @@ impl Keeper {
         let more: Vec<&Isolation> = more.collect();
         let told = |id: &WorkloadId| {
             let (to, why) = wanted.get(id)?;
-            let message = format!("workload {id} {}: {why}", in_words(*to));
+            let message = format!("workload {id} {}: {why}", to);
             Some(event(now, "workload_squeezed", message))
         };
         match self.set_squeezed(&more, squeezed) {
@@ -133,7 +133,7 @@ impl Keeper {
         }
         let told = freed.into_iter().map(|one| {
             let (kind, what) = match wanted.get(&one.workload) {
-                Some((to, why)) => ("workload_squeezed", format!("{}: {why}", in_words(*to))),
+                Some((to, why)) => ("workload_squeezed", format!("{}: {why}", to)),
                 None => {
                     let why = format!("is squeezed no more: {}", self.why_free());
                     ("workload_released", why)
@@ -357,18 +357,5 @@ fn standing(isolation: &Isolation) -> String {
         format!("revocable, priority {priority}")
     } else {
         format!("priority {priority}")
-    }
-}
-
-fn in_words(to: Squeeze) -> String {
-    match to {
-        Squeeze::CpuTime { millicpus } => {
-            format!(
-                "gets the time of {}.{:03} CPUs",
-                millicpus / 1_000,
-                millicpus % 1_000
-            )
-        }
-        Squeeze::Still => "stands still".to_owned(),
     }
 }

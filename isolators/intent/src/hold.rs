@@ -1,5 +1,7 @@
 //! What a workload is held to for a time, for the sake of another one's promise.
 
+use std::fmt;
+
 use facts::CpuSet;
 use serde::{Deserialize, Serialize};
 
@@ -40,4 +42,19 @@ pub enum Squeeze {
     },
     /// All of its processes stand still.
     Still,
+}
+
+impl fmt::Display for Squeeze {
+    /// For people: what who is squeezed so does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Squeeze::CpuTime { millicpus } => write!(
+                f,
+                "gets the time of {}.{:03} CPUs",
+                millicpus / 1_000,
+                millicpus % 1_000
+            ),
+            Squeeze::Still => f.write_str("stands still"),
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod adopt;
 mod ask;
 mod batch;
 mod interference;
+mod lease;
 mod near;
 mod offer;
 mod proof;
@@ -28,6 +29,7 @@ pub use interference::{
     Antagonist, EvidencePoint, Grade, Incident, Interference, InterferenceAct, InterferenceMode, Resource,
     Signal, SignalState,
 };
+pub use lease::{Head, Lease, LeaseEnd, LeaseInForce, LeaseView};
 pub use near::{Near, NotNear};
 pub use offer::{Offer, OfferedDrive, OfferedGpu, TopologyHint};
 pub use proof::{

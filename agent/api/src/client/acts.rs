@@ -6,6 +6,7 @@ use intent::WorkloadId;
 use super::{AgentClient, ClientError};
 use crate::v1::{AdoptRequest, Adopted, EnteredRequest, MigrateRequest, Migrated};
 use crate::v1::{CapRequest, Capped, Frozen, NodeDrain, NodeDrainRequest, VmRequest, Workload};
+use crate::v1::{Lease, LeaseEnd, LeaseView};
 
 impl AgentClient {
     /// Says to an agent that awaits a workload's first process what became of it: a child of *this process* is in the workload's cgroups,
@@ -84,6 +85,30 @@ impl AgentClient {
     /// See [`ClientError`].
     pub async fn uncap(&self) -> Result<Capped, ClientError> {
         self.send::<(), _>(Method::DELETE, "/v1/cap", None).await
+    }
+
+    /// How the node stands to its lease of power, and what its clock reads.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn lease(&self) -> Result<LeaseView, ClientError> {
+        self.get("/v1/power/lease").await
+    }
+
+    /// Gives the node a lease of power, or renews it. Over TCP only with a token.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; `conflict` where an older, a foreign or an overtaken lease is refused.
+    pub async fn take_lease(&self, lease: &Lease) -> Result<LeaseView, ClientError> {
+        self.send(Method::PUT, "/v1/power/lease", Some(lease)).await
+    }
+
+    /// Ends the node's lease in order: the limits that were found before the first cap come back. Over TCP only with a token.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn end_lease(&self, end: &LeaseEnd) -> Result<LeaseView, ClientError> {
+        self.send(Method::DELETE, "/v1/power/lease", Some(end)).await
     }
 
     /// The node takes no new workloads from now on; those that run go on. Unix socket only.

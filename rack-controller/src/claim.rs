@@ -35,6 +35,11 @@ impl ClaimId {
     }
 }
 
+/// The shortest time to live, and the shortest reservation: whoever renews must have a chance to.
+pub const SHORTEST_TTL: u32 = 5;
+/// The longest of both, 30 days: what shall stand longer has no end.
+pub const LONGEST_TTL: u32 = 2_592_000;
+
 /// One claim in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
@@ -45,27 +50,57 @@ pub struct Claim {
     pub purpose: String,
     /// Firm watts.
     pub watts: Power,
+    /// Revocable watts that it asks for beside them; whether it has them is [`Kept::granted`](crate::rack::state::Kept::granted).
+    #[serde(default)]
+    pub revocable: Power,
     /// The domain.
     pub domain: String,
     /// The node that may draw them; `None` for a reservation, which grants no cap.
     pub node: Option<String>,
     /// 1 (kept longest) to 9 (shed first).
     pub priority: u8,
+    /// Whose quota it counts in.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// Whether it only keeps watts free until it is applied.
+    #[serde(default)]
+    pub reserved: bool,
+    /// For how many seconds it stands from each renewal.
+    #[serde(default)]
+    pub ttl_seconds: Option<u32>,
     /// When it was admitted.
     pub since: Moment,
+    /// When it ends unless it is renewed, or applied where it is reserved.
+    #[serde(default)]
+    pub until: Option<Moment>,
 }
 
 impl Claim {
-    /// As it goes over the wire.
-    pub fn view(&self) -> ClaimView {
+    /// The node that may draw its watts: none while it is only reserved.
+    pub fn draws_on(&self) -> Option<&str> {
+        self.node.as_deref().filter(|_| !self.reserved)
+    }
+
+    /// Who is served first, and shed last: priority, then age.
+    pub const fn rank(&self) -> (u8, Moment, ClaimId) {
+        (self.priority, self.since, self.id)
+    }
+
+    /// As it goes over the wire; `granted` is whether it has its revocable watts.
+    pub fn view(&self, granted: bool) -> ClaimView {
         ClaimView {
             id: self.id.to_string(),
             purpose: self.purpose.clone(),
             watts: self.watts,
+            revocable_watts: self.revocable,
+            granted_watts: if granted { self.revocable } else { Power::ZERO },
             domain: self.domain.clone(),
             node: self.node.clone(),
             priority: self.priority,
+            tenant: self.tenant.clone(),
+            reserved: self.reserved,
             since: self.since,
+            until: self.until,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod acted;
 mod ask;
 mod drain;
+mod drill;
 mod seen;
 mod settle;
 mod want;
@@ -16,6 +17,7 @@ pub use drain::drain_answer;
 pub use want::want;
 
 use crate::rack::event::{Action, Event, Outcome, What};
+use crate::rack::order::LeaseSight;
 use crate::rack::sight::{AgentFacts, BmcFacts, NodeSide};
 use crate::rack::state::Rack;
 
@@ -80,6 +82,28 @@ pub enum Input {
         /// Its id or its name.
         claim: String,
     },
+    /// Somebody turns a reservation into a claim.
+    ApplyClaim {
+        /// Its id or its name.
+        claim: String,
+    },
+    /// Somebody wants a claim to stand for its time again.
+    RenewClaim {
+        /// Its id or its name.
+        claim: String,
+    },
+    /// Somebody wants to know whether a node's cap bites.
+    Calibrate {
+        /// The node.
+        node: String,
+    },
+    /// A node's agent said how it stands to its caps.
+    LeaseSeen {
+        /// The node.
+        node: String,
+        /// What it said.
+        seen: LeaseSight,
+    },
     /// Somebody wants to empty a bay.
     Drain(DrainRequest),
     /// Somebody wants a bay's LED lit or out.
@@ -140,7 +164,7 @@ impl Refusal {
 /// What happens to the rack because of one input. Apply the events in their order with [`evolve`](crate::rack::evolve()).
 ///
 /// # Errors
-/// Only inputs from people are refused: claims, releases, drains, locates.
+/// Only inputs from people are refused: claims and what becomes of them, drains, drills, locates.
 pub fn decide(rack: &Rack, input: &Input, now: Moment) -> Result<Vec<Event>, Refusal> {
     let mut next = settle::Course::new(rack, now);
     match input {
@@ -158,6 +182,10 @@ pub fn decide(rack: &Rack, input: &Input, now: Moment) -> Result<Vec<Event>, Ref
         Input::NodeSilent { node, side, reason } => seen::node_silent(&mut next, node, *side, reason),
         Input::ClaimPower { ask, key } => ask::claim(&mut next, ask, key.as_deref())?,
         Input::ReleaseClaim { claim } => ask::release(&mut next, claim)?,
+        Input::ApplyClaim { claim } => ask::apply(&mut next, claim)?,
+        Input::RenewClaim { claim } => ask::renew(&mut next, claim)?,
+        Input::Calibrate { node } => drill::begin(&mut next, node)?,
+        Input::LeaseSeen { node, seen } => seen::lease(&mut next, node, seen),
         Input::Drain(request) => drain::drain(&mut next, request)?,
         Input::Locate(request) => drain::locate(&mut next, request)?,
         Input::ActionDone { action, outcome } => acted::done(&mut next, action, outcome),

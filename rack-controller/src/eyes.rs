@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+pub use agent::{AgentFailure, client as agent_client};
 pub use line::{Line, Lines};
 
 use crate::clock::Clock;

@@ -51,6 +51,27 @@ pub enum Question {
         /// The claim as it was.
         reply: Reply<ClaimView>,
     },
+    /// To turn a reservation into a claim.
+    Apply {
+        /// Its id or name.
+        claim: String,
+        /// The claim as it is then.
+        reply: Reply<ClaimView>,
+    },
+    /// To show whether a node's cap bites.
+    Calibrate {
+        /// The node.
+        node: String,
+        /// Nothing: it has begun, and its end is an event.
+        reply: Reply<()>,
+    },
+    /// To let a claim stand for its time again.
+    Renew {
+        /// Its id or name.
+        claim: String,
+        /// The claim as it is then.
+        reply: Reply<ClaimView>,
+    },
     /// To empty a bay.
     Drain {
         /// Which, and how.

@@ -1,7 +1,7 @@
 //! The rack as one machine, for people, programs and metrics: rendered from the state, never stored.
 
 use facts::{Moment, Power, Reading};
-use rack_api::v1::{BayView, BmcView, DomainState, DomainView, NodeView, RackView};
+use rack_api::v1::{BayView, BmcView, DomainState, DomainView, NodeLease, NodeView, RackView};
 
 use crate::config::{BayConfig, DomainConfig, NodeConfig};
 use crate::pools::power::plan;
@@ -20,10 +20,15 @@ pub fn view(rack: &Rack, now: Moment) -> RackView {
         domains: config
             .domains
             .iter()
-            .map(|domain| domain_view(rack, domain))
+            .map(|domain| domain_view(rack, domain, now))
             .collect(),
         nodes: config.nodes.iter().map(|node| node_view(rack, node)).collect(),
-        claims: rack.kept.claims.values().map(crate::claim::Claim::view).collect(),
+        claims: rack
+            .kept
+            .claims
+            .values()
+            .map(|claim| claim.view(rack.kept.granted.contains(&claim.id)))
+            .collect(),
         doubts: rack.sight.doubts.values().flatten().cloned().collect(),
         bmcs: config
             .bmcs
@@ -47,7 +52,8 @@ pub fn view(rack: &Rack, now: Moment) -> RackView {
     }
 }
 
-fn domain_view(rack: &Rack, domain: &DomainConfig) -> DomainView {
+fn domain_view(rack: &Rack, domain: &DomainConfig, now: Moment) -> DomainView {
+    let sale = plan::sale(rack, domain, now);
     let sums = plan::standing(rack, &domain.name);
     let headroom = plan::tightest(rack, &domain.name).map_or(Power::ZERO, |(_, headroom)| headroom);
     let seen = rack.sight.domains.get(&domain.name);
@@ -66,6 +72,10 @@ fn domain_view(rack: &Rack, domain: &DomainConfig) -> DomainView {
         held_watts: of(|sums| sums.held),
         headroom_watts: headroom,
         deficit_watts: of(|sums| sums.deficit),
+        total_watts: sale.total,
+        revocable_asked_watts: sale.asked,
+        revocable_watts: sale.granted,
+        revocable_reason: sale.reason,
         drawn_watts: seen.and_then(|seen| seen.drawn),
         state: standing.map_or(DomainState::Blind, |standing| standing.state),
         since: standing.map_or(Moment::EPOCH, |standing| standing.since),
@@ -136,6 +146,27 @@ fn node_state(node: &NodeConfig, seen: &NodeSight) -> (&'static str, Option<Stri
     }
 }
 
+fn lease_view(rack: &Rack, node: &NodeConfig) -> Option<NodeLease> {
+    node.rest?;
+    let order = rack.kept.orders.get(&node.name)?;
+    let seen = rack
+        .sight
+        .nodes
+        .get(&node.name)
+        .and_then(|seen| seen.lease.as_ref());
+    let counted = plan::counted(rack, node);
+    Some(NodeLease {
+        cap_watts: order.cap,
+        levels: order.levels.clone(),
+        in_force_watts: seen.and_then(|seen| seen.in_force),
+        applied: seen.is_some_and(|seen| seen.applied && seen.answered == order.number),
+        counted_watts: counted.cap,
+        silent_since: seen.and_then(|seen| seen.silent_since),
+        proven_watts: rack.kept.proofs.get(&node.name).map(|proof| proof.cap),
+        reason: counted.reason,
+    })
+}
+
 fn node_view(rack: &Rack, node: &NodeConfig) -> NodeView {
     let seen = rack.sight.nodes.get(&node.name).cloned().unwrap_or_default();
     let (state, reason) = node_state(node, &seen);
@@ -179,6 +210,7 @@ fn node_view(rack: &Rack, node: &NodeConfig) -> NodeView {
         drawn_watts: bmc.and_then(|bmc| bmc.drawn.value()),
         held_watts: held,
         cap_watts: bmc.map(|bmc| bmc.cap).and_then(Reading::value),
+        lease: lease_view(rack, node),
         exclusive_cpus: agent.map_or(0, |agent| agent.exclusive_cpus),
         workloads: agent.map(|agent| agent.workloads.clone()).unwrap_or_default(),
     }

@@ -26,6 +26,7 @@ fn event(number: u64) -> Event {
         node: None,
         domain: None,
         priority: None,
+        ..PowerAsk::default()
     };
     Event::new(
         Moment::from_millis(1_795_311_618_123 + number),
@@ -34,10 +35,15 @@ fn event(number: u64) -> Event {
                 id: ClaimId(number),
                 purpose: ask.purpose.clone(),
                 watts: ask.watts,
+                revocable: Power::ZERO,
                 domain: "shelf".to_owned(),
                 node: None,
                 priority: 5,
+                tenant: None,
+                reserved: false,
+                ttl_seconds: None,
                 since: Moment::from_millis(1_795_311_618_123),
+                until: None,
             },
             ask,
             key: None,

@@ -68,6 +68,16 @@ pub enum Verb {
         #[command(subcommand)]
         resource: Resource,
     },
+    /// Turn a reservation into a claim: its node may draw its watts.
+    Apply {
+        /// The claim's name or id.
+        claim: String,
+    },
+    /// Let a claim with a time to live stand for that time again.
+    Renew {
+        /// The claim's name or id.
+        claim: String,
+    },
     /// Give a claim back.
     Release {
         /// The claim's name or id.
@@ -200,11 +210,14 @@ pub enum Side {
 /// What can be claimed.
 #[derive(Debug, Subcommand)]
 pub enum Resource {
-    /// Firm watts: kept through the losses that the domain's policy covers.
+    /// Watts: firm ones are kept through the losses that the domain's policy covers, revocable ones are taken back on a loss.
     Power {
-        /// How many watts, as in 800 or 0.5.
-        #[arg(long, value_parser = parse_watts)]
-        watts: Power,
+        /// How many firm watts, as in 800 or 0.5.
+        #[arg(long, value_parser = parse_watts, required_unless_present = "revocable")]
+        watts: Option<Power>,
+        /// How many revocable watts beside them, of the redundant share; only for a node whose agent holds its caps.
+        #[arg(long, value_name = "WATTS", value_parser = parse_watts, requires = "node")]
+        revocable: Option<Power>,
         /// What for; also the claim's name.
         #[arg(long = "for", value_name = "NAME")]
         purpose: String,
@@ -217,6 +230,15 @@ pub enum Resource {
         /// 1 is kept longest, 9 is shed first.
         #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
         priority: Option<u8>,
+        /// Whose quota it counts in, where the rack has tenants.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// For how long it stands unless `busbar renew` is said, as in 1h; without it, until it is released.
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        ttl: Option<u32>,
+        /// Only keep the watts free for so long, as in 5m; `busbar apply` makes it a claim.
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        reserve: Option<u32>,
         /// Repeat-safe: the same key gives the same answer, never a second claim.
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,

@@ -61,6 +61,7 @@ pub fn one_domain(view: &RackView, domain: &DomainView, paint: Paint) -> String 
         text.push_str(&paint.tone(Tone::Bad, &deficit));
     }
     text.push('\n');
+    text.push_str(&revocable(domain, paint));
     text.push_str(&bays(domain, paint));
     text.push_str(&bar(domain, paint));
     for bay in domain.bays.iter().filter(|bay| bay.reason.is_some()) {
@@ -68,6 +69,29 @@ pub fn one_domain(view: &RackView, domain: &DomainView, paint: Paint) -> String 
         let _ = writeln!(text, "  {} ({}): {reason}", bay.label, bay.place);
     }
     text
+}
+
+/// What is sold beside firm watts: only where somebody sells or asks for it.
+fn revocable(domain: &DomainView, paint: Paint) -> String {
+    let (asked, given) = (domain.revocable_asked_watts, domain.revocable_watts);
+    match (domain.total_watts, &domain.revocable_reason) {
+        (Some(total), _) if domain.source == "shelf" || domain.source == "chassis" || !asked.is_zero() => {
+            format!(
+                "revocable given {} of {} asked  firm and revocable at most {}\n",
+                given.to_kilowatt_text(),
+                asked.to_kilowatt_text(),
+                total.to_kilowatt_text()
+            )
+        }
+        (None, Some(reason)) if !asked.is_zero() => {
+            let line = format!(
+                "revocable: none of {} asked, because {reason}",
+                asked.to_kilowatt_text()
+            );
+            format!("{}\n", paint.tone(Tone::Warn, &line))
+        }
+        (_, _) => String::new(),
+    }
 }
 
 fn claimed(view: &RackView, domain: &DomainView) -> String {
@@ -234,6 +258,10 @@ mod tests {
             held_watts: kilowatts(124),
             headroom_watts: kilowatts(26),
             deficit_watts: Power::ZERO,
+            total_watts: None,
+            revocable_asked_watts: Power::ZERO,
+            revocable_watts: Power::ZERO,
+            revocable_reason: Some("sell_revocable is false".to_owned()),
             drawn_watts: None,
             state: DomainState::Redundant,
             since: Moment::EPOCH,

@@ -73,6 +73,8 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Verb::Show { side } => show::show(cli, &rack(cli)?, *side).await,
         Verb::Claim { resource } => power::claim(cli, &rack(cli)?, resource).await,
+        Verb::Apply { claim } => power::go_on(cli, rack(cli)?.apply(claim).await?, "applied"),
+        Verb::Renew { claim } => power::go_on(cli, rack(cli)?.renew(claim).await?, "renewed"),
         Verb::Release { claim, dry_run } => power::release(cli, &rack(cli)?, claim, *dry_run).await,
         Verb::Why(args) => match (&args.workload, &args.what) {
             (Some(workload), _) => why::workload(cli, workload).await,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use facts::Power;
 use rack_api::client::RackClient;
 use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, Interlock, LocateRequest, PowerAsk};
 
@@ -17,15 +18,23 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
         node,
         domain,
         priority,
+        revocable,
+        tenant,
+        ttl,
+        reserve,
         idempotency_key,
         dry_run,
     } = resource;
     let ask = PowerAsk {
-        watts: *watts,
+        watts: watts.unwrap_or(Power::ZERO),
+        revocable_watts: revocable.unwrap_or(Power::ZERO),
         purpose: purpose.clone(),
         node: node.clone(),
         domain: domain.clone(),
         priority: *priority,
+        tenant: tenant.clone(),
+        ttl_seconds: *ttl,
+        reserve_seconds: *reserve,
     };
     let claim: ClaimView = rack.claim(&ask, idempotency_key.as_deref(), *dry_run).await?;
     match cli.output {
@@ -37,9 +46,64 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
             };
             let held = if *dry_run { "would be held" } else { "held" };
             println!(
-                "{held}: {} firm for {} {whose} (domain {})",
-                claim.watts, claim.purpose, claim.domain
+                "{held}: {} for {} {whose} (domain {})",
+                watts_of(&claim),
+                claim.purpose,
+                claim.domain
             );
+            if let Some(waits) = waits(&claim).filter(|_| !*dry_run) {
+                println!("{waits}");
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `800 W firm`, `800 W firm and 200 W revocable`, `200 W revocable`.
+pub fn watts_of(claim: &ClaimView) -> String {
+    match (claim.watts.is_zero(), claim.revocable_watts.is_zero()) {
+        (_, true) => format!("{} firm", claim.watts),
+        (true, false) => format!("{} revocable", claim.revocable_watts),
+        (false, false) => format!("{} firm and {} revocable", claim.watts, claim.revocable_watts),
+    }
+}
+
+/// What a claim has not yet, and until when it stands.
+fn waits(claim: &ClaimView) -> Option<String> {
+    let until = claim.until.map(|until| {
+        if claim.reserved {
+            format!("reserved until {until}; then: busbar apply {}", claim.purpose)
+        } else {
+            format!("stands until {until}; for longer: busbar renew {}", claim.purpose)
+        }
+    });
+    let lacks = claim.granted_watts < claim.revocable_watts && !claim.reserved;
+    let revocable = lacks.then(|| {
+        format!(
+            "its revocable watts are not given yet; why: busbar why {}",
+            claim.purpose
+        )
+    });
+    match (until, revocable) {
+        (Some(until), Some(revocable)) => Some(format!("{until}\n{revocable}")),
+        (until, revocable) => until.or(revocable),
+    }
+}
+
+/// Says how a claim is that was applied or renewed.
+pub fn go_on(cli: &Cli, claim: ClaimView, done: &str) -> anyhow::Result<ExitCode> {
+    match cli.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&claim)?),
+        Output::Text => {
+            println!(
+                "{done}: {} for {} (domain {})",
+                watts_of(&claim),
+                claim.purpose,
+                claim.domain
+            );
+            if let Some(waits) = waits(&claim) {
+                println!("{waits}");
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -62,7 +126,9 @@ pub async fn release(cli: &Cli, rack: &RackClient, name: &str, dry_run: bool) ->
             let released = if dry_run { "would be released" } else { "released" };
             println!(
                 "{released}: {} of {} (domain {})",
-                claim.watts, claim.purpose, claim.domain
+                watts_of(&claim),
+                claim.purpose,
+                claim.domain
             );
         }
     }

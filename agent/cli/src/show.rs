@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use rack_api::client::RackClient;
-use rack_api::v1::{ClaimView, DomainView, EventView, NodeView, RackView};
+use rack_api::v1::{ClaimView, DomainView, EventView, NodeLease, NodeView, RackView};
 
 use crate::args::{Cli, Output, Side};
 use crate::draw;
@@ -92,10 +92,16 @@ fn domain_of<'a>(view: &'a RackView, name: &str) -> Option<&'a DomainView> {
 
 fn claim_lines(view: &RackView, claim: &ClaimView) -> Vec<String> {
     let mut lines = vec![format!(
-        "{} holds {} firm since {}, priority {} (1 is kept longest)",
-        claim.purpose, claim.watts, claim.since, claim.priority
+        "{} holds {} since {}, priority {} (1 is kept longest)",
+        claim.purpose,
+        crate::power::watts_of(claim),
+        claim.since,
+        claim.priority
     )];
     lines.push(match &claim.node {
+        Some(node) if claim.reserved => {
+            format!("node {node} may draw them when it is applied; it is only reserved")
+        }
         Some(node) => format!("node {node} may draw them"),
         None => "no node may draw them yet: it is a reservation and grants no cap".to_owned(),
     });
@@ -110,6 +116,70 @@ fn claim_lines(view: &RackView, claim: &ClaimView) -> Vec<String> {
             domain.held_watts.to_kilowatt_text(),
             domain.firm_watts.to_kilowatt_text(),
         ));
+        if !claim.revocable_watts.is_zero() {
+            lines.push(revocable(claim, domain, view));
+        }
+    }
+    if let Some(until) = claim.until {
+        lines.push(format!(
+            "it ends at {until} unless it is {}",
+            if claim.reserved { "applied" } else { "renewed" }
+        ));
+    }
+    lines
+}
+
+/// Whether it has its revocable watts, and why not.
+fn revocable(claim: &ClaimView, domain: &DomainView, view: &RackView) -> String {
+    if !claim.granted_watts.is_zero() {
+        return format!(
+            "it has its {} revocable; they are taken back when {} loses a supply",
+            claim.granted_watts, domain.name
+        );
+    }
+    let node = claim
+        .node
+        .as_ref()
+        .and_then(|name| view.nodes.iter().find(|node| node.name == *name));
+    let unproven = node
+        .and_then(|node| node.lease.as_ref())
+        .is_some_and(|lease| lease.proven_watts.is_none());
+    let why = match &domain.revocable_reason {
+        Some(reason) => reason.clone(),
+        None if claim.reserved => "it is only reserved".to_owned(),
+        None if unproven => format!(
+            "no drill has shown that the cap of its node bites: busbar calibrate {}",
+            claim.node.as_deref().unwrap_or_default()
+        ),
+        None => match domain.total_watts {
+            Some(total) => format!(
+                "firm and revocable watts together are {} at most, and claims of a better rank have them",
+                total.to_kilowatt_text()
+            ),
+            None => "nothing revocable is left".to_owned(),
+        },
+    };
+    format!("it has none of its {} revocable: {why}", claim.revocable_watts)
+}
+
+/// How a node stands to the caps that its agent holds.
+fn lease_lines(lease: &NodeLease) -> Vec<String> {
+    let next = lease.levels.first().map_or(lease.cap_watts, |level| *level);
+    let in_force = match lease.in_force_watts {
+        Some(watts) if lease.applied => format!("{watts} read back"),
+        Some(watts) => format!("{watts} read back, not yet as ordered"),
+        None => "nothing read back".to_owned(),
+    };
+    let proven = match lease.proven_watts {
+        Some(watts) => format!("a drill has shown that {watts} bite"),
+        None => "no drill has shown that it bites".to_owned(),
+    };
+    let mut lines = vec![format!(
+        "its agent shall hold {}, and {next} after the next loss: {in_force}; {proven}",
+        lease.cap_watts
+    )];
+    if let Some(reason) = &lease.reason {
+        lines.push(format!("it counts with {}: {reason}", lease.counted_watts));
     }
     lines
 }
@@ -127,6 +197,7 @@ fn node_lines(view: &RackView, node: &NodeView) -> Vec<String> {
     ));
     lines.push(match node.cap_watts {
         Some(cap) => format!("its BMC limits it to {cap} (read back)"),
+        None if node.lease.is_some() => "its agent holds its caps".to_owned(),
         None => "no limit of ours is in force at its BMC".to_owned(),
     });
     for claim in view
@@ -134,7 +205,14 @@ fn node_lines(view: &RackView, node: &NodeView) -> Vec<String> {
         .iter()
         .filter(|claim| claim.node.as_deref() == Some(&node.name))
     {
-        lines.push(format!("claim {}: {} firm", claim.purpose, claim.watts));
+        lines.push(format!(
+            "claim {}: {}",
+            claim.purpose,
+            crate::power::watts_of(claim)
+        ));
+    }
+    if let Some(lease) = &node.lease {
+        lines.extend(lease_lines(lease));
     }
     for workload in &node.workloads {
         let alone = if workload.exclusive { " alone" } else { "" };

@@ -70,19 +70,45 @@ pub fn claims(claims: &[ClaimView]) -> String {
     if claims.is_empty() {
         return "no claims; make one: busbar claim power --watts 800 --for web\n".to_owned();
     }
-    let mut table = table(&["for", "watts", "node", "domain", "priority", "since", "id"]);
+    let mut table = table(&[
+        "for",
+        "watts",
+        "revocable",
+        "node",
+        "domain",
+        "priority",
+        "since",
+        "until",
+        "id",
+    ]);
     for claim in claims {
+        let node = claim.node.clone().unwrap_or_else(|| "(none)".to_owned());
         table.add_row([
             claim.purpose.clone(),
             claim.watts.to_string(),
-            claim.node.clone().unwrap_or_else(|| "(reserved)".to_owned()),
+            revocable(claim),
+            if claim.reserved {
+                format!("{node} (reserved)")
+            } else {
+                node
+            },
             claim.domain.clone(),
             claim.priority.to_string(),
             claim.since.to_string(),
+            claim.until.map_or_else(dash, |until| until.to_string()),
             claim.id.clone(),
         ]);
     }
     format!("{table}\n")
+}
+
+/// What it has of what it asked for: `200 W`, or `0 of 200 W`.
+fn revocable(claim: &ClaimView) -> String {
+    match (claim.revocable_watts.is_zero(), claim.granted_watts.is_zero()) {
+        (true, _) => dash(),
+        (false, true) => format!("0 of {}", claim.revocable_watts),
+        (false, false) => claim.granted_watts.to_string(),
+    }
 }
 
 fn runs(node: &NodeView) -> String {

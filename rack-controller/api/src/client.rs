@@ -122,6 +122,28 @@ impl RackClient {
         .await
     }
 
+    /// `POST /v1/claims/{id or name}/apply`: turns a reservation into a claim.
+    ///
+    /// # Errors
+    /// As of every call here; `not_found` where no such claim is in force.
+    pub async fn apply(&self, id_or_name: &str) -> Result<ClaimView, ClientError> {
+        self.ask(Method::POST, &["v1", "claims", id_or_name, "apply"], |request| {
+            request
+        })
+        .await
+    }
+
+    /// `POST /v1/claims/{id or name}/renew`: lets a claim stand for its time again.
+    ///
+    /// # Errors
+    /// As of every call here; `conflict` where the claim has no time to live, or is only reserved.
+    pub async fn renew(&self, id_or_name: &str) -> Result<ClaimView, ClientError> {
+        self.ask(Method::POST, &["v1", "claims", id_or_name, "renew"], |request| {
+            request
+        })
+        .await
+    }
+
     /// `DELETE /v1/claims/{id or name}`: gives a claim back; the claim as it was comes back.
     #[allow(clippy::missing_errors_doc)]
     pub async fn release(&self, id_or_name: &str) -> Result<ClaimView, ClientError> {

@@ -77,6 +77,19 @@ pub struct DomainView {
     pub headroom_watts: Power,
     /// Watts by which the promises exceed what is kept; zero unless the state is deficit.
     pub deficit_watts: Power,
+    /// Firm and revocable watts together that the domain rides through the next covered loss with; `None` where nothing revocable
+    /// is sold.
+    #[serde(default)]
+    pub total_watts: Option<Power>,
+    /// Revocable watts that claims ask for.
+    #[serde(default)]
+    pub revocable_asked_watts: Power,
+    /// Revocable watts that claims have now.
+    #[serde(default)]
+    pub revocable_watts: Power,
+    /// Why nothing revocable is sold now; `None` where it is.
+    #[serde(default)]
+    pub revocable_reason: Option<String>,
     /// What the domain draws now, where its BMC tells.
     pub drawn_watts: Option<Power>,
     /// How it is.
@@ -226,10 +239,34 @@ pub struct NodeView {
     pub held_watts: Power,
     /// The limit in force at its BMC, read back.
     pub cap_watts: Option<Power>,
+    /// How it stands to the caps that its agent holds for the rack; `None` where its agent holds none.
+    #[serde(default)]
+    pub lease: Option<NodeLease>,
     /// CPUs that workloads hold exclusively.
     pub exclusive_cpus: u32,
     /// Workloads: name, command, CPUs.
     pub workloads: Vec<NodeWorkload>,
+}
+
+/// How a node stands to the caps that its agent holds for the rack. Watts of the whole node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeLease {
+    /// The cap that was ordered.
+    pub cap_watts: Power,
+    /// The caps that are armed for one, two … covered losses.
+    pub levels: Vec<Power>,
+    /// What its agent read back after it wrote; `None` where it did not tell.
+    pub in_force_watts: Option<Power>,
+    /// Whether the agent has answered this order and read it back.
+    pub applied: bool,
+    /// What the sums count it with: never less than what may be in force.
+    pub counted_watts: Power,
+    /// Since when its agent does not answer; `None` where it does.
+    pub silent_since: Option<Moment>,
+    /// Whether a drill has shown that its cap bites: the lowest cap that was held under load.
+    pub proven_watts: Option<Power>,
+    /// Why the cap is not in force, or not believed.
+    pub reason: Option<String>,
 }
 
 /// One workload of a node, as the rack shows it.
@@ -272,14 +309,29 @@ pub struct ClaimView {
     pub purpose: String,
     /// Firm watts.
     pub watts: Power,
+    /// Revocable watts that it asked for beside them.
+    #[serde(default)]
+    pub revocable_watts: Power,
+    /// Revocable watts that it has now: all that it asked for, or none.
+    #[serde(default)]
+    pub granted_watts: Power,
     /// The domain.
     pub domain: String,
     /// The node; `None` for a reservation.
     pub node: Option<String>,
     /// 1 (kept longest) to 9 (shed first).
     pub priority: u8,
+    /// Whose quota it counts in.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// Whether it only keeps watts free until it is applied: it grants no cap.
+    #[serde(default)]
+    pub reserved: bool,
     /// When it was admitted.
     pub since: Moment,
+    /// When it ends unless it is renewed, or applied where it is reserved.
+    #[serde(default)]
+    pub until: Option<Moment>,
 }
 
 /// One event of the journal.

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::refer::{Names, named_bmc, split};
 use super::section::{Errors, Placed};
 use super::sections::{RawBay, RawBmc, RawDomain, RawNode, Whole};
-use super::{BayConfig, BmcConfig, DomainConfig, FeedConfig, NodeConfig, RackConfig, fit, listen};
+use super::{
+    BayConfig, BmcConfig, DomainConfig, FeedConfig, NodeConfig, RackConfig, TenantConfig, fit, listen,
+};
 
 /// Every repeated table, as far as it could be read.
 pub(super) struct Parts {
@@ -15,6 +17,7 @@ pub(super) struct Parts {
     pub bmcs: Vec<Placed<RawBmc>>,
     pub bays: Vec<Placed<RawBay>>,
     pub nodes: Vec<Placed<RawNode>>,
+    pub tenants: Vec<Placed<TenantConfig>>,
 }
 
 pub(super) fn put_together(
@@ -68,6 +71,7 @@ pub(super) fn put_together(
         bmcs,
         bays,
         nodes,
+        tenants: parts.tenants.into_iter().map(|tenant| tenant.value).collect(),
     };
     for domain in &config.domains {
         let line = lines.get(&domain.name).copied().unwrap_or(1);
@@ -145,6 +149,14 @@ fn check_names(errors: &Errors<'_>, parts: &Parts) {
             .nodes
             .iter()
             .map(|node| (node.value.name.as_str(), node.line)),
+    );
+    twice(
+        errors,
+        "tenant",
+        parts
+            .tenants
+            .iter()
+            .map(|tenant| (tenant.value.name.as_str(), tenant.line)),
     );
     check_bay_names(errors, parts);
 }

@@ -11,6 +11,7 @@ mod refer;
 mod report;
 mod section;
 mod sections;
+mod tenant;
 mod words;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use intent::Actuators;
 pub use error::{ConfigError, ConfigErrors};
 pub use policy::{NotAPolicy, Redundancy};
 pub use report::check_config_report;
+pub use tenant::TenantConfig;
 
 /// One million: ratios are kept in parts per million, so that sums stay exact.
 pub const PPM: u32 = 1_000_000;
@@ -60,6 +62,8 @@ pub struct RackConfig {
     pub bays: Vec<BayConfig>,
     /// Nodes.
     pub nodes: Vec<NodeConfig>,
+    /// Tenants and their quotas; where there are any, each claim names one.
+    pub tenants: Vec<TenantConfig>,
 }
 
 /// Certificate and key files (PEM).
@@ -149,12 +153,14 @@ pub struct DomainConfig {
     pub settle: Duration,
     /// How long a supply is on trial.
     pub probation: Duration,
-    /// Whether the redundant share may be lent. Read and shown; nothing is lent yet.
+    /// Whether the redundant share may be lent as revocable watts.
     pub sell_revocable: bool,
     /// How far the supplies can be overloaded, in parts per million of what survives.
     pub overload_factor_ppm: u32,
     /// For how long.
     pub overload_for: Duration,
+    /// How soon its BMC shows a loss, as the operator measured it; without it nothing revocable is lent.
+    pub detect_within: Option<Duration>,
 }
 
 /// How a BMC proves who it is.
@@ -232,6 +238,9 @@ pub struct NodeConfig {
     pub max_draw: Power,
     /// The lowest cap that it can enforce; part of firm.
     pub floor: Power,
+    /// The most that all of it draws that its agent's caps do not cover: fans, drives, NICs, losses. Where it is told, the agent holds
+    /// the node's caps.
+    pub rest: Option<Power>,
 }
 
 impl RackConfig {
@@ -275,6 +284,11 @@ impl RackConfig {
     /// One feed.
     pub fn feed(&self, name: &str) -> Option<&FeedConfig> {
         self.feeds.iter().find(|feed| feed.name == name)
+    }
+
+    /// One tenant.
+    pub fn tenant(&self, name: &str) -> Option<&TenantConfig> {
+        self.tenants.iter().find(|tenant| tenant.name == name)
     }
 
     /// Refuses a listening address that reaches beyond loopback without TLS and a token. Also for `--listen`.

@@ -8,12 +8,13 @@ use toml::de::{DeTable, DeValue};
 use super::error::ConfigErrors;
 use super::section::{Errors, Section};
 use super::sections;
+use super::tenant;
 use super::words;
 use super::{RackConfig, cross};
 
 /// Tables that stand once, and tables that stand once for each part.
 const SINGLE: [&str; 2] = ["rack", "actuators"];
-const REPEATED: [&str; 5] = ["feed", "domain", "bmc", "bay", "node"];
+const REPEATED: [&str; 6] = ["feed", "domain", "bmc", "bay", "node", "tenant"];
 
 pub(super) fn read(text: &str, file: &Path) -> Result<RackConfig, ConfigErrors> {
     let errors = Errors::new(text);
@@ -81,6 +82,10 @@ fn whole<'a>(errors: &'a Errors<'a>, document: &'a DeTable<'a>, file: &'a Path) 
         nodes: all("node", "[[node]]")
             .into_iter()
             .filter_map(sections::node)
+            .collect(),
+        tenants: all("tenant", "[[tenant]]")
+            .into_iter()
+            .filter_map(tenant::tenant)
             .collect(),
     };
     let whole = sections::rack(rack?, actuators)?;

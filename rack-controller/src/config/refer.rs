@@ -1,5 +1,7 @@
 //! Names that refer to something: what is named exists, and what is not named has its default.
 
+use facts::Power;
+
 use super::access::check_access;
 use super::cross::Parts;
 use super::section::{Errors, Placed};
@@ -133,6 +135,7 @@ impl Names {
             sell_revocable: raw.sell_revocable,
             overload_factor_ppm: raw.overload_factor_ppm,
             overload_for: raw.overload_for,
+            detect_within: raw.detect_within,
         })
     }
 
@@ -215,6 +218,9 @@ impl Names {
             }
             None => (None, None),
         };
+        if let Some(rest) = &raw.rest {
+            check_rest(errors, rest, raw.agent.is_some(), raw.floor);
+        }
         let node = NodeConfig {
             name: raw.name,
             unit: raw.unit,
@@ -225,8 +231,24 @@ impl Names {
             agent_ca_file: raw.agent_ca_file,
             max_draw: raw.max_draw,
             floor: raw.floor,
+            rest: raw.rest.map(|rest| rest.value),
         };
         Some((node, own))
+    }
+}
+
+/// A node whose agent caps it: what its caps do not cover must leave something of the floor.
+fn check_rest(errors: &Errors<'_>, rest: &Placed<Power>, has_agent: bool, floor: Power) {
+    if !has_agent {
+        let message = "rest_watts in [[node]] without an agent; expected agent = \"https://…\" too, because its agent holds the caps";
+        errors.at_line(rest.line, message.to_owned());
+    }
+    if rest.value >= floor {
+        let message = format!(
+            "rest_watts in [[node]]: found {}; expected less than floor_watts ({floor}), of which CPU packages and GPUs get what is left",
+            rest.value
+        );
+        errors.at_line(rest.line, message);
     }
 }
 

@@ -222,6 +222,11 @@ impl<'a> Section<'a> {
 
     /// Watts; `least` is the smallest that makes sense here.
     pub fn watts(&self, key: &'static str, least: u64) -> Option<Power> {
+        self.placed_watts(key, least).map(|watts| watts.value)
+    }
+
+    /// The same with its line.
+    pub fn placed_watts(&self, key: &'static str, least: u64) -> Option<Placed<Power>> {
         let expected = format!("a number of watts from {least} to {MOST_WATTS}, as in 3000");
         self.read(key, &expected, |value| {
             words::scaled(value, 1_000)
@@ -230,7 +235,6 @@ impl<'a> Section<'a> {
                 })
                 .map(Power::from_milliwatts)
         })
-        .map(|watts| watts.value)
     }
 
     /// A while, as in `5s`.

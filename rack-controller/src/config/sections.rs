@@ -172,6 +172,7 @@ pub(super) struct RawDomain {
     pub sell_revocable: bool,
     pub overload_factor_ppm: u32,
     pub overload_for: Duration,
+    pub detect_within: Option<Duration>,
 }
 
 pub(super) fn domain(section: Section<'_>) -> Option<Placed<RawDomain>> {
@@ -213,6 +214,7 @@ pub(super) fn domain(section: Section<'_>) -> Option<Placed<RawDomain>> {
         overload_for: section
             .duration("overload_for", Duration::ZERO)
             .unwrap_or(USUAL_OVERLOAD_FOR),
+        detect_within: section.duration("detect_within", Duration::ZERO),
     };
     let (name, source) = (name?, source?);
     if !has_policy && matches!(source.value.as_str(), "shelf" | "chassis") {
@@ -307,6 +309,7 @@ pub(super) struct RawNode {
     pub agent_ca_file: Option<PathBuf>,
     pub max_draw: Power,
     pub floor: Power,
+    pub rest: Option<Placed<Power>>,
 }
 
 pub(super) fn node(section: Section<'_>) -> Option<Placed<RawNode>> {
@@ -334,6 +337,7 @@ pub(super) fn node(section: Section<'_>) -> Option<Placed<RawNode>> {
     }
     let max_draw = section.watts("max_draw_watts", 1);
     let floor = section.watts("floor_watts", 0).unwrap_or(Power::ZERO);
+    let rest = section.placed_watts("rest_watts", 0);
     let section_line = section.line;
     if max_draw.is_some_and(|max| floor > max) {
         let message = format!("floor_watts in [[node]]: found {floor}; expected at most max_draw_watts");
@@ -353,6 +357,7 @@ pub(super) fn node(section: Section<'_>) -> Option<Placed<RawNode>> {
             agent_ca_file,
             max_draw: max_draw?,
             floor,
+            rest,
         },
     })
 }

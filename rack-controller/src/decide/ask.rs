@@ -1,13 +1,17 @@
 //! Claims of watts: asked, admitted, answered again, released.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use facts::{Moment, Power};
 use rack_api::v1::{ClaimView, PowerAsk};
 
 use super::Refusal;
 use super::settle::Course;
-use crate::claim::{Claim, ClaimId, FIRST_PRIORITY, LAST_PRIORITY, LONGEST_KEY, USUAL_PRIORITY, wrong_name};
+use crate::claim::{
+    Claim, ClaimId, FIRST_PRIORITY, LAST_PRIORITY, LONGEST_KEY, LONGEST_TTL, SHORTEST_TTL, USUAL_PRIORITY,
+    wrong_name,
+};
 use crate::pools::Offer;
 use crate::pools::power::plan;
 use crate::rack::event::What;
@@ -25,14 +29,20 @@ pub(super) fn claim(next: &mut Course<'_>, ask: &PowerAsk, key: Option<&str>) ->
         return Ok(());
     }
     let Offer { domain, .. } = preview(&next.rack, ask, next.now)?;
+    let reserved = ask.reserve_seconds.is_some();
     let claim = Claim {
         id: ClaimId(next.rack.kept.next_claim),
         purpose: ask.purpose.clone(),
         watts: ask.watts,
+        revocable: ask.revocable_watts,
         domain,
         node: ask.node.clone(),
         priority: ask.priority.unwrap_or(USUAL_PRIORITY),
+        tenant: ask.tenant.clone(),
+        reserved,
+        ttl_seconds: ask.ttl_seconds,
         since: next.now,
+        until: ends_at(next.now, ask.reserve_seconds.or(ask.ttl_seconds)),
     };
     let headroom = headroom_after(&next.rack, |rack| {
         Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
@@ -50,8 +60,14 @@ pub(super) fn claim(next: &mut Course<'_>, ask: &PowerAsk, key: Option<&str>) ->
 /// The claim that an ask made, after its events were applied: for the answer. By its key where it has one, else by name.
 pub fn admitted(rack: &Rack, ask: &PowerAsk, key: Option<&str>) -> Option<ClaimView> {
     key.and_then(|key| rack.kept.answered.get(key))
-        .map(|answered| answered.claim.view())
-        .or_else(|| rack.claim_named(&ask.purpose).map(Claim::view))
+        .map(|answered| &answered.claim)
+        .or_else(|| rack.claim_named(&ask.purpose))
+        .map(|claim| claim.view(rack.kept.granted.contains(&claim.id)))
+}
+
+/// When what was begun now ends.
+fn ends_at(now: Moment, seconds: Option<u32>) -> Option<Moment> {
+    seconds.map(|seconds| now.after(Duration::from_secs(u64::from(seconds))))
 }
 
 /// Whether an ask would be admitted now. Changes nothing, holds nothing.
@@ -61,6 +77,8 @@ pub fn admitted(rack: &Rack, ask: &PowerAsk, key: Option<&str>) -> Option<ClaimV
 pub fn preview(rack: &Rack, ask: &PowerAsk, now: Moment) -> Result<Offer, Refusal> {
     check(ask)?;
     let domain = domain_of(rack, ask)?;
+    check_node(rack, ask)?;
+    check_quota(rack, ask)?;
     if let Some(same) = rack.claim_named(&ask.purpose) {
         return Err(Refusal::Conflict(format!(
             "\"{}\" is claimed already ({}, {} in {}); release it first, or use another name",
@@ -86,16 +104,27 @@ pub fn preview(rack: &Rack, ask: &PowerAsk, now: Moment) -> Result<Offer, Refusa
 }
 
 fn check(ask: &PowerAsk) -> Result<(), Refusal> {
-    if ask.watts.is_zero() {
+    if ask.watts.is_zero() && ask.revocable_watts.is_zero() {
         return Err(Refusal::BadRequest(
             "0 W claim nothing; expected more than 0 watts, as in 800".to_owned(),
         ));
     }
-    if Power::from_watts(MOST_WATTS).is_none_or(|most| ask.watts > most) {
-        return Err(Refusal::BadRequest(format!(
-            "{} are more than any rack has; expected at most {MOST_WATTS} W",
-            ask.watts
-        )));
+    for watts in [ask.watts, ask.revocable_watts] {
+        if Power::from_watts(MOST_WATTS).is_none_or(|most| watts > most) {
+            return Err(Refusal::BadRequest(format!(
+                "{watts} are more than any rack has; expected at most {MOST_WATTS} W"
+            )));
+        }
+    }
+    for (seconds, what) in [
+        (ask.ttl_seconds, "a claim's time to live"),
+        (ask.reserve_seconds, "a reservation"),
+    ] {
+        if let Some(wrong) = seconds.filter(|seconds| !(SHORTEST_TTL..=LONGEST_TTL).contains(seconds)) {
+            return Err(Refusal::BadRequest(format!(
+                "{wrong} s are no time for {what}; expected {SHORTEST_TTL} to {LONGEST_TTL} seconds"
+            )));
+        }
     }
     if let Some(wrong) = wrong_name(&ask.purpose) {
         return Err(Refusal::BadRequest(wrong));
@@ -181,22 +210,149 @@ fn replayed(rack: &Rack, ask: &PowerAsk, key: &str) -> Result<Option<Claim>, Ref
     }
 }
 
+/// What a node can draw and who caps it: a claim that no cap could ever carry is refused.
+fn check_node(rack: &Rack, ask: &PowerAsk) -> Result<(), Refusal> {
+    let Some(node) = ask.node.as_ref().and_then(|name| rack.config.node(name)) else {
+        if ask.revocable_watts.is_zero() {
+            return Ok(());
+        }
+        return Err(Refusal::BadRequest(
+            "revocable watts are taken back by a node's cap; expected the node with the ask".to_owned(),
+        ));
+    };
+    let claims = rack.kept.claims.values();
+    let before: Power = claims
+        .filter(|claim| claim.node.as_deref() == Some(node.name.as_str()))
+        .map(|claim| claim.watts.saturating_add(claim.revocable))
+        .sum();
+    let whole = before
+        .saturating_add(ask.watts)
+        .saturating_add(ask.revocable_watts);
+    if whole > node.max_draw {
+        let left = node.max_draw.saturating_sub(before);
+        return Err(Refusal::Conflict(format!(
+            "{} cannot draw that much: {before} are claimed for it and it draws {} at most; ask for at most {left}",
+            node.name, node.max_draw
+        )));
+    }
+    if ask.revocable_watts.is_zero() {
+        return Ok(());
+    }
+    if node.rest.is_none() {
+        return Err(Refusal::Conflict(format!(
+            "the caps of {} are not held by its agent, and a cap at a BMC is too slow to take watts back; expected rest_watts in its \
+             [[node]], or firm watts only",
+            node.name
+        )));
+    }
+    let domain = rack.config.domain(&node.domain);
+    if domain.is_some_and(|domain| domain.source.has_bays() && !domain.sell_revocable) {
+        return Err(Refusal::Conflict(format!(
+            "{} sells no revocable watts; expected sell_revocable = true in its [[domain]], or firm watts only",
+            node.domain
+        )));
+    }
+    Ok(())
+}
+
+/// Whether the ask's tenant may hold that much.
+fn check_quota(rack: &Rack, ask: &PowerAsk) -> Result<(), Refusal> {
+    let tenants = &rack.config.tenants;
+    let Some(name) = &ask.tenant else {
+        if tenants.is_empty() {
+            return Ok(());
+        }
+        return Err(Refusal::BadRequest(format!(
+            "the rack has tenants, and the ask names none; expected one of: {}",
+            quoted(tenants.iter().map(|tenant| &tenant.name))
+        )));
+    };
+    let Some(tenant) = rack.config.tenant(name) else {
+        return Err(Refusal::BadRequest(format!(
+            "there is no tenant \"{name}\"; expected one of: {}",
+            quoted(tenants.iter().map(|tenant| &tenant.name))
+        )));
+    };
+    let mine = || {
+        rack.kept
+            .claims
+            .values()
+            .filter(|claim| claim.tenant.as_ref() == Some(name))
+    };
+    let firm: Power = mine().map(|claim| claim.watts).sum();
+    let revocable: Power = mine().map(|claim| claim.revocable).sum();
+    for (quota, held, asked, kind) in [
+        (tenant.firm, firm, ask.watts, "firm"),
+        (tenant.revocable, revocable, ask.revocable_watts, "revocable"),
+    ] {
+        if let Some(quota) = quota.filter(|quota| held.saturating_add(asked) > *quota) {
+            return Err(Refusal::Conflict(format!(
+                "{name} may hold {quota} {kind} and holds {held}: {asked} more do not fit; release one of its claims, or ask for at \
+                 most {}",
+                quota.saturating_sub(held)
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn headroom_after(rack: &Rack, change: impl FnOnce(&mut Rack) -> String) -> Power {
     let mut after = rack.clone();
     let domain = change(&mut after);
     plan::tightest(&after, &domain).map_or(Power::ZERO, |(_, headroom)| headroom)
 }
 
-pub(super) fn release(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refusal> {
-    let Some(claim) = next.rack.claim(id_or_name).cloned() else {
-        return Err(Refusal::NotFound(format!(
-            "no claim \"{id_or_name}\" is in force; expected the id or the name of one, as `busbar show claims` lists them"
-        )));
-    };
-    let headroom = headroom_after(&next.rack, |rack| {
+/// Firm watts that are free in a claim's domain when it is gone.
+pub(super) fn headroom_without(rack: &Rack, claim: &Claim) -> Power {
+    headroom_after(rack, |rack| {
         Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
         claim.domain.clone()
-    });
+    })
+}
+
+fn in_force(rack: &Rack, id_or_name: &str) -> Result<Claim, Refusal> {
+    rack.claim(id_or_name).cloned().ok_or_else(|| {
+        Refusal::NotFound(format!(
+            "no claim \"{id_or_name}\" is in force; expected the id or the name of one, as `busbar show claims` lists them"
+        ))
+    })
+}
+
+pub(super) fn release(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refusal> {
+    let claim = in_force(&next.rack, id_or_name)?;
+    let headroom = headroom_without(&next.rack, &claim);
     next.happen(What::ClaimReleased { claim, headroom });
+    Ok(())
+}
+
+/// A reservation becomes a claim; one that is a claim already stays as it is.
+pub(super) fn apply(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refusal> {
+    let mut claim = in_force(&next.rack, id_or_name)?;
+    if !claim.reserved {
+        return Ok(());
+    }
+    claim.reserved = false;
+    claim.until = ends_at(next.now, claim.ttl_seconds);
+    next.happen(What::ClaimApplied { claim });
+    Ok(())
+}
+
+/// A claim stands for its time again, from now.
+pub(super) fn renew(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refusal> {
+    let mut claim = in_force(&next.rack, id_or_name)?;
+    if claim.reserved {
+        return Err(Refusal::Conflict(format!(
+            "\"{}\" is only reserved; expected it to be applied before its time is over",
+            claim.purpose
+        )));
+    }
+    let Some(seconds) = claim.ttl_seconds else {
+        return Err(Refusal::Conflict(format!(
+            "\"{}\" has no time to live: it stands until it is released",
+            claim.purpose
+        )));
+    };
+    claim.until = ends_at(next.now, Some(seconds));
+    next.happen(What::ClaimRenewed { claim });
     Ok(())
 }

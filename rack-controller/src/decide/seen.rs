@@ -8,6 +8,7 @@ use crate::bay::{Bay, Life, Present, Sighting, step};
 use crate::config::BayConfig;
 use crate::pools::power::plan;
 use crate::rack::event::{Cause, NodeSeen, SuppliesSeen, What};
+use crate::rack::order::LeaseSight;
 use crate::rack::sight::{AgentFacts, BaySight, BmcFacts, NodeSide};
 
 /// A supply with a larger rating than this is a BMC's slip of the pen: no rack has such a supply.
@@ -16,6 +17,8 @@ const MOST_RATED_WATTS: u64 = 1_000_000;
 const LEAST_SHARE: u64 = 4;
 /// The most changes of one bay's life in one look: removal, insertion, and every time that is zero.
 const MOST_STEPS: usize = 8;
+/// After this time a slow lowering counts no more: whatever slowed that agent is over.
+const FORGOTTEN: std::time::Duration = std::time::Duration::from_secs(3_600);
 
 pub(super) fn supplies(next: &mut Course<'_>, bmc: &str, said: &Supplies, read_at: Moment) {
     if next.rack.config.bmc(bmc).is_none() {
@@ -263,12 +266,52 @@ pub(super) fn agent(next: &mut Course<'_>, node: &str, facts: &AgentFacts) {
     }
 }
 
+pub(super) fn lease(next: &mut Course<'_>, node: &str, seen: &LeaseSight) {
+    if next.rack.config.node(node).is_none() {
+        return;
+    }
+    let timed = timed(next, node, seen);
+    next.happen(What::LeaseSeen {
+        node: node.to_owned(),
+        seen: seen.clone(),
+    });
+    if let Some(took_millis) = timed {
+        let node = node.to_owned();
+        next.happen(What::LoweringTimed { node, took_millis });
+    }
+}
+
+/// How long an order that lowers took, where that is the longest within the last hour. Timed is what this controller ordered of an agent
+/// that answers, and only its first answer.
+fn timed(next: &Course<'_>, node: &str, seen: &LeaseSight) -> Option<u64> {
+    let order = next.rack.kept.orders.get(node)?;
+    let before = next
+        .rack
+        .sight
+        .nodes
+        .get(node)
+        .and_then(|seen| seen.lease.as_ref());
+    let is_first =
+        before.is_none_or(|before| before.silent_since.is_none() && before.answered < order.number);
+    let is_ours = next.rack.sight.started.is_some_and(|started| order.at >= started);
+    let lowers = order.may > order.cap;
+    if !(seen.applied && seen.answered == order.number && is_first && is_ours && lowers) {
+        return None;
+    }
+    let took = next.now.since(order.at);
+    let slowest = next.rack.kept.slowest_lowering;
+    slowest
+        .is_none_or(|(slowest, at)| took > slowest || next.now.since(at) >= FORGOTTEN)
+        .then(|| u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+}
+
 pub(super) fn node_bmc(next: &mut Course<'_>, node: &str, facts: &BmcFacts) {
     if next.rack.config.node(node).is_some() {
         next.happen(What::NodeSeen {
             node: node.to_owned(),
             seen: Box::new(NodeSeen::Bmc(facts.clone())),
         });
+        super::drill::measured(next, node, facts.drawn.value());
     }
 }
 

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use facts::Moment;
+use intent::Actuator;
 use rack_api::v1::DomainState;
 
 use crate::bay::{Bay, Life};
-use crate::pools::power::plan;
+use crate::claim::ClaimId;
+use crate::pools::power::plan::{self, Rations};
 use crate::rack::event::{BayChange, Cause, Effect, Event, What};
 use crate::rack::evolve::evolve;
 use crate::rack::state::Rack;
@@ -84,7 +86,73 @@ impl<'a> Course<'a> {
     pub fn pass_time(&mut self) {
         self.lights();
         self.bays_on_their_way_out();
+        self.claims_that_end();
         self.domains();
+        super::drill::pass_time(self);
+        self.caps();
+    }
+
+    fn claims_that_end(&mut self) {
+        let over: Vec<ClaimId> = self
+            .rack
+            .kept
+            .claims
+            .values()
+            .filter(|claim| claim.until.is_some_and(|until| until <= self.now))
+            .map(|claim| claim.id)
+            .collect();
+        for id in over {
+            if let Some(claim) = self.rack.kept.claims.get(&id).cloned() {
+                let headroom = super::ask::headroom_without(&self.rack, &claim);
+                self.happen(What::ClaimExpired { claim, headroom });
+            }
+        }
+    }
+
+    /// Caps that agents shall hold from now on, and who has or loses what by that.
+    fn caps(&mut self) {
+        let config = &self.rack.config;
+        // An order is a promise that somebody is sent it: where the mode forbids that, none is given.
+        let may_order = config.actuators.may_act(Actuator::PowerCap);
+        let has_agents = may_order && config.nodes.iter().any(|node| node.rest.is_some());
+        let kept = &self.rack.kept;
+        let is_short = kept
+            .domains
+            .values()
+            .any(|domain| domain.state == DomainState::Deficit);
+        if !has_agents && !is_short && kept.shed.is_empty() {
+            return;
+        }
+        let (orders, rations) = if has_agents {
+            plan::orders(&self.rack, self.now)
+        } else {
+            let shed = plan::rations(&self.rack, self.now).shed;
+            (
+                Vec::new(),
+                Rations {
+                    shed,
+                    ..Rations::default()
+                },
+            )
+        };
+        let (had, has) = (&kept.granted, &rations.granted);
+        if orders.is_empty() && **had == *has && *kept.shed == rations.shed {
+            return;
+        }
+        let revocable = |ids: &mut dyn Iterator<Item = &ClaimId>| -> facts::Power {
+            ids.filter_map(|id| kept.claims.get(id))
+                .map(|claim| claim.revocable)
+                .sum()
+        };
+        let given = revocable(&mut has.difference(had));
+        let taken = revocable(&mut had.difference(has));
+        self.happen(What::CapsOrdered {
+            orders,
+            granted: rations.granted.into_iter().collect(),
+            shed: rations.shed.into_iter().collect(),
+            given,
+            taken,
+        });
     }
 
     fn bays_on_their_way_out(&mut self) {

@@ -21,9 +21,11 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Why an agent could not be asked, or how it failed.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub enum AgentFailure {
+    /// The token cannot be read.
     #[error(transparent)]
     Token(#[from] CredentialError),
+    /// It failed, or said no.
     #[error(transparent)]
     Agent(#[from] ClientError),
 }
@@ -79,10 +81,10 @@ pub(super) async fn watch(node: NodeConfig, nerve: Nerve) {
     }
 }
 
-async fn look(node: &NodeConfig, known: &mut Known) -> Result<AgentFacts, Failure> {
+async fn look(node: &NodeConfig, known: &mut Known) -> Result<AgentFacts, AgentFailure> {
     let client = match &known.client {
         Some(client) => client.clone(),
-        None => connect(node)?,
+        None => client(node)?.with_deadline(DEADLINE),
     };
     let workloads = client.workloads().await?;
     let fresh = known
@@ -104,15 +106,18 @@ async fn look(node: &NodeConfig, known: &mut Known) -> Result<AgentFacts, Failur
     Ok(facts)
 }
 
-fn connect(node: &NodeConfig) -> Result<AgentClient, Failure> {
+/// The client of a node's agent. Nothing is opened yet.
+///
+/// # Errors
+/// Its token, its address or its authority cannot be used.
+pub fn client(node: &NodeConfig) -> Result<AgentClient, AgentFailure> {
     let token = node
         .agent_token_file
         .as_deref()
         .map(Token::from_file)
         .transpose()?;
     let url = node.agent.as_deref().unwrap_or_default();
-    let client = AgentClient::http(url, node.agent_ca_file.as_deref(), token)?;
-    Ok(client.with_deadline(DEADLINE))
+    Ok(AgentClient::http(url, node.agent_ca_file.as_deref(), token)?)
 }
 
 /// An agent serves at once, and hwloc comes a moment later.

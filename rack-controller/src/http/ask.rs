@@ -58,6 +58,33 @@ pub(super) async fn release(
         .map(Json)
 }
 
+pub(super) async fn apply(
+    State(app): State<App>,
+    Path(claim): Path<String>,
+) -> Result<Json<ClaimView>, Failure> {
+    question(&app, |reply| Question::Apply { claim, reply })
+        .await
+        .map(Json)
+}
+
+pub(super) async fn renew(
+    State(app): State<App>,
+    Path(claim): Path<String>,
+) -> Result<Json<ClaimView>, Failure> {
+    question(&app, |reply| Question::Renew { claim, reply })
+        .await
+        .map(Json)
+}
+
+/// Begins a drill; how it ends is told on the event stream (`cap_proven`, `cap_doubted`).
+pub(super) async fn calibrate(
+    State(app): State<App>,
+    Path(node): Path<String>,
+) -> Result<StatusCode, Failure> {
+    question(&app, |reply| Question::Calibrate { node, reply }).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
 pub(super) async fn drain(
     State(app): State<App>,
     headers: HeaderMap,

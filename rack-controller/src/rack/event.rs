@@ -5,9 +5,11 @@ use facts::{Moment, NoData, Power};
 use rack_api::v1::{DomainState, EventView, Interlock, PowerAsk};
 use serde::{Deserialize, Serialize};
 
-use super::sight::{AgentFacts, BaySight, BmcFacts, NodeSide};
+use super::order::{LeaseSight, NodeOrder};
+use super::sight::{AgentFacts, BaySight, BmcFacts, Drill, NodeSide};
+use super::state::Proof;
 use crate::bay::Bay;
-use crate::claim::Claim;
+use crate::claim::{Claim, ClaimId};
 
 /// Something that happened, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +118,57 @@ pub enum What {
         /// Why.
         reason: String,
     },
+    /// A reservation became a claim: its node may draw its watts.
+    ClaimApplied {
+        /// The claim, as it is now.
+        claim: Claim,
+    },
+    /// A claim stands for longer.
+    ClaimRenewed {
+        /// The claim, as it is now.
+        claim: Claim,
+    },
+    /// A claim's time was over.
+    ClaimExpired {
+        /// The claim.
+        claim: Claim,
+        /// Firm watts that are free now.
+        headroom: Power,
+    },
+    /// Other caps for nodes whose agents hold them.
+    CapsOrdered {
+        /// The orders that are new.
+        orders: Vec<NodeOrder>,
+        /// Every claim that has its revocable watts now.
+        granted: Vec<ClaimId>,
+        /// Every claim whose firm watts cannot be served now.
+        shed: Vec<ClaimId>,
+        /// Revocable watts that were given by this, and taken back.
+        given: Power,
+        /// Revocable watts that were taken back.
+        taken: Power,
+    },
+    /// Lowering a node took longer than any within the last hour: revocable watts are only lent where a loss is answered in time.
+    LoweringTimed {
+        /// The node.
+        node: String,
+        /// From the order to the agent's answer, in milliseconds.
+        took_millis: u64,
+    },
+    /// A drill showed that a node's cap bites.
+    CapProven {
+        /// The node.
+        node: String,
+        /// What was seen.
+        proof: Proof,
+    },
+    /// A node's cap is not believed any more.
+    CapDoubted {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String,
+    },
     /// A node's agent answers.
     NodeReady {
         /// The node.
@@ -138,6 +191,31 @@ pub enum What {
         node: String,
         /// What.
         seen: Box<NodeSeen>,
+    },
+    /// Lowered caps that could not be journaled: they were sent, and stand all the same. Not journaled.
+    #[serde(skip)]
+    CapsLowered {
+        /// The orders.
+        orders: Vec<NodeOrder>,
+    },
+    /// How a drill goes on; `None` when it is over. Not journaled: a restart ends it.
+    #[serde(skip)]
+    DrillSeen(Option<Drill>),
+    /// Since when a node draws more than its cap. Not journaled.
+    #[serde(skip)]
+    OverSeen {
+        /// The node.
+        node: String,
+        /// Since when; `None` when it does not any more.
+        since: Option<Moment>,
+    },
+    /// What a node's agent says of its caps. Not journaled.
+    #[serde(skip)]
+    LeaseSeen {
+        /// The node.
+        node: String,
+        /// What it says.
+        seen: LeaseSight,
     },
     /// What came of an action. Not journaled.
     #[serde(skip)]
@@ -296,7 +374,13 @@ impl Event {
     pub const fn is_journaled(&self) -> bool {
         !matches!(
             self.what,
-            What::SuppliesSeen(_) | What::NodeSeen { .. } | What::ActionTried { .. }
+            What::SuppliesSeen(_)
+                | What::NodeSeen { .. }
+                | What::CapsLowered { .. }
+                | What::DrillSeen(_)
+                | What::OverSeen { .. }
+                | What::LeaseSeen { .. }
+                | What::ActionTried { .. }
         )
     }
 

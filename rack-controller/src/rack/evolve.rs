@@ -1,14 +1,16 @@
 //! The only function that changes a rack: pure, total, the same for live events and for replayed ones.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rack_api::v1::PowerAsk;
 
 use super::event::{Action, BayChange, Cause, Event, NodeSeen, Outcome, SuppliesSeen, What};
+use super::order::{LeaseSight, NodeOrder};
 use super::sight::{Attempt, NodeSide, Sight};
 use super::state::{DomainStanding, Rack};
 use crate::bay::Life;
-use crate::claim::{Answered, Claim};
+use crate::claim::{Answered, Claim, ClaimId};
 use facts::{Moment, NoData};
 
 /// How many answered asks are kept for their idempotency keys; whoever repeats an ask does so within minutes.
@@ -27,7 +29,12 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
     }
     let at = event.at;
     match &event.what {
-        What::Started { .. } => rack.sight = Sight::default(),
+        What::Started { .. } => {
+            rack.sight = Sight {
+                started: Some(at),
+                ..Sight::default()
+            }
+        }
         What::BmcSilent { bmc, reason, detail } => silent(rack, bmc, *reason, detail),
         What::BmcAnswered { bmc } => {
             let sight = rack.sight.bmcs.entry(bmc.clone()).or_default();
@@ -45,9 +52,35 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
             }
         }
         What::ClaimAdmitted { claim, ask, key, .. } => admitted(rack, claim, ask, key.as_deref()),
-        What::ClaimReleased { claim, .. } => {
+        What::ClaimReleased { claim, .. } | What::ClaimExpired { claim, .. } => {
             Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
         }
+        What::ClaimApplied { claim } | What::ClaimRenewed { claim } => {
+            Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
+        }
+        What::CapsOrdered {
+            orders,
+            granted,
+            shed,
+            ..
+        } => caps_ordered(rack, orders, granted, shed),
+        What::LoweringTimed { took_millis, .. } => {
+            rack.kept.slowest_lowering = Some((Duration::from_millis(*took_millis), at));
+        }
+        What::DrillSeen(drill) => rack.sight.drill.clone_from(drill),
+        What::OverSeen { node, since } => {
+            if let Some(sight) = rack.sight.nodes.get_mut(node) {
+                sight.over_since = *since;
+            }
+        }
+        What::CapsLowered { orders } => order(rack, orders),
+        What::CapProven { node, proof } => {
+            rack.kept.proofs.insert(node.clone(), proof.clone());
+        }
+        What::CapDoubted { node, .. } => {
+            rack.kept.proofs.remove(node);
+        }
+        What::LeaseSeen { node, seen } => lease_seen(rack, node, seen),
         What::Located { place, until, .. } => {
             if rack.kept.bays.contains_key(place) {
                 rack.kept.located.insert(place.clone(), *until);
@@ -126,6 +159,26 @@ fn bay_changed(rack: &mut Rack, change: &BayChange) {
         | Cause::GivenBack { .. }
         | Cause::Known => {}
     }
+}
+
+fn caps_ordered(rack: &mut Rack, orders: &[NodeOrder], granted: &[ClaimId], shed: &[ClaimId]) {
+    order(rack, orders);
+    rack.kept.granted = Arc::new(granted.iter().copied().collect());
+    rack.kept.shed = Arc::new(shed.iter().copied().collect());
+}
+
+fn order(rack: &mut Rack, orders: &[NodeOrder]) {
+    let standing = Arc::make_mut(&mut rack.kept.orders);
+    for NodeOrder { node, order } in orders {
+        standing.insert(node.clone(), order.clone());
+    }
+}
+
+fn lease_seen(rack: &mut Rack, node: &str, seen: &LeaseSight) {
+    if rack.config.node(node).is_none() {
+        return;
+    }
+    rack.sight.nodes.entry(node.to_owned()).or_default().lease = Some(seen.clone());
 }
 
 fn admitted(rack: &mut Rack, claim: &Claim, ask: &PowerAsk, key: Option<&str>) {

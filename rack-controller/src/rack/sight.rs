@@ -7,6 +7,7 @@ use facts::{Bytes, Inventory, Moment, NoData, Power, Reading};
 use rack_api::v1::NodeWorkload;
 
 use super::event::{Action, Outcome};
+use super::order::LeaseSight;
 
 /// What was seen last of everything.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +24,10 @@ pub struct Sight {
     pub nodes: BTreeMap<String, NodeSight>,
     /// Actions that did not do what was wanted, to be tried again later.
     pub attempts: BTreeMap<Action, Attempt>,
+    /// When this controller started.
+    pub started: Option<Moment>,
+    /// The drill that is under way.
+    pub drill: Option<Drill>,
 }
 
 /// How a BMC answers.
@@ -75,6 +80,35 @@ pub struct NodeSight {
     pub bmc_at: Option<Moment>,
     /// Why its BMC does not answer.
     pub bmc_reason: Option<String>,
+    /// What its agent said last of its caps; `None` before it said anything.
+    pub lease: Option<LeaseSight>,
+    /// Since when it draws more than its cap; `None` while it does not.
+    pub over_since: Option<Moment>,
+}
+
+/// A drill that is under way: whether a node's cap bites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drill {
+    /// The node.
+    pub node: String,
+    /// The cap that is to be shown.
+    pub cap: Power,
+    /// Since when its phase lasts.
+    pub since: Moment,
+    /// How far it is.
+    pub phase: DrillPhase,
+}
+
+/// How far a drill is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DrillPhase {
+    /// The node may draw what its load wants.
+    Loading,
+    /// It is capped.
+    Capped {
+        /// What it drew before.
+        before: Power,
+    },
 }
 
 /// What an agent says of its node, in numbers.

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use facts::{Moment, Power};
 use rack_api::v1::DomainState;
+use serde::{Deserialize, Serialize};
 
+use super::order::Order;
 use super::sight::Sight;
 use crate::bay::Bay;
 use crate::claim::{Answered, Claim, ClaimId};
@@ -45,6 +48,29 @@ pub struct Kept {
     pub domains: BTreeMap<String, DomainStanding>,
     /// Nodes whose agent answered last time it was asked.
     pub ready_nodes: BTreeSet<String>,
+    /// The caps that agents shall hold, by node. Shared as the claims are.
+    pub orders: Arc<BTreeMap<String, Order>>,
+    /// Claims that have their revocable watts.
+    pub granted: Arc<BTreeSet<ClaimId>>,
+    /// Claims whose firm watts cannot be served, because not enough is installed.
+    pub shed: Arc<BTreeSet<ClaimId>>,
+    /// Nodes whose cap was held under load in a drill: the lowest that was.
+    pub proofs: BTreeMap<String, Proof>,
+    /// The longest that lowering a node took, from the order to the agent's answer, and when that was; `None` before the first.
+    pub slowest_lowering: Option<(Duration, Moment)>,
+}
+
+/// What a drill showed of a node's caps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The cap that was in force.
+    pub cap: Power,
+    /// What the node drew before it, at its input.
+    pub before: Power,
+    /// What it drew under it.
+    pub under: Power,
+    /// When.
+    pub at: Moment,
 }
 
 /// Answered asks.
@@ -113,6 +139,11 @@ impl Rack {
                     .map(|domain| (domain.name.clone(), standing(domain.source.has_bays())))
                     .collect(),
                 ready_nodes: BTreeSet::new(),
+                orders: Arc::default(),
+                granted: Arc::default(),
+                shed: Arc::default(),
+                proofs: BTreeMap::new(),
+                slowest_lowering: None,
             },
             sight: Sight::default(),
             config: Arc::new(config.clone()),

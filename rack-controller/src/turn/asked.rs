@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use facts::Power;
 use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk};
 use tokio::time::Instant;
 
 use super::light::{About, MOST_WAITING, PATIENCE, Waiting};
 use super::round::{Turn, refused};
 use super::{NoAnswer, Question, Reply};
-use crate::claim::{Claim, USUAL_PRIORITY};
+use crate::claim::USUAL_PRIORITY;
 use crate::decide::{self, Input, Refusal};
 
 impl Turn {
@@ -29,6 +30,20 @@ impl Turn {
             }
             Question::Release { claim, reply } => {
                 let answer = self.release(&claim);
+                self.tell(reply, answer);
+            }
+            Question::Apply { claim, reply } => {
+                let input = Input::ApplyClaim { claim: claim.clone() };
+                let answer = self.go_on(&claim, &input);
+                self.tell(reply, answer);
+            }
+            Question::Calibrate { node, reply } => {
+                let answer = self.take(&Input::Calibrate { node });
+                self.tell(reply, answer);
+            }
+            Question::Renew { claim, reply } => {
+                let input = Input::RenewClaim { claim: claim.clone() };
+                let answer = self.go_on(&claim, &input);
                 self.tell(reply, answer);
             }
             Question::Drain { request, reply } => match self.drain(&request) {
@@ -74,10 +89,15 @@ impl Turn {
             id: String::new(),
             purpose: ask.purpose.clone(),
             watts: ask.watts,
+            revocable_watts: ask.revocable_watts,
+            granted_watts: Power::ZERO,
             domain: offer.domain,
             node: ask.node.clone(),
             priority: ask.priority.unwrap_or(USUAL_PRIORITY),
+            tenant: ask.tenant.clone(),
+            reserved: ask.reserve_seconds.is_some(),
             since: now,
+            until: None,
         })
     }
 
@@ -92,8 +112,20 @@ impl Turn {
         })
     }
 
+    /// A reservation is applied, or a claim renewed: answered with how it is then.
+    fn go_on(&mut self, claim: &str, input: &Input) -> Result<ClaimView, NoAnswer> {
+        self.take(input)?;
+        let gone = || refused(Refusal::NotFound(format!("there is no claim {claim:?} any more")));
+        self.claim_view(claim).ok_or_else(gone)
+    }
+
+    fn claim_view(&self, claim: &str) -> Option<ClaimView> {
+        let granted = |id| self.rack.kept.granted.contains(id);
+        self.rack.claim(claim).map(|claim| claim.view(granted(&claim.id)))
+    }
+
     fn release(&mut self, claim: &str) -> Result<ClaimView, NoAnswer> {
-        let before = self.rack.claim(claim).map(Claim::view);
+        let before = self.claim_view(claim);
         self.take(&Input::ReleaseClaim {
             claim: claim.to_owned(),
         })?;

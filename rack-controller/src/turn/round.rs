@@ -18,10 +18,11 @@ use crate::decide::{self, Input, Refusal, decide};
 use crate::eyes::Lines;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Own;
+use crate::pools::power::act::lessor::{Lessors, head_of};
 use crate::pools::power::act::{Hand, Would};
 use crate::pools::power::plan;
 use crate::rack::evolve::SWAP_LIGHT;
-use crate::rack::{Action, Event, Outcome, Rack, evolve};
+use crate::rack::{Action, Event, NodeOrder, Outcome, Rack, What, evolve};
 
 /// The longest rest of the turn: also what no deadline is known for is looked at once a second.
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ pub struct Turn {
     journal: Journal,
     pub(super) clock: Clock,
     hand: Hand,
+    lessors: Lessors,
     lines: Lines,
     own: Own,
     shown: watch::Sender<Arc<Shown>>,
@@ -79,6 +81,9 @@ impl Turn {
     ) -> Result<(Turn, Desk, mpsc::Sender<Message>), TurnError> {
         let (send, inputs) = mpsc::channel(QUEUE);
         let hand = Hand::new(config, parts.lines.clone(), parts.own.clone());
+        let may_lease = hand.may_lease();
+        let head = head_of(parts.journal.last());
+        let lessors = Lessors::start(&parts.rack.config, may_lease, &send, parts.clock, head);
         let first = Shown::of(&parts.rack, parts.clock.now(), &parts.lines, Vec::new());
         let (shown, see) = watch::channel(Arc::new(first));
         let (trouble, ask_trouble) = watch::channel(None);
@@ -87,6 +92,7 @@ impl Turn {
             journal: parts.journal,
             clock: parts.clock,
             hand,
+            lessors,
             lines: parts.lines,
             own: parts.own,
             shown,
@@ -97,6 +103,10 @@ impl Turn {
             would: Vec::new(),
             waiting: Vec::new(),
         };
+        // What was ordered before stands: it is renewed before anything is seen (power.md, rule 5).
+        for (node, order) in turn.rack.kept.orders.iter() {
+            turn.lessors.order(node, order);
+        }
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let events = decide(&turn.rack, &Input::Started { version }, turn.clock.now()).unwrap_or_default();
         turn.happen(&events).map_err(TurnError::Journal)?;
@@ -155,6 +165,7 @@ impl Turn {
     }
 
     fn happen(&mut self, events: &[Event]) -> Result<(), JournalError> {
+        self.lower(events);
         let kept: Vec<Event> = events
             .iter()
             .filter(|event| event.is_journaled())
@@ -163,12 +174,18 @@ impl Turn {
         if !kept.is_empty() {
             let began = StdInstant::now();
             let journal = &mut self.journal;
-            tokio::task::block_in_place(|| journal.append(&kept))?;
+            let written = tokio::task::block_in_place(|| journal.append(&kept));
+            if let Err(error) = written {
+                self.keep_lowered(events);
+                return Err(error);
+            }
             self.own.append(began.elapsed());
+            self.lessors.head(head_of(self.journal.last()));
             self.trouble.send_if_modified(|trouble| trouble.take().is_some());
         }
         for event in events {
             evolve(&mut self.rack, event);
+            self.give_orders(event);
             if event.is_journaled() {
                 tracing::info!(
                     sequence = self.rack.kept.sequence,
@@ -179,6 +196,48 @@ impl Turn {
             }
         }
         Ok(())
+    }
+
+    /// Orders that lower are sent before anything is written down (power.md, rule 8).
+    fn lower(&self, events: &[Event]) {
+        for event in events {
+            let What::CapsOrdered { orders, .. } = &event.what else {
+                continue;
+            };
+            for NodeOrder { node, order } in orders {
+                let standing = self.rack.kept.orders.get(node);
+                if standing.is_none_or(|standing| standing.is_above(order)) {
+                    self.lessors.order(node, order);
+                }
+            }
+        }
+    }
+
+    /// The journal is full or gone: what was lowered stands, and is lowered no second time.
+    fn keep_lowered(&mut self, events: &[Event]) {
+        for event in events {
+            let What::CapsOrdered { orders, .. } = &event.what else {
+                continue;
+            };
+            let mut orders = orders.clone();
+            orders.retain(|given| {
+                let standing = self.rack.kept.orders.get(&given.node);
+                standing.is_none_or(|standing| standing.is_above(&given.order))
+            });
+            evolve(
+                &mut self.rack,
+                &Event::new(event.at, What::CapsLowered { orders }),
+            );
+        }
+    }
+
+    /// All others are sent when the journal has them.
+    fn give_orders(&self, event: &Event) {
+        if let What::CapsOrdered { orders, .. } = &event.what {
+            for NodeOrder { node, order } in orders {
+                self.lessors.order(node, order);
+            }
+        }
     }
 
     /// want → act, and the view goes out.

@@ -262,5 +262,6 @@ pub fn ask(purpose: &str, many: u64, node: Option<&str>) -> PowerAsk {
         node: node.map(str::to_owned),
         domain: None,
         priority: None,
+        ..PowerAsk::default()
     }
 }

@@ -32,6 +32,7 @@ impl Day {
             node: node.map(str::to_owned),
             domain: node.is_none().then(|| domain.to_owned()),
             priority: None,
+            ..PowerAsk::default()
         };
         let key = self.dice.one_in(2).then(|| format!("k{}", self.names));
         let asked = Input::ClaimPower {

@@ -49,6 +49,7 @@ pub fn ask(name: &str, power: u64) -> PowerAsk {
         node: None,
         domain: None,
         priority: None,
+        ..PowerAsk::default()
     }
 }
 

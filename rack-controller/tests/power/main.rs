@@ -8,6 +8,9 @@
 
 mod asks;
 mod bench;
+mod house_of_64;
+mod leases;
+mod terms;
 
 use std::path::Path;
 

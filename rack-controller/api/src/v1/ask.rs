@@ -3,12 +3,16 @@
 use facts::Power;
 use serde::{Deserialize, Serialize};
 
-/// An ask for watts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An ask for watts. Firm and revocable watts together are more than 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PowerAsk {
-    /// How many, firm. More than 0.
+    /// How many, firm: kept through every loss that the policy covers.
+    #[serde(default)]
     pub watts: Power,
+    /// How many beside them, revocable: of the redundant share, taken back when a supply is lost. Only for a node.
+    #[serde(default)]
+    pub revocable_watts: Power,
     /// What for; also the claim's name.
     #[serde(rename = "for")]
     pub purpose: String,
@@ -21,6 +25,15 @@ pub struct PowerAsk {
     /// 1 (kept longest) to 9 (shed first).
     #[serde(default)]
     pub priority: Option<u8>,
+    /// Whose quota it counts in, where the rack has tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// For how many seconds it stands unless it is renewed. Without: until it is released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u32>,
+    /// Only keep the watts free for so many seconds, and grant no cap, until the claim is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserve_seconds: Option<u32>,
 }
 
 /// Why an ask for watts was not admitted, and what would make it fit.

@@ -3,6 +3,8 @@
 //! Level-triggered: an action that failed is wanted again later, with the back-off that the core keeps. Every write is read back
 //! by the client before it counts as done.
 
+pub mod lessor;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +60,11 @@ impl Hand {
             action: action.clone(),
         };
         (!self.actuators.may_act(actuator)).then(would)
+    }
+
+    /// Whether agents may be given caps.
+    pub fn may_lease(&self) -> bool {
+        self.actuators.may_act(Actuator::PowerCap)
     }
 
     /// Does one action, or says that it would.

@@ -3,6 +3,8 @@
 mod caps;
 mod interlock;
 mod offer;
+mod orders;
+mod ration;
 mod remedy;
 mod standing;
 mod sums;
@@ -12,6 +14,8 @@ use facts::{Moment, Power};
 pub use caps::{wanted_cap, wanted_light};
 pub use interlock::interlock;
 pub use offer::offer;
+pub use orders::{Counted, broken, counted, orders};
+pub use ration::{BITES_WITHIN, BLIND_GRACE, Rations, Sale, firm_of, rations, sale};
 pub use standing::{below, filled, held, standing, tightest};
 pub use sums::{Sums, Supply, ride_limit, sums, surviving};
 

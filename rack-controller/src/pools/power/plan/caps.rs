@@ -13,11 +13,16 @@ use crate::rack::state::Rack;
 /// The limit that a node's claims ask for: at least its floor, at most what it can draw. A node without claims wants
 /// none, or its whole draw back where we had limited it before.
 pub fn wanted_cap(rack: &Rack, node: &NodeConfig) -> Option<Power> {
+    // Its agent holds its caps: a second hand would only be slower.
+    if node.rest.is_some() {
+        return None;
+    }
     let claimed: Power = rack
         .kept
         .claims
         .values()
-        .filter(|claim| claim.node.as_deref() == Some(node.name.as_str()))
+        .filter(|claim| claim.draws_on() == Some(node.name.as_str()))
+        .filter(|claim| !rack.kept.shed.contains(&claim.id))
         .map(|claim| claim.watts)
         .sum();
     if claimed.is_zero() {

@@ -16,7 +16,14 @@ use crate::rack::state::Rack;
 /// The numbers of the tightest domain, and what would make it fit.
 pub fn offer(rack: &Rack, ask: &PowerAsk, domain: &str, now: Moment) -> Result<Offer, Box<Shortfall>> {
     let (tight, headroom) = tightest(rack, domain).unwrap_or_else(|| (domain.to_owned(), Power::ZERO));
-    if let Some(headroom_after) = headroom.checked_sub(ask.watts) {
+    // Where nothing is free, the policy's losses may be uncovered, and then nothing new is promised.
+    let free = if headroom.is_zero() {
+        headroom
+    } else {
+        headroom.saturating_add(under_floor(rack, ask))
+    };
+    if let Some(headroom_after) = free.checked_sub(ask.watts) {
+        let headroom_after = headroom_after.min(headroom);
         return Ok(Offer {
             domain: domain.to_owned(),
             headroom_after,
@@ -24,11 +31,24 @@ pub fn offer(rack: &Rack, ask: &PowerAsk, domain: &str, now: Moment) -> Result<O
     }
     Err(Box::new(Shortfall {
         asked_watts: ask.watts,
-        headroom_watts: headroom,
-        short_watts: ask.watts.saturating_sub(headroom),
-        would_fit: would_fit(rack, ask, domain, &tight, headroom, now),
+        headroom_watts: free,
+        short_watts: ask.watts.saturating_sub(free),
+        would_fit: would_fit(rack, ask, domain, &tight, free, now),
         domain: tight,
     }))
+}
+
+/// What of an ask is paid for already: a node's floor is held whether it is claimed or not.
+fn under_floor(rack: &Rack, ask: &PowerAsk) -> Power {
+    let Some(node) = ask.node.as_ref().and_then(|name| rack.config.node(name)) else {
+        return Power::ZERO;
+    };
+    let claims = rack.kept.claims.values();
+    let claimed: Power = claims
+        .filter(|claim| claim.node.as_deref() == Some(node.name.as_str()))
+        .map(|claim| claim.watts)
+        .sum();
+    node.floor.saturating_sub(claimed).min(ask.watts)
 }
 
 fn would_fit(

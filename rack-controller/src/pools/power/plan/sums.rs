@@ -75,9 +75,48 @@ fn feeds(supplies: &[Supply<'_>]) -> Vec<Power> {
 
 /// What supplies ride for their overload time after the worst covered loss: factor × surviving, at most what is installed.
 pub fn ride_limit(sums: &Sums, factor_ppm: u32) -> Power {
-    let whole = sums.survives.share(factor_ppm.min(crate::config::PPM));
-    let over = sums.survives.share(factor_ppm.saturating_sub(crate::config::PPM));
-    whole.saturating_add(over).min(sums.installed)
+    ride_limit_of(sums.survives, sums.installed, factor_ppm)
+}
+
+/// The same of bare numbers.
+pub fn ride_limit_of(surviving: Power, installed: Power, factor_ppm: u32) -> Power {
+    let whole = surviving.share(factor_ppm.min(crate::config::PPM));
+    let over = surviving.share(factor_ppm.saturating_sub(crate::config::PPM));
+    whole.saturating_add(over).min(installed)
+}
+
+/// The supplies that are left after the worst loss of `losses` units under a policy.
+pub fn without_worst<'a>(policy: Redundancy, losses: u32, supplies: &[Supply<'a>]) -> Vec<Supply<'a>> {
+    let mut left = supplies.to_vec();
+    let losses = usize::try_from(losses).unwrap_or(usize::MAX);
+    match policy {
+        Redundancy::N | Redundancy::Plus(_) => {
+            left.sort_by(|one, other| other.rated.cmp(&one.rated));
+            left.drain(..losses.min(left.len()));
+        }
+        Redundancy::Feeds => {
+            for _ in 0..losses.min(supplies.len()) {
+                let Some(worst) = worst_feed(&left) else { break };
+                left.retain(|supply| supply.feed.is_some_and(|feed| feed != worst));
+            }
+        }
+    }
+    left
+}
+
+/// The feed that carries the most; supplies of unknown feed go with it.
+fn worst_feed<'a>(supplies: &[Supply<'a>]) -> Option<&'a str> {
+    let mut by_feed: std::collections::BTreeMap<&str, Power> = std::collections::BTreeMap::new();
+    for supply in supplies {
+        if let Some(feed) = supply.feed {
+            let carried = by_feed.entry(feed).or_default();
+            *carried = carried.saturating_add(supply.rated);
+        }
+    }
+    by_feed
+        .into_iter()
+        .max_by_key(|(_, carried)| *carried)
+        .map(|(feed, _)| feed)
 }
 
 /// What is kept back and what is used before anything can be promised.

@@ -1,0 +1,411 @@
+//! Who gets what of a domain: firm watts first, then the redundant share as revocable watts, by rank; and how much less after each
+//! further loss. Pure arithmetic on the rack; what is sent to whom, and when, is in `orders`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use facts::{Moment, Power};
+use rack_api::v1::DomainState;
+
+use super::standing::{Otherwise, above, below, kept, standing, supplies};
+use super::sums::{Sums, Supply, ride_limit_of, sums, without_worst};
+use crate::claim::{Claim, ClaimId};
+use crate::config::{DomainConfig, NodeConfig};
+use crate::rack::sight::DrillPhase;
+use crate::rack::state::Rack;
+
+/// How long revocable watts stay without sight of a domain's supplies (power.md, rule 11).
+pub const BLIND_GRACE: Duration = Duration::from_secs(10);
+/// How long the slowest limiter needs to bite: NVML's 0.2 s; RAPL's windows are shorter.
+pub const BITES_WITHIN: Duration = Duration::from_millis(200);
+/// The most levels that are armed.
+const MOST_LEVELS: u32 = 8;
+
+/// What each node whose agent holds its caps should get.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rations {
+    /// By node: the cap now, and those after one, two … covered losses.
+    pub caps: BTreeMap<String, (Power, Vec<Power>)>,
+    /// Claims that have their revocable watts.
+    pub granted: BTreeSet<ClaimId>,
+    /// Claims whose firm watts cannot be served.
+    pub shed: BTreeSet<ClaimId>,
+}
+
+/// What a domain sells beside firm watts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sale {
+    /// Firm and revocable together; `None` where nothing revocable is sold.
+    pub total: Option<Power>,
+    /// Asked by claims in it and below it.
+    pub asked: Power,
+    /// Given to them.
+    pub granted: Power,
+    /// Why nothing revocable is sold.
+    pub reason: Option<String>,
+}
+
+/// Who gets what now.
+pub fn rations(rack: &Rack, now: Moment) -> Rations {
+    let book = Book::of(rack);
+    let shed = shed(rack, &book);
+    let mut levels: Vec<BTreeMap<&str, Power>> = Vec::new();
+    let mut among: Option<BTreeSet<ClaimId>> = None;
+    let mut granted = BTreeSet::new();
+    for losses in 0..=most_levels(rack) {
+        // Nobody has more after a loss than before it: whoever is served then is one of those that are served now.
+        let at_level = grants(rack, &book, &shed, losses, among.as_ref(), now);
+        levels.push(caps(rack, &book, &shed, &at_level));
+        if losses == 0 {
+            granted.clone_from(&at_level);
+        }
+        among = Some(at_level);
+    }
+    let mut by_node = BTreeMap::new();
+    for node in rack.config.nodes.iter().filter(|node| node.rest.is_some()) {
+        let mut caps = levels
+            .iter()
+            .filter_map(|level| level.get(node.name.as_str()).copied());
+        let usual = caps.next().unwrap_or(node.floor);
+        let now = drilled(rack, node).unwrap_or(usual);
+        let mut armed: Vec<Power> = caps.collect();
+        if armed.is_empty() {
+            armed.push(now);
+        }
+        by_node.insert(node.name.clone(), (now, armed));
+    }
+    Rations {
+        caps: by_node,
+        granted,
+        shed,
+    }
+}
+
+/// What a drill lets a node draw: all that its load wants at first, then the cap that is to be shown.
+fn drilled(rack: &Rack, node: &NodeConfig) -> Option<Power> {
+    let drill = rack
+        .sight
+        .drill
+        .as_ref()
+        .filter(|drill| drill.node == node.name)?;
+    Some(match drill.phase {
+        DrillPhase::Loading => node.max_draw,
+        DrillPhase::Capped { .. } => drill.cap,
+    })
+}
+
+/// The firm watts that a node is served with, or its floor: what a loss leaves it with.
+pub fn firm_of(rack: &Rack, node: &NodeConfig) -> Power {
+    let book = Book::of(rack);
+    let firm = book.firm(&rack.kept.shed);
+    firm.get(node.name.as_str())
+        .copied()
+        .unwrap_or_default()
+        .max(node.floor)
+}
+
+/// What a domain sells beside firm watts, and why not.
+pub fn sale(rack: &Rack, domain: &DomainConfig, now: Moment) -> Sale {
+    let within = below(&rack.config, &domain.name);
+    let mine = || {
+        rack.kept
+            .claims
+            .values()
+            .filter(|claim| within.contains(claim.domain.as_str()))
+    };
+    let reason = why_none(rack, domain, now);
+    Sale {
+        total: reason.is_none().then(|| total(rack, domain, 0)).flatten(),
+        asked: mine().map(|claim| claim.revocable).sum(),
+        granted: mine()
+            .filter(|claim| rack.kept.granted.contains(&claim.id))
+            .map(|claim| claim.revocable)
+            .sum(),
+        reason,
+    }
+}
+
+/// Why a domain sells nothing revocable now; `None` where it does. Domains without supplies sell as much as their sum allows.
+fn why_none(rack: &Rack, domain: &DomainConfig, now: Moment) -> Option<String> {
+    if !domain.source.has_bays() {
+        return None;
+    }
+    if !domain.sell_revocable {
+        return Some("sell_revocable is false".to_owned());
+    }
+    if domain.redundancy.covers() == 0 {
+        return Some(format!(
+            "the policy {} covers no loss: nothing is redundant",
+            domain.redundancy
+        ));
+    }
+    if let Some(slow) = too_slow(rack, domain) {
+        return Some(slow);
+    }
+    let standing = rack.kept.domains.get(&domain.name)?;
+    match standing.state {
+        DomainState::Deficit => Some("the domain is short".to_owned()),
+        DomainState::Blind if now.since(standing.since) >= BLIND_GRACE => Some(format!(
+            "its supplies were not seen for {} s",
+            BLIND_GRACE.as_secs()
+        )),
+        DomainState::Exposed if total(rack, domain, 0).is_none() => {
+            Some("no further loss is covered".to_owned())
+        }
+        DomainState::Redundant | DomainState::Exposed | DomainState::Blind => None,
+    }
+}
+
+/// Why a loss would outlast the overload time: seen, answered by the last agent and bitten must all happen within it.
+fn too_slow(rack: &Rack, domain: &DomainConfig) -> Option<String> {
+    let Some(seen) = domain.detect_within else {
+        return Some("detect_within is not told: nobody knows how soon a loss is seen".to_owned());
+    };
+    let Some((lowered, _)) = rack.kept.slowest_lowering else {
+        return Some("no agent has been timed yet: lowering was not measured".to_owned());
+    };
+    let whole = seen.saturating_add(lowered).saturating_add(BITES_WITHIN);
+    (whole >= domain.overload_for).then(|| {
+        format!(
+            "a loss is seen within {} ms, the slowest agent lowered in {} ms and limits bite within {} ms: {} ms in all, and supplies \
+             ride an overload for {} ms",
+            seen.as_millis(),
+            lowered.as_millis(),
+            BITES_WITHIN.as_millis(),
+            whole.as_millis(),
+            domain.overload_for.as_millis()
+        )
+    })
+}
+
+/// How many levels are armed: as many as the most cautious domain covers, and one at least.
+fn most_levels(rack: &Rack) -> u32 {
+    let covers = rack
+        .config
+        .domains
+        .iter()
+        .map(|domain| domain.redundancy.covers());
+    covers.max().unwrap_or(0).clamp(1, MOST_LEVELS)
+}
+
+/// The sums of a domain after this many losses of its worst units.
+fn sums_after(rack: &Rack, domain: &DomainConfig, losses: u32) -> Option<Sums> {
+    if losses == 0 || !domain.source.has_bays() {
+        return standing(rack, &domain.name);
+    }
+    let held = super::held(rack, &domain.name);
+    let counted = supplies(rack, domain, Otherwise::default());
+    let left: Vec<Supply<'_>> = without_worst(domain.redundancy, losses, &counted);
+    Some(sums(kept(domain), held, &left))
+}
+
+/// Firm and revocable watts together that a domain can give after this many losses; `None` where no further loss is covered then.
+fn total(rack: &Rack, domain: &DomainConfig, losses: u32) -> Option<Power> {
+    let sums = sums_after(rack, domain, losses)?;
+    if !domain.source.has_bays() {
+        return Some(kept(domain).firm(sums.installed));
+    }
+    let covers_one = sums.covered > 0 && losses < domain.redundancy.covers();
+    let ride = ride_limit_of(sums.surviving, sums.installed, domain.overload_factor_ppm);
+    // Armed caps must fit what survives, not what is ridden for a second (power.md, rule 2).
+    let ready = if losses == 0 {
+        ride
+    } else {
+        ride.min(standing(rack, &domain.name)?.surviving)
+    };
+    covers_one.then(|| kept(domain).firm(ready))
+}
+
+/// Claims by node, counted once.
+struct Book<'a> {
+    /// Claims that draw, by rank.
+    drawing: Vec<&'a Claim>,
+}
+
+impl<'a> Book<'a> {
+    fn of(rack: &'a Rack) -> Book<'a> {
+        let mut drawing: Vec<&Claim> = rack
+            .kept
+            .claims
+            .values()
+            .filter(|claim| claim.draws_on().is_some())
+            .collect();
+        drawing.sort_by_key(|claim| claim.rank());
+        Book { drawing }
+    }
+
+    /// Firm watts by node, as far as they are served.
+    fn firm(&self, shed: &BTreeSet<ClaimId>) -> BTreeMap<&'a str, Power> {
+        let mut firm: BTreeMap<&str, Power> = BTreeMap::new();
+        for claim in self.drawing.iter().filter(|claim| !shed.contains(&claim.id)) {
+            if let Some(node) = claim.draws_on() {
+                let sum = firm.entry(node).or_default();
+                *sum = sum.saturating_add(claim.watts);
+            }
+        }
+        firm
+    }
+}
+
+/// Firm claims that what is installed cannot serve: only in a deficit, the last in rank first. A node keeps its floor.
+fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
+    let mut left: BTreeMap<&str, Power> = BTreeMap::new();
+    for domain in &rack.config.domains {
+        let in_deficit = rack
+            .kept
+            .domains
+            .get(&domain.name)
+            .is_some_and(|standing| standing.state == DomainState::Deficit);
+        if let Some(sums) = standing(rack, &domain.name).filter(|_| in_deficit) {
+            let floors: Power = nodes_below(rack, &domain.name).map(|node| node.floor).sum();
+            let room = kept(domain).firm(sums.installed).saturating_sub(floors);
+            left.insert(domain.name.as_str(), room);
+        }
+    }
+    let mut shed = BTreeSet::new();
+    if left.is_empty() {
+        return shed;
+    }
+    let mut served: BTreeMap<&str, Power> = BTreeMap::new();
+    for claim in &book.drawing {
+        let Some(node) = claim.draws_on().and_then(|name| rack.config.node(name)) else {
+            continue;
+        };
+        let before = served.get(node.name.as_str()).copied().unwrap_or_default();
+        let after = before.saturating_add(claim.watts);
+        let costs = after.max(node.floor).saturating_sub(before.max(node.floor));
+        if take(rack, &mut left, &claim.domain, costs) {
+            served.insert(node.name.as_str(), after);
+        } else {
+            shed.insert(claim.id);
+        }
+    }
+    shed
+}
+
+/// Takes watts from a domain and all that feed it; where one of them has too little, nothing is taken, and nobody who comes later
+/// gets anything of that one.
+fn take<'a>(rack: &'a Rack, left: &mut BTreeMap<&'a str, Power>, domain: &'a str, watts: Power) -> bool {
+    let through = above(&rack.config, domain);
+    let mut fits = true;
+    for name in &through {
+        if let Some(room) = left.get_mut(name)
+            && *room < watts
+        {
+            *room = Power::ZERO;
+            fits = false;
+        }
+    }
+    if fits {
+        for name in &through {
+            if let Some(room) = left.get_mut(name) {
+                *room = room.saturating_sub(watts);
+            }
+        }
+    }
+    fits
+}
+
+fn nodes_below<'a>(rack: &'a Rack, domain: &'a str) -> impl Iterator<Item = &'a NodeConfig> {
+    let within = below(&rack.config, domain);
+    rack.config
+        .nodes
+        .iter()
+        .filter(move |node| within.contains(node.domain.as_str()))
+}
+
+/// Whether a node's caps may carry revocable watts: its agent holds them, and a drill has shown at no higher cap that they bite.
+fn is_proven(rack: &Rack, node: &NodeConfig, firm: Power) -> bool {
+    let proven = rack.kept.proofs.get(&node.name);
+    node.rest.is_some() && proven.is_some_and(|proof| proof.cap <= firm.max(node.floor))
+}
+
+/// Claims that have their revocable watts after this many losses: by rank, among those that have them before it.
+fn grants(
+    rack: &Rack,
+    book: &Book<'_>,
+    shed: &BTreeSet<ClaimId>,
+    losses: u32,
+    among: Option<&BTreeSet<ClaimId>>,
+    now: Moment,
+) -> BTreeSet<ClaimId> {
+    let asks = || {
+        book.drawing
+            .iter()
+            .filter(|claim| !claim.revocable.is_zero() && !shed.contains(&claim.id))
+            .filter(|claim| among.is_none_or(|among| among.contains(&claim.id)))
+    };
+    if asks().next().is_none() {
+        return BTreeSet::new();
+    }
+    let firm = book.firm(shed);
+    let firm_of = |node: &NodeConfig| firm.get(node.name.as_str()).copied().unwrap_or_default();
+    let mut left: BTreeMap<&str, Power> = BTreeMap::new();
+    let mut blind: BTreeSet<&str> = BTreeSet::new();
+    for domain in &rack.config.domains {
+        let sold = why_none(rack, domain, now)
+            .is_none()
+            .then(|| total(rack, domain, losses));
+        let needed: Power = nodes_below(rack, &domain.name)
+            .map(|node| {
+                if is_proven(rack, node, firm_of(node)) {
+                    firm_of(node).max(node.floor)
+                } else {
+                    node.max_draw
+                }
+            })
+            .sum();
+        let room = sold.flatten().unwrap_or_default().saturating_sub(needed);
+        left.insert(domain.name.as_str(), room);
+        let state = rack.kept.domains.get(&domain.name).map(|standing| standing.state);
+        if state == Some(DomainState::Blind) {
+            blind.insert(domain.name.as_str());
+        }
+    }
+    let mut granted = BTreeSet::new();
+    for claim in asks() {
+        let Some(node) = claim.draws_on().and_then(|name| rack.config.node(name)) else {
+            continue;
+        };
+        // Nothing new is given by the memory of supplies that cannot be seen.
+        let is_unseen = above(&rack.config, &claim.domain)
+            .iter()
+            .any(|name| blind.contains(name));
+        let may = !is_unseen || rack.kept.granted.contains(&claim.id);
+        if may
+            && is_proven(rack, node, firm_of(node))
+            && take(rack, &mut left, &claim.domain, claim.revocable)
+        {
+            granted.insert(claim.id);
+        }
+    }
+    granted
+}
+
+/// The caps that these grants make: firm watts or the floor, and what is granted beside them.
+fn caps<'a>(
+    rack: &'a Rack,
+    book: &Book<'_>,
+    shed: &BTreeSet<ClaimId>,
+    granted: &BTreeSet<ClaimId>,
+) -> BTreeMap<&'a str, Power> {
+    let firm = book.firm(shed);
+    let mut extra: BTreeMap<&str, Power> = BTreeMap::new();
+    for claim in book.drawing.iter().filter(|claim| granted.contains(&claim.id)) {
+        if let Some(node) = claim.draws_on() {
+            let sum = extra.entry(node).or_default();
+            *sum = sum.saturating_add(claim.revocable);
+        }
+    }
+    rack.config
+        .nodes
+        .iter()
+        .filter(|node| node.rest.is_some())
+        .map(|node| {
+            let name = node.name.as_str();
+            let firm = firm.get(name).copied().unwrap_or_default().max(node.floor);
+            let extra = extra.get(name).copied().unwrap_or_default();
+            (name, firm.saturating_add(extra).min(node.max_draw))
+        })
+        .collect()
+}

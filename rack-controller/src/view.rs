@@ -22,7 +22,11 @@ pub fn view(rack: &Rack, now: Moment) -> RackView {
             .iter()
             .map(|domain| domain_view(rack, domain, now))
             .collect(),
-        nodes: config.nodes.iter().map(|node| node_view(rack, node)).collect(),
+        nodes: config
+            .nodes
+            .iter()
+            .map(|node| node_view(rack, node, now))
+            .collect(),
         claims: rack
             .kept
             .claims
@@ -146,7 +150,7 @@ fn node_state(node: &NodeConfig, seen: &NodeSight) -> (&'static str, Option<Stri
     }
 }
 
-fn lease_view(rack: &Rack, node: &NodeConfig) -> Option<NodeLease> {
+fn lease_view(rack: &Rack, node: &NodeConfig, now: Moment) -> Option<NodeLease> {
     node.rest?;
     let order = rack.kept.orders.get(&node.name)?;
     let seen = rack
@@ -154,7 +158,7 @@ fn lease_view(rack: &Rack, node: &NodeConfig) -> Option<NodeLease> {
         .nodes
         .get(&node.name)
         .and_then(|seen| seen.lease.as_ref());
-    let counted = plan::counted(rack, node);
+    let counted = plan::counted(rack, node, now);
     Some(NodeLease {
         cap_watts: order.cap,
         levels: order.levels.clone(),
@@ -167,7 +171,7 @@ fn lease_view(rack: &Rack, node: &NodeConfig) -> Option<NodeLease> {
     })
 }
 
-fn node_view(rack: &Rack, node: &NodeConfig) -> NodeView {
+fn node_view(rack: &Rack, node: &NodeConfig, now: Moment) -> NodeView {
     let seen = rack.sight.nodes.get(&node.name).cloned().unwrap_or_default();
     let (state, reason) = node_state(node, &seen);
     let held: Power = rack
@@ -210,7 +214,7 @@ fn node_view(rack: &Rack, node: &NodeConfig) -> NodeView {
         drawn_watts: bmc.and_then(|bmc| bmc.drawn.value()),
         held_watts: held,
         cap_watts: bmc.map(|bmc| bmc.cap).and_then(Reading::value),
-        lease: lease_view(rack, node),
+        lease: lease_view(rack, node, now),
         exclusive_cpus: agent.map_or(0, |agent| agent.exclusive_cpus),
         workloads: agent.map(|agent| agent.workloads.clone()).unwrap_or_default(),
     }

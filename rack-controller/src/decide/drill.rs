@@ -44,7 +44,7 @@ pub(super) fn begin(next: &mut Course<'_>, name: &str) -> Result<(), Refusal> {
             names.join(", ")
         )));
     };
-    if let Some(why) = why_not(rack, node) {
+    if let Some(why) = why_not(rack, node, next.now) {
         return Err(Refusal::Conflict(why));
     }
     let drill = Drill {
@@ -57,7 +57,7 @@ pub(super) fn begin(next: &mut Course<'_>, name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn why_not(rack: &Rack, node: &NodeConfig) -> Option<String> {
+fn why_not(rack: &Rack, node: &NodeConfig, now: Moment) -> Option<String> {
     let name = &node.name;
     if let Some(drill) = &rack.sight.drill {
         return Some(format!("a drill of {} is under way; one at a time", drill.node));
@@ -72,7 +72,7 @@ fn why_not(rack: &Rack, node: &NodeConfig) -> Option<String> {
         .and_then(|seen| seen.lease.as_ref())
         .is_some_and(|lease| lease.applied)
     {
-        let why = plan::counted(rack, node).reason;
+        let why = plan::counted(rack, node, now).reason;
         let why = why.unwrap_or_else(|| "its agent has not answered yet".to_owned());
         return Some(format!("{name} holds no cap of ours now: {why}"));
     }
@@ -115,7 +115,7 @@ fn go_on(next: &mut Course<'_>, drill: Drill, drawn: Power) {
         }
         DrillPhase::Capped { before } => {
             let applied = next.rack.config.node(&drill.node).is_some_and(|node| {
-                let counted = plan::counted(&next.rack, node);
+                let counted = plan::counted(&next.rack, node, next.now);
                 counted.reason.is_none() && counted.cap <= drill.cap
             });
             if applied && drawn <= plus(drill.cap, METER_PPM) {
@@ -169,7 +169,7 @@ fn doubt(next: &mut Course<'_>, name: &str, drawn: Power, now: Moment) {
     let rack = &next.rack;
     let (Some(order), true) = (
         rack.kept.orders.get(name),
-        rack.kept.proofs.contains_key(name) && plan::counted(rack, &node).reason.is_none(),
+        rack.kept.proofs.contains_key(name) && plan::counted(rack, &node, now).reason.is_none(),
     ) else {
         return;
     };

@@ -200,7 +200,7 @@ impl House {
     }
 
     pub fn broken(&self) -> Vec<String> {
-        plan::broken(&self.bench.rack, "shelf")
+        plan::broken(&self.bench.rack, "shelf", self.bench.now)
     }
 
     /// A node's BMC tells what it draws.

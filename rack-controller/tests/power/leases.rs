@@ -79,7 +79,11 @@ fn a_loss_takes_revocable_watts_in_one_breath_and_gives_them_back_after_the_tria
     assert_eq!(house.shelf().state, DomainState::Exposed);
     assert_eq!(caps(&house), watts(64 * 234));
     // Until the agents have answered, what they may still draw counts.
-    let counted = plan::counted(&house.bench.rack, &house.bench.rack.config.nodes[0].clone());
+    let counted = plan::counted(
+        &house.bench.rack,
+        &house.bench.rack.config.nodes[0].clone(),
+        house.bench.now,
+    );
     assert_eq!((counted.cap, counted.next), (watts(280), watts(234)));
     house.obey();
     assert_eq!(house.broken(), Vec::<String>::new());
@@ -124,7 +128,7 @@ fn a_silent_node_counts_with_what_it_may_still_draw() {
     let mut house = sold(&Plan::default(), 200, 40);
     house.node_falls_silent("n07");
     let node = house.bench.rack.config.node("n07").unwrap().clone();
-    let counted = plan::counted(&house.bench.rack, &node);
+    let counted = plan::counted(&house.bench.rack, &node, house.bench.now);
     assert_eq!((counted.cap, counted.next), (watts(240), watts(240)));
     // It is lowered by an order that nobody answers: the old cap goes on counting, also when its claim is gone.
     house
@@ -133,11 +137,20 @@ fn a_silent_node_counts_with_what_it_may_still_draw() {
             claim: "w-n07".to_owned(),
         })
         .unwrap();
-    let counted = plan::counted(&house.bench.rack, &node);
+    let counted = plan::counted(&house.bench.rack, &node, house.bench.now);
     assert_eq!((counted.cap, counted.next), (watts(240), watts(240)));
+    // For so long that it may have booted: then it may draw all that it can.
+    house.bench.now = Moment::from_millis(house.bench.now.millis() + 20_000);
+    let counted = plan::counted(&house.bench.rack, &node, house.bench.now);
+    assert_eq!((counted.cap, counted.next), (watts(1_100), watts(1_100)));
+    house.later(0);
+    assert!(!house.granted("w-n64"), "others pay for it");
     house.say("n07", |seen| seen.silent_since = None);
     house.answer("n07");
-    assert_eq!(plan::counted(&house.bench.rack, &node).cap, watts(120));
+    assert_eq!(
+        plan::counted(&house.bench.rack, &node, house.bench.now).cap,
+        watts(120)
+    );
 }
 
 #[test]
@@ -153,7 +166,7 @@ fn a_restart_changes_no_cap_and_raises_nothing_before_agents_answer() {
     assert_eq!(house.bench.rack.kept.orders, before);
     // A cap that was never answered since counts with what may be in force, now and after a loss.
     let node = house.bench.rack.config.nodes[0].clone();
-    let counted = plan::counted(&house.bench.rack, &node);
+    let counted = plan::counted(&house.bench.rack, &node, house.bench.now);
     assert_eq!((counted.cap, counted.next), (watts(280), watts(280)));
 }
 

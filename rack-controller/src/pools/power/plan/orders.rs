@@ -2,6 +2,7 @@
 //! that may still be in force (power.md, rules 1 to 4 and 6).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use facts::{Moment, Power};
 use rack_api::v1::DomainState;
@@ -12,6 +13,9 @@ use super::sums::ride_limit_of;
 use crate::config::{DomainConfig, NodeConfig};
 use crate::rack::order::{NodeOrder, Order, at_level};
 use crate::rack::state::Rack;
+
+/// No server boots and takes up its load again sooner than this; a node that is silent for longer may be uncapped.
+pub const REBOOTS: Duration = Duration::from_secs(20);
 
 /// What one node counts with: never less than what may be in force there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub struct Counted {
 }
 
 /// What a node counts with whose agent holds its caps.
-pub fn counted(rack: &Rack, node: &NodeConfig) -> Counted {
+pub fn counted(rack: &Rack, node: &NodeConfig, now: Moment) -> Counted {
     let whole = |cap: Power, why: &str| Counted {
         cap,
         next: cap,
@@ -46,11 +50,19 @@ pub fn counted(rack: &Rack, node: &NodeConfig) -> Counted {
     let Some(lease) = seen.and_then(|seen| seen.lease.as_ref()) else {
         return whole(may, "its agent has not answered since this controller started");
     };
-    if lease.silent_since.is_some() {
-        return whole(
-            may,
-            "its agent does not answer: what was armed there may never be obeyed",
-        );
+    if let Some(since) = lease.silent_since {
+        let may_have_booted = now.since(since) >= REBOOTS;
+        return if may_have_booted {
+            whole(
+                node.max_draw,
+                "its agent has not answered for so long that it may have booted uncapped",
+            )
+        } else {
+            whole(
+                may,
+                "its agent does not answer: what was armed there may never be obeyed",
+            )
+        };
     }
     if lease.answered != order.number {
         return Counted {
@@ -87,7 +99,7 @@ struct Room {
 }
 
 impl Room {
-    fn of(rack: &Rack, domain: &DomainConfig) -> Option<Room> {
+    fn of(rack: &Rack, domain: &DomainConfig, now: Moment) -> Option<Room> {
         let sums = standing(rack, &domain.name)?;
         let within = below(&rack.config, &domain.name);
         let mut room = Room {
@@ -106,7 +118,7 @@ impl Room {
                 continue;
             }
             let (cap, next) = if node.rest.is_some() {
-                let counted = counted(rack, node);
+                let counted = counted(rack, node, now);
                 (counted.cap, counted.next)
             } else {
                 // Whoever is not capped by an agent counts with what is promised to it.
@@ -153,7 +165,7 @@ pub fn orders(rack: &Rack, now: Moment) -> (Vec<NodeOrder>, Rations) {
     }
     let mut rooms: BTreeMap<&str, Room> = BTreeMap::new();
     for domain in &rack.config.domains {
-        if let Some(room) = Room::of(rack, domain) {
+        if let Some(room) = Room::of(rack, domain, now) {
             rooms.insert(domain.name.as_str(), room);
         }
     }
@@ -241,7 +253,7 @@ fn next_order(
     now: Moment,
     mut bears: impl FnMut((Power, Power), (Power, Power)) -> bool,
 ) -> Option<Order> {
-    let counted = counted(rack, node);
+    let counted = counted(rack, node, now);
     let from = (counted.cap, counted.next);
     let Some(standing) = rack.kept.orders.get(&node.name) else {
         // Whatever the first one says is less than no cap at all.
@@ -303,11 +315,11 @@ fn next_order(
 }
 
 /// Which of the rules 1 to 3 a domain's caps break now, in words; for the view and the simulator.
-pub fn broken(rack: &Rack, domain: &str) -> Vec<String> {
+pub fn broken(rack: &Rack, domain: &str, now: Moment) -> Vec<String> {
     let Some((config, sums)) = rack.config.domain(domain).zip(standing(rack, domain)) else {
         return Vec::new();
     };
-    let Some(room) = Room::of(rack, config) else {
+    let Some(room) = Room::of(rack, config, now) else {
         return Vec::new();
     };
     let now = room.now.saturating_add(config.fixed_load);

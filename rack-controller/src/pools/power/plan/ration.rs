@@ -7,6 +7,7 @@ use std::time::Duration;
 use facts::{Moment, Power};
 use rack_api::v1::DomainState;
 
+use super::orders::counted;
 use super::standing::{Otherwise, above, below, kept, standing, supplies};
 use super::sums::{Sums, Supply, ride_limit_of, sums, without_worst};
 use crate::claim::{Claim, ClaimId};
@@ -320,6 +321,15 @@ fn is_proven(rack: &Rack, node: &NodeConfig, firm: Power) -> bool {
     node.rest.is_some() && proven.is_some_and(|proof| proof.cap <= firm.max(node.floor))
 }
 
+fn is_silent(rack: &Rack, node: &NodeConfig) -> bool {
+    let lease = rack
+        .sight
+        .nodes
+        .get(&node.name)
+        .and_then(|seen| seen.lease.as_ref());
+    lease.is_some_and(|lease| lease.silent_since.is_some())
+}
+
 /// Claims that have their revocable watts after this many losses: by rank, among those that have them before it.
 fn grants(
     rack: &Rack,
@@ -349,7 +359,9 @@ fn grants(
         let needed: Power = nodes_below(rack, &domain.name)
             .map(|node| {
                 if is_proven(rack, node, firm_of(node)) {
-                    firm_of(node).max(node.floor)
+                    // Silence frees nothing: whoever does not answer is paid for with what it may still draw.
+                    let silent = is_silent(rack, node).then(|| counted(rack, node, now).cap);
+                    firm_of(node).max(node.floor).max(silent.unwrap_or_default())
                 } else {
                     node.max_draw
                 }

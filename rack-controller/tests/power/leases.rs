@@ -125,11 +125,11 @@ fn what_pays_for_a_raise_is_lowered_and_read_back_first() {
 
 #[test]
 fn a_silent_node_counts_with_what_it_may_still_draw() {
-    let mut house = sold(&Plan::default(), 200, 40);
+    let mut house = sold(&Plan::default(), 234, 46);
     house.node_falls_silent("n07");
     let node = house.bench.rack.config.node("n07").unwrap().clone();
     let counted = plan::counted(&house.bench.rack, &node, house.bench.now);
-    assert_eq!((counted.cap, counted.next), (watts(240), watts(240)));
+    assert_eq!((counted.cap, counted.next), (watts(280), watts(280)));
     // It is lowered by an order that nobody answers: the old cap goes on counting, also when its claim is gone.
     house
         .bench
@@ -138,7 +138,7 @@ fn a_silent_node_counts_with_what_it_may_still_draw() {
         })
         .unwrap();
     let counted = plan::counted(&house.bench.rack, &node, house.bench.now);
-    assert_eq!((counted.cap, counted.next), (watts(240), watts(240)));
+    assert_eq!((counted.cap, counted.next), (watts(280), watts(280)));
     // For so long that it may have booted: then it may draw all that it can.
     house.bench.now = Moment::from_millis(house.bench.now.millis() + 20_000);
     let counted = plan::counted(&house.bench.rack, &node, house.bench.now);

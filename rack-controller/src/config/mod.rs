@@ -161,6 +161,8 @@ pub struct DomainConfig {
     pub overload_for: Duration,
     /// How soon its BMC shows a loss, as the operator measured it; without it nothing revocable is lent.
     pub detect_within: Option<Duration>,
+    /// Whether more is lent than a rack survives whose agents all fall silent at the moment of a loss (power.md, rule 6).
+    pub accept_silence: bool,
 }
 
 /// How a BMC proves who it is.

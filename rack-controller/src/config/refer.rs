@@ -136,6 +136,7 @@ impl Names {
             overload_factor_ppm: raw.overload_factor_ppm,
             overload_for: raw.overload_for,
             detect_within: raw.detect_within,
+            accept_silence: raw.accept_silence,
         })
     }
 

@@ -30,7 +30,7 @@ impl Default for Plan {
             redundancy: "n+1",
             margin: "0",
             floor: 120,
-            more: "sell_revocable = true\ndetect_within = \"250ms\"",
+            more: "sell_revocable = true\ndetect_within = \"250ms\"\naccept_silence = true",
         }
     }
 }

@@ -173,7 +173,7 @@ fn a_restart_changes_no_cap_and_raises_nothing_before_agents_answer() {
 #[test]
 fn nothing_revocable_is_given_where_a_loss_would_outlast_the_ride() {
     let slow = Plan {
-        more: "sell_revocable = true\ndetect_within = \"900ms\"",
+        more: "sell_revocable = true\ndetect_within = \"900ms\"\naccept_silence = true",
         ..Plan::default()
     };
     let house = sold(&slow, 200, 40);
@@ -200,6 +200,19 @@ fn nothing_revocable_is_given_where_a_loss_would_outlast_the_ride() {
         .unwrap_err()
         .to_string();
     assert!(refused.contains("expected sell_revocable = true"), "{refused}");
+}
+
+#[test]
+fn without_a_word_of_the_operator_no_more_is_lent_than_a_silent_rack_survives() {
+    let careful = Plan {
+        more: "sell_revocable = true\ndetect_within = \"250ms\"",
+        ..Plan::default()
+    };
+    // 12.8 kW firm of 15.0 that survive: 2.2 kW are lent, and not the 5.2 that could be ridden.
+    let house = sold(&careful, 200, 46);
+    assert_eq!(house.shelf().total_watts.unwrap(), watts(15_000));
+    assert_eq!(house.shelf().revocable_watts, watts(47 * 46));
+    assert!(caps(&house) <= watts(15_000));
 }
 
 #[test]

@@ -208,8 +208,9 @@ fn total(rack: &Rack, domain: &DomainConfig, losses: u32) -> Option<Power> {
     }
     let covers_one = sums.covered > 0 && losses < domain.redundancy.covers();
     let ride = ride_limit_of(sums.surviving, sums.installed, domain.overload_factor_ppm);
-    // Armed caps must fit what survives, not what is ridden for a second (power.md, rule 2).
-    let ready = if losses == 0 {
+    // Armed caps must fit what survives, not what is ridden for a second (power.md, rule 2). So must those in force where nobody has
+    // accepted that a rack whose agents are all silent at the moment of a loss draws them until their leases end (rule 6).
+    let ready = if losses == 0 && domain.accept_silence {
         ride
     } else {
         ride.min(standing(rack, &domain.name)?.surviving)

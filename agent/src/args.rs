@@ -81,7 +81,7 @@ pub enum Command {
     /// List everything that Busbar placed on this host
     Footprint(PlaceArgs),
     /// Move what still runs back to where it came from, and remove every cgroup that Busbar made
-    Leave(PlaceArgs),
+    Leave(LeaveArgs),
     /// Print the topology of a recorded machine (called by the agent itself)
     #[command(hide = true)]
     TopologyOf {
@@ -165,4 +165,15 @@ pub struct PlaceArgs {
     /// Lines for people, or JSON
     #[arg(long, value_enum, default_value = "text")]
     pub output: Output,
+}
+
+/// What `leave` is told.
+#[derive(Debug, Args)]
+pub struct LeaveArgs {
+    /// Which ledger, and how it is said.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Leave although a rack holds this node's lease of power: its limits are put back, and the rack counts the node as uncapped
+    #[arg(long)]
+    pub force: bool,
 }

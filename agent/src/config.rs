@@ -48,7 +48,7 @@ const SECTIONS: [&str; 9] = [
     "bmc",
     "nri",
 ];
-const AGENT_KEYS: [&str; 8] = [
+const AGENT_KEYS: [&str; 9] = [
     "name",
     "mode",
     "listen_address",
@@ -57,6 +57,7 @@ const AGENT_KEYS: [&str; 8] = [
     "tls_certificate_file",
     "tls_key_file",
     "token_file",
+    "rack_token_file",
 ];
 const RESERVED_KEYS: [&str; 1] = ["cpus"];
 
@@ -86,6 +87,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The bearer token that the TCP face asks for.
     pub token_file: Option<PathBuf>,
+    /// The bearer token with which a rack leases power to this node over TCP; `None` where none does.
+    pub rack_token_file: Option<PathBuf>,
     /// CPUs that are kept for the host; `None` for the first core.
     pub reserved_cpus: Option<CpuSet>,
     /// What is wished of the collectors.
@@ -113,6 +116,7 @@ impl Default for Config {
             state_dir: PathBuf::from(DEFAULT_STATE_DIR),
             tls: None,
             token_file: None,
+            rack_token_file: None,
             reserved_cpus: None,
             wishes: Wishes::default(),
             isolation: Isolation::default(),
@@ -149,6 +153,9 @@ impl fmt::Display for Config {
             self.listen,
             self.socket.display()
         )?;
+        if self.rack_token_file.is_some() {
+            writeln!(f, "  rack      leases power over TCP, with a token of its own")?;
+        }
         writeln!(f, "  state     {}", self.state_dir.display())?;
         writeln!(f, "  reserved  {reserved}, for the host")?;
         if let Some(nri) = &self.nri {
@@ -300,6 +307,7 @@ impl Config {
         self.socket = path("socket", faults).unwrap_or_else(|| self.socket.clone());
         self.state_dir = path("state_dir", faults).unwrap_or_else(|| self.state_dir.clone());
         self.token_file = path("token_file", faults);
+        self.rack_token_file = path("rack_token_file", faults);
         let (certificate, key) = (path("tls_certificate_file", faults), path("tls_key_file", faults));
         self.tls = match (certificate, key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
@@ -370,7 +378,8 @@ impl Config {
             .tls
             .iter_mut()
             .flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
-        for path in tls.chain(self.token_file.as_mut()) {
+        let tokens = [&mut self.token_file, &mut self.rack_token_file];
+        for path in tls.chain(tokens.into_iter().flatten()) {
             *path = directory.join(&*path);
         }
         bmc::stand_below(&mut self.wishes.bmc, directory);

@@ -57,6 +57,7 @@ pub const TARGETS: &[Target] = &[
         let _ = kernel::parse(&String::from_utf8_lossy(data));
     }),
     ("record_masks", record::fuzz),
+    ("lease", crate::lease::fuzz),
     ("qmp", crate::vm::fuzz),
     ("nri", crate::nri::fuzz),
     ("adopt", |data| crate::adopt::fuzz(&String::from_utf8_lossy(data))),

@@ -1,6 +1,7 @@
-//! The faces of the agent: HTTP over TCP, which only answers questions, and over a Unix socket, which also takes orders.
+//! The faces of the agent: HTTP over TCP, which answers questions and takes leases of power of a rack that has a token, and over a Unix
+//! socket, which also takes orders.
 //!
-//! **Invariant**: what changes anything comes over the Unix socket, from root or our own user, and places the process that
+//! **Invariant**: what changes a workload comes over the Unix socket, from root or our own user, and places the process that
 //! asks: its pid comes from the kernel (`SO_PEERCRED`), never from the request.
 
 mod acts;
@@ -8,6 +9,7 @@ mod answer;
 mod connection;
 mod front;
 mod interference;
+mod lease;
 mod live;
 mod previews;
 mod proofs;
@@ -91,7 +93,7 @@ pub enum OpenError {
 #[derive(Clone, Default)]
 pub struct Guard {
     tls: Option<Arc<rustls::ServerConfig>>,
-    token: Option<Arc<Token>>,
+    keys: lease::Keys,
 }
 
 impl Guard {
@@ -101,10 +103,13 @@ impl Guard {
     /// When one of them cannot be used.
     pub fn read(config: &Config) -> Result<Guard, OpenError> {
         let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
-        let token = config.token_file.as_deref().map(Token::from_file).transpose()?;
+        let token = |file: &Option<PathBuf>| file.as_deref().map(Token::from_file).transpose();
         Ok(Guard {
             tls: tls.map(Arc::new),
-            token: token.map(Arc::new),
+            keys: lease::Keys {
+                ask: token(&config.token_file)?.map(Arc::new),
+                rack: token(&config.rack_token_file)?.map(Arc::new),
+            },
         })
     }
 }
@@ -149,7 +154,7 @@ impl Doors {
         let Doors {
             tcp, socket, guard, ..
         } = self;
-        let questions = routes::over_tcp(house.clone(), guard.token);
+        let questions = routes::over_tcp(house.clone(), guard.keys);
         let all = routes::over_socket(house.clone());
         let stopping = house.stopping;
         let tcp = tokio::spawn(connection::serve_tcp(tcp, guard.tls, questions, stopping.clone()));

@@ -3,6 +3,8 @@
 
 mod acts;
 mod containers;
+mod desk;
+mod leases;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,6 +20,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
 pub use self::containers::Placed;
+pub use self::desk::{Desk, OrderError};
 use crate::clock::Clock;
 use crate::drift::Ears;
 use crate::events::Events;
@@ -80,100 +83,9 @@ enum Order {
     /// What a QEMU says now, or why it does not.
     SawVm(WorkloadId, Result<Said, String>, Reply<()>),
     Containers(containers::Order),
+    /// The rack has an order: it was taken before this one.
+    Wake,
     Stop(oneshot::Sender<()>),
-}
-
-/// Why an order was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    /// The keeper said no.
-    #[error(transparent)]
-    Keeper(#[from] KeeperError),
-    /// Too many orders wait.
-    #[error("{MOST_ORDERS} orders wait already; try again")]
-    Busy,
-    /// The agent is stopping, or its keeper broke.
-    #[error("the agent takes no orders any more: it is stopping")]
-    Gone,
-}
-
-/// Where orders go. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Desk {
-    orders: Arc<SyncSender<Order>>,
-    sweeps: Arc<AtomicU64>,
-}
-
-impl Desk {
-    /// What would be given for an ask.
-    ///
-    /// # Errors
-    /// See [`OrderError`].
-    pub async fn offer(&self, ask: Ask) -> Result<Offer, OrderError> {
-        self.order(|reply| Order::Offer(ask, reply)).await
-    }
-
-    /// What placement must know, copied: long searches hold nobody up.
-    ///
-    /// # Errors
-    /// See [`OrderError`].
-    pub async fn preview(&self) -> Result<Preview, OrderError> {
-        self.order(Order::Preview).await
-    }
-
-    /// Places the process that asks.
-    ///
-    /// # Errors
-    /// See [`OrderError`].
-    pub async fn start(&self, request: RunRequest, asker: Asker) -> Result<Workload, OrderError> {
-        self.order(|reply| Order::Start(request, asker, reply)).await
-    }
-
-    /// Ends a workload.
-    ///
-    /// # Errors
-    /// See [`OrderError`].
-    pub async fn end(&self, workload: WorkloadId) -> Result<Ended, OrderError> {
-        self.order(|reply| Order::End(workload, reply)).await
-    }
-
-    /// What the keeper says of a workload, read now.
-    ///
-    /// # Errors
-    /// See [`OrderError`].
-    pub async fn check(&self, workload: WorkloadId) -> Result<Checked, OrderError> {
-        self.order(|reply| Order::Check(workload, reply)).await
-    }
-
-    /// Sends a signal to everything that runs in a workload. Gives how many processes that were.
-    ///
-    /// # Errors
-    /// See [`OrderError`].
-    pub async fn signal(&self, workload: WorkloadId, signal: Signal) -> Result<usize, OrderError> {
-        self.order(|reply| Order::Signal(workload, signal, reply)).await
-    }
-
-    /// Lets the keeper finish what it does; workloads are left running.
-    pub async fn stop(&self) {
-        let (reply, done) = oneshot::channel();
-        if self.orders.try_send(Order::Stop(reply)).is_ok() {
-            let _ = done.await;
-        }
-    }
-
-    /// How many sweeps were made: while the number grows, the keeper lives.
-    pub fn sweeps(&self) -> u64 {
-        self.sweeps.load(Ordering::Relaxed)
-    }
-
-    async fn order<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, OrderError> {
-        let (reply, answer) = oneshot::channel();
-        match self.orders.try_send(order(reply)) {
-            Ok(()) => Ok(answer.await.map_err(|_| OrderError::Gone)??),
-            Err(TrySendError::Full(_)) => Err(OrderError::Busy),
-            Err(TrySendError::Disconnected(_)) => Err(OrderError::Gone),
-        }
-    }
 }
 
 /// Gives the keeper its thread, and a sweep in each `period`. What it holds is on the board when this returns.
@@ -188,9 +100,11 @@ pub fn start(
     period: Duration,
 ) -> io::Result<Desk> {
     let (orders, waiting) = sync_channel(MOST_ORDERS);
+    let (leases, of_rack) = sync_channel(leases::MOST);
     let sweeps = Arc::new(AtomicU64::new(0));
     let desk = Desk {
         orders: Arc::new(orders),
+        leases: Arc::new(leases),
         sweeps: sweeps.clone(),
     };
     // Weak: whoever only hears does not keep the keeper at work when nobody gives orders any more.
@@ -217,10 +131,12 @@ pub fn start(
         ears: ears.ok(),
         is_hinted,
     };
+    // What ended while no agent ran has ended before anybody asks.
+    task.expire_lease();
     task.show();
     std::thread::Builder::new()
         .name("keep".to_owned())
-        .spawn(move || task.run(&waiting))?;
+        .spawn(move || task.run(&waiting, &of_rack))?;
     Ok(desk)
 }
 
@@ -258,17 +174,19 @@ struct Task {
 }
 
 impl Task {
-    fn run(&mut self, waiting: &Receiver<Order>) {
+    fn run(&mut self, waiting: &Receiver<Order>, of_rack: &Receiver<leases::Order>) {
         let mut next_sweep = Instant::now();
         let mut last_look = Instant::now();
         let mut is_hinted = false;
         loop {
+            self.keep_leases(of_rack);
             // Between the two halves of a start what is heard is our own hand, mostly.
             let due = if is_hinted && !self.keeper.awaits() {
                 next_sweep.min(last_look + LEAST_APART)
             } else {
                 next_sweep
             };
+            let due = self.lease_ends().map_or(due, |ends| due.min(ends));
             match waiting.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(Order::Stop(done)) => {
                     // Nobody is left to judge whether it is still wanted.
@@ -281,10 +199,13 @@ impl Task {
                     self.is_hinted.store(false, Ordering::Release);
                     is_hinted = true;
                 }
+                Ok(Order::Wake) => {}
                 Ok(order) => {
                     self.carry_out(order);
                     last_look = Instant::now();
                 }
+                // It was the lease's end that it woke for.
+                Err(RecvTimeoutError::Timeout) if due < next_sweep && !is_hinted => {}
                 Err(RecvTimeoutError::Timeout) => {
                     self.sweep();
                     is_hinted = false;
@@ -370,7 +291,7 @@ impl Task {
                 let _ = reply.send(Ok(()));
             }
             Order::Containers(order) => self.containers(order, inventory, now),
-            Order::Hint => {}
+            Order::Hint | Order::Wake => {}
             Order::Stop(done) => {
                 let _ = done.send(());
             }
@@ -385,6 +306,7 @@ impl Task {
     }
 
     fn post(&self) {
+        self.post_lease();
         let keeper = &self.keeper;
         self.board.post_kept(Kept {
             generation: keeper.generation(),

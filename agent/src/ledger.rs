@@ -4,22 +4,30 @@
 //! file that cannot be read is never written over.
 
 mod container;
+mod lately;
 mod lock;
+mod power;
+mod vm;
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use agent_api::v1::{Ask, Drained, Exclusivity, PowerCap};
+use agent_api::v1::{Ask, Drained, Exclusivity};
 use facts::{CpuSet, Moment};
 use intent::{Intent, Isolation, WorkloadId};
 use isolators::affinity::Affinity;
 use isolators::cgroup::Origin;
 use serde::{Deserialize, Serialize};
 
+use crate::lease::Leases;
+
 pub use container::ContainerEntry;
+pub use lately::Lately;
 pub use lock::Lock;
+pub use power::CapInForce;
+pub use vm::VmEntry;
 
 /// The ledger's file in the state directory.
 pub const LEDGER_FILE: &str = "ledger.json";
@@ -100,18 +108,6 @@ pub struct Entry {
     pub moving: Option<Box<Isolation>>,
 }
 
-/// What is remembered of a virtual machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VmEntry {
-    /// The Unix socket of its QMP monitor.
-    pub monitor: String,
-    /// The process of QEMU.
-    pub pid: u32,
-    /// When that was started, in clock ticks after boot.
-    pub started: u64,
-}
-
 /// The ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,17 +134,9 @@ pub struct Ledger {
     /// The cap of power in force. It goes with the boot, as the hardware's limits do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<CapInForce>,
-}
-
-/// A cap of power that is kept in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CapInForce {
-    /// The most that all packages and GPUs together may draw, and since when.
-    pub cap: PowerCap,
-    /// Workloads that somebody ordered to go on although this cap made them stand still: it squeezes them no more.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub spared: Vec<WorkloadId>,
+    /// The leases of power. They outlive a reboot: until a new one is taken the node stays at level 1.
+    #[serde(default, skip_serializing_if = "Leases::is_empty")]
+    pub leases: Leases,
 }
 
 /// Why there is no ledger to work with.
@@ -204,6 +192,7 @@ impl Ledger {
             workloads: Vec::new(),
             drained: None,
             cap: None,
+            leases: Leases::default(),
         }
     }
 
@@ -387,7 +376,14 @@ fn kept(path: &Path, previous: &Path) -> io::Result<()> {
 
 /// The files that the ledger has made in a state directory.
 pub fn files(state_dir: &Path) -> Vec<PathBuf> {
-    let names = [LEDGER_FILE, PREVIOUS_FILE, NEXT_FILE, LOCK_FILE, ORIGINALS_FILE];
+    let names = [
+        LEDGER_FILE,
+        PREVIOUS_FILE,
+        NEXT_FILE,
+        LOCK_FILE,
+        ORIGINALS_FILE,
+        lately::LATELY_FILE,
+    ];
     names
         .into_iter()
         .map(|name| state_dir.join(name))

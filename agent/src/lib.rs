@@ -16,6 +16,7 @@ pub mod fuzz;
 pub mod http;
 pub mod interfere;
 pub mod keeping;
+pub mod lease;
 pub mod ledger;
 pub mod metrics;
 pub mod nri;

@@ -8,6 +8,7 @@ mod format;
 mod gpu;
 mod interference;
 mod layout;
+mod lease;
 mod machine;
 mod own;
 mod press;

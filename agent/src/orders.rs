@@ -11,7 +11,7 @@ use collectors::Root;
 use intent::{Actuator, Mode};
 use serde::Serialize;
 
-use crate::args::{PlaceArgs, PlanArgs};
+use crate::args::{LeaveArgs, PlaceArgs, PlanArgs};
 use crate::{FAILED, REFUSED, failed};
 
 const UNREACHABLE: u8 = 4;
@@ -89,8 +89,14 @@ pub fn footprint(args: &PlaceArgs) -> Result<ExitCode, ExitCode> {
 }
 
 /// Undoes everything that Busbar did here.
-pub fn leave(args: &PlaceArgs) -> Result<ExitCode, ExitCode> {
-    let left = reconcile::leave(&Root::host(), &args.state_dir).map_err(refused)?;
+pub fn leave(args: &LeaveArgs) -> Result<ExitCode, ExitCode> {
+    let LeaveArgs { place: args, force } = args;
+    let leave = if *force {
+        reconcile::leave_leased
+    } else {
+        reconcile::leave
+    };
+    let left = leave(&Root::host(), &args.state_dir).map_err(refused)?;
     let code = if left.kept.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -12,6 +12,8 @@ use facts::{CpuSet, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation, WorkloadId};
 use tokio::sync::watch;
 
+use crate::reconcile::Leased;
+
 /// What does not change while the agent runs.
 #[derive(Clone, Debug)]
 pub struct About {
@@ -92,6 +94,8 @@ pub struct View {
     pub seen: Arc<Seen>,
     /// What the keeper holds.
     pub kept: Arc<Kept>,
+    /// How the node stands to its lease of power; `None` before the keeper said so.
+    pub lease: Option<Arc<Leased>>,
     /// The last proof of each workload that was ever proven.
     pub proofs: Arc<BTreeMap<WorkloadId, Arc<Proof>>>,
     /// What the interference loop knows of each workload; nothing where it is off.
@@ -107,6 +111,7 @@ impl View {
             about: Arc::new(about),
             seen: Arc::default(),
             kept: Arc::default(),
+            lease: None,
             proofs: Arc::default(),
             interference: Arc::default(),
             waits: Arc::default(),
@@ -136,6 +141,7 @@ impl View {
             started_at: about.started_at,
             drained: kept.drained.clone(),
             power_cap: kept.power_cap,
+            lease: self.lease.as_ref().and_then(|leased| leased.view.lease.clone()),
         }
     }
 }
@@ -202,6 +208,17 @@ impl Board {
         self.0.send_modify(|view| {
             *view = Arc::new(View {
                 waits,
+                ..View::clone(view)
+            })
+        });
+    }
+
+    /// Hangs up how the node stands to its lease.
+    pub fn post_lease(&self, leased: Leased) {
+        let leased = Arc::new(leased);
+        self.0.send_modify(|view| {
+            *view = Arc::new(View {
+                lease: Some(leased),
                 ..View::clone(view)
             })
         });

@@ -1,6 +1,8 @@
 //! The scrape as a whole: golden page, promtool, and the documentation that is made from the table of families.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "metrics/leased.rs"]
+mod leased;
 #[path = "metrics/suffering.rs"]
 mod suffering;
 use std::collections::BTreeMap;
@@ -16,10 +18,10 @@ use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE,
 use agent::view::{About, Kept, Seen, View};
 use agent::waits::Resource;
 use agent_api::v1::{
-    Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, PowerCap, Proof, Squeezed,
-    Verdict, Witness, Workload,
+    Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Squeezed, Verdict, Witness,
+    Workload,
 };
-use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Power, Sheet};
+use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation, Squeeze};
 
 use suffering::suffering;
@@ -83,11 +85,6 @@ fn proof() -> Proof {
     }
 }
 
-fn cap() -> Option<PowerCap> {
-    let since = Moment::from_millis(1_795_000_000_000);
-    Power::from_watts(300).map(|watts| PowerCap { watts, since })
-}
-
 fn view() -> View {
     let workload = Workload {
         id: "web-1".parse().unwrap(),
@@ -127,7 +124,7 @@ fn view() -> View {
             phase: "shape".to_owned(),
             text: "make a directory".to_owned(),
         }]),
-        power_cap: cap(),
+        power_cap: leased::cap(),
         ..Kept::default()
     };
     let proof = proof();
@@ -150,6 +147,7 @@ fn view() -> View {
             ..Seen::default()
         }),
         kept: Arc::new(kept),
+        lease: Some(leased::leased()),
         proofs: Arc::new(BTreeMap::from([(proof.id.clone(), Arc::new(proof))])),
         interference: Arc::new(BTreeMap::from([(suffering().id.clone(), suffering())])),
         waits: Arc::new(BTreeMap::from([(

@@ -86,6 +86,38 @@ pub fn packages(host: &Host, record: &Record) -> Result<BTreeMap<u32, Power>, Is
     Ok(packages)
 }
 
+/// The limit in force of each package, as the hardware says it now, rounded up to a milliwatt.
+///
+/// # Errors
+/// When a package has no limit, or the host cannot be read.
+pub fn in_force(host: &Host) -> Result<BTreeMap<u32, Power>, IsolateError> {
+    let mut limits = BTreeMap::new();
+    for (package, file) in zones(host)? {
+        let is = microwatts(host, &file)?.div_ceil(MICROWATTS_PER_MILLIWATT);
+        limits.insert(package, Power::from_milliwatts(is));
+    }
+    Ok(limits)
+}
+
+/// The step that notes what is found of all packages and of these GPUs, before any of it must fall: a cap that falls later waits for
+/// no disk. `None` where all of it is noted.
+///
+/// # Errors
+/// When a package has no limit that could be set, or the host cannot be read.
+pub fn noted(host: &Host, path: &Path, gpus: &nvml::Gpus) -> Result<Option<Step>, IsolateError> {
+    let record = Record::read(host, path)?;
+    let mut found = BTreeMap::new();
+    for file in zones(host)?.into_values() {
+        let is = microwatts(host, &file)?;
+        found.insert(file, is.to_string());
+    }
+    for gpu in &gpus.limited {
+        found.insert(gpu_power::name_of(&gpu.uuid), gpu.limit.milliwatts().to_string());
+    }
+    found.retain(|name, _| !record.originals.contains_key(name));
+    Ok(record.remember(path, found))
+}
+
 /// The steps to a cap. Lowering is a release, raising (never above the original) a grant.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! What a client reads of an agent that may be anybody, for the fuzzer (tests/fuzz) and for a short run of any input in the tests.
 
 use crate::client::events::Lines;
-use crate::v1::{AgentEvent, BatchOffer, Defrag, Ended, ErrorBody, Offer, Plan, Status, Workload};
+use crate::v1::{AgentEvent, BatchOffer, Defrag, Ended, ErrorBody, LeaseView, Offer, Plan, Status, Workload};
 
 /// A parser: it may refuse what it is given, and must never panic.
 pub type Target = (&'static str, fn(&[u8]));
@@ -16,6 +16,7 @@ pub const TARGETS: &[Target] = &[
         let _ = serde_json::from_slice::<BatchOffer>(data);
         let _ = serde_json::from_slice::<Defrag>(data);
         let _ = serde_json::from_slice::<Ended>(data);
+        let _ = serde_json::from_slice::<LeaseView>(data);
         let _ = serde_json::from_slice::<ErrorBody>(data);
         let _ = serde_json::from_slice::<AgentEvent>(data);
     }),

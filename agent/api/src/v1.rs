@@ -189,6 +189,9 @@ pub struct Status {
     /// The cap of power in force; `None` where none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_cap: Option<PowerCap>,
+    /// The lease of power by which that cap is in force; `None` where no rack holds the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseInForce>,
 }
 
 /// What would change on the host now.

@@ -66,6 +66,7 @@ impl Stand {
             proofs: std::sync::Arc::default(),
             interference: std::sync::Arc::default(),
             waits: std::sync::Arc::default(),
+            lease: None,
             kept: std::sync::Arc::new(Kept::default()),
         });
         let events = Events::new(clock);

@@ -73,6 +73,7 @@ impl Stand {
             proofs: Arc::default(),
             interference: Arc::default(),
             waits: Arc::default(),
+            lease: None,
             kept: Arc::new(Kept::default()),
         });
         let events = Events::new(clock);

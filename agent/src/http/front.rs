@@ -7,7 +7,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
-use agent_api::Token;
 use axum::Router;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +15,8 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use super::routes::{Shared, may_ask, without_token};
+use super::lease::Keys;
+use super::routes::{Shared, without_token};
 use super::scrape;
 
 /// The path of the page.
@@ -29,10 +29,10 @@ pub(super) struct Front {
     page: Option<Arc<Page>>,
 }
 
-/// What a scrape needs, and the token that it must bring where there is one.
+/// What a scrape needs, and the tokens of which it must bring one where there are any.
 struct Page {
     shared: Arc<Shared>,
-    token: Option<Arc<Token>>,
+    keys: Keys,
 }
 
 impl Front {
@@ -42,8 +42,8 @@ impl Front {
     }
 
     /// Scrapes past the routes. They have the same answer there.
-    pub(super) fn with_page(router: Router, shared: Arc<Shared>, token: Option<Arc<Token>>) -> Front {
-        let page = Some(Arc::new(Page { shared, token }));
+    pub(super) fn with_page(router: Router, shared: Arc<Shared>, keys: Keys) -> Front {
+        let page = Some(Arc::new(Page { shared, keys }));
         Front { router, page }
     }
 
@@ -75,11 +75,7 @@ enum Way {
 impl Page {
     async fn answer(&self, request: &Request<Incoming>) -> Response {
         let started = Instant::now();
-        let may_ask = self
-            .token
-            .as_ref()
-            .is_none_or(|token| may_ask(token, request.headers()));
-        if !may_ask {
+        if !self.keys.may_ask(request.headers()) {
             return without_token().into_response();
         }
         let answer = scrape::scrape(&self.shared, request.headers()).await;

@@ -23,6 +23,7 @@ use super::acts;
 use super::answer::Failure;
 use super::connection::Peer;
 use super::front::{Front, METRICS};
+use super::lease::{self, Keys};
 use super::{House, interference, live, previews, proofs, scrape, stop};
 use crate::keeping::Asker;
 use crate::view::Seen;
@@ -55,21 +56,19 @@ pub(super) type Place = State<Arc<Shared>>;
 /// A body as it came, or why it did not.
 pub(super) type Body = Result<Bytes, BytesRejection>;
 
-/// The routes of the TCP face: questions only, with the token where there is one.
-pub(super) fn over_tcp(house: House, token: Option<Arc<Token>>) -> Front {
+/// The routes of the TCP face: questions, and the orders of the rack; with tokens where there are any.
+pub(super) fn over_tcp(house: House, keys: Keys) -> Front {
     let shared = shared(house);
-    let router = finish(questions(), shared.clone());
+    let router = finish(questions().merge(lease::orders()), shared.clone());
     let router = router.layer(from_fn_with_state(shared.clone(), questions_only));
-    let router = match &token {
-        None => router,
-        Some(token) => router.layer(from_fn_with_state(Arc::clone(token), with_token)),
-    };
-    Front::with_page(router, shared, token)
+    let router = router.layer(from_fn_with_state(keys.clone(), lease::with_token));
+    Front::with_page(router, shared, keys)
 }
 
 /// The routes of the Unix socket: questions and orders, for root and our own user.
 pub(super) fn over_socket(house: House) -> Front {
     let orders = acts::orders()
+        .merge(lease::orders())
         .merge(previews::orders())
         .route("/v1/workloads", post(start))
         .route("/v1/workloads/{id}", delete(end))
@@ -98,6 +97,7 @@ fn questions() -> Router<Arc<Shared>> {
         .route("/v1/workloads/{id}/interference", get(interference::last))
         .route("/v1/plan", get(plan))
         .route(EVENTS, get(live::events))
+        .merge(lease::questions())
 }
 
 fn finish(router: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
@@ -137,9 +137,9 @@ async fn not_this_way(request: Request) -> Failure {
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "refused", message)
 }
 
-/// Over TCP nothing is ordered, whoever asks.
+/// Over TCP nothing is ordered but leases of power, whoever asks.
 async fn questions_only(State(shared): Place, request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    if matches!(*request.method(), Method::GET | Method::HEAD) || lease::is_order(&request) {
         return next.run(request).await;
     }
     let message = format!(
@@ -150,13 +150,6 @@ async fn questions_only(State(shared): Place, request: Request, next: Next) -> R
     );
     let failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "refused", message);
     ([(ALLOW, HeaderValue::from_static("GET, HEAD"))], failure).into_response()
-}
-
-async fn with_token(State(token): State<Arc<Token>>, request: Request, next: Next) -> Response {
-    if may_ask(&token, request.headers()) {
-        return next.run(request).await;
-    }
-    without_token().into_response()
 }
 
 /// Whether a request brings the token.

@@ -19,6 +19,20 @@ facts::families! {
         "Steps between the host and the intent in force; none left means converged." from "the keeper";
     POWER_CAP Gauge "busbar_power_cap_watts" []
         "The cap in force of all CPU packages and GPUs together; absent where none is." from "the keeper";
+    LEASE_CAP Gauge "busbar_power_lease_cap_watts" ["rack", "level"]
+        "What the rack leases to this node at each level of loss; level 1 holds when nobody renews. Absent without a lease, as all of its family." from "the keeper";
+    LEASE_IN_FORCE Gauge "busbar_power_lease_in_force_watts" []
+        "All limits together, as read back from the hardware in the last second; absent where they cannot be read." from "powercap, NVML";
+    LEASE_EXPIRED Gauge "busbar_power_lease_expired" []
+        "Whether the lease ended because nobody renewed it." from "the keeper";
+    LEASE_APPLIED Gauge "busbar_power_lease_applied" []
+        "Whether the limits read back are those of the lease." from "the keeper";
+    LEASE_REMAINING Gauge "busbar_power_lease_remaining_seconds" []
+        "How long the lease was still valid when the keeper looked last; 0 where it has ended." from "the keeper";
+    LEASE_UNWRITTEN Gauge "busbar_power_lease_unwritten" []
+        "Whether the ledger on disk is older than the lease in force: 1 for longer than a second is a disk that takes nothing." from "the keeper";
+    LEASE_REFUSED Counter "busbar_power_lease_refused_total" ["reason"]
+        "Leases that were refused, by reason, in this run of the agent." from "the keeper";
     CPUS Gauge "busbar_agent_cpus" ["use"]
         "CPUs by use: reserved for the host, shared, or lent exclusively." from "the keeper";
     MACHINE_INFO Info "busbar_machine_info" ["vendor", "product", "serial", "bios_version", "kernel", "architecture"]

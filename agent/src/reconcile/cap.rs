@@ -21,7 +21,7 @@ use super::{Drift, Keeper, KeeperError};
 use crate::ledger::CapInForce;
 
 /// How long an order for a cap is worth following. It is followed at once.
-const ORDER: Duration = Duration::from_secs(1);
+pub(super) const ORDER: Duration = Duration::from_secs(1);
 /// How often the parts are counted again although no workload came or went: one may have been plugged in.
 const COUNT_AGAIN: Duration = Duration::from_secs(10);
 
@@ -33,16 +33,16 @@ pub(super) struct Wish {
     /// Why each workload is squeezed.
     pub(super) because: BTreeMap<WorkloadId, String>,
     /// The last trouble that was told with the limits, and the last one with squeezing.
-    trouble: String,
+    pub(super) trouble: String,
     pub(super) not_squeezed: String,
 }
 
 /// The parts, and what each of them shall have.
 #[derive(Debug)]
 pub(super) struct Counted {
-    generation: Generation,
-    at: Moment,
-    watts: Power,
+    pub(super) generation: Generation,
+    pub(super) at: Moment,
+    pub(super) watts: Power,
     pub(super) limits: Limits,
     pub(super) shares: Vec<Power>,
 }
@@ -55,6 +55,7 @@ impl Keeper {
     /// When nothing here takes a limit, somebody else sets them, the mode forbids it, or the hardware keeps another limit. In the
     /// last case a lower cap stands, and the sweep tries again; a higher one does not.
     pub fn cap(&mut self, watts: Power, now: Moment) -> Result<Capped, KeeperError> {
+        self.not_leased()?;
         let limits = self.limits()?;
         if limits.what.is_empty() {
             return Err(KeeperError::Refused(limits.nothing_to_cap()));
@@ -113,6 +114,7 @@ impl Keeper {
     /// # Errors
     /// When the mode forbids it, or the hardware keeps another limit. The cap is in force still then.
     pub fn uncap(&mut self, now: Moment) -> Result<Capped, KeeperError> {
+        self.not_leased()?;
         let done = self.release_power(now)?;
         Ok(Capped {
             watts: None,
@@ -146,6 +148,7 @@ impl Keeper {
     pub fn keep_power(&mut self, now: Moment) -> Vec<AgentEvent> {
         let mut events = self.keep_cap(now);
         events.extend(self.squeeze(now));
+        events.extend(self.keep_lease(now));
         events
     }
 
@@ -207,6 +210,7 @@ impl Keeper {
             return Err(KeeperError::Refused(owner));
         }
         let done = self.bring_power(&steps)?;
+        self.wish.trouble.clear();
         self.wish.counted = Some(counted);
         let (kind, why) = if is_same || is_first {
             ("drift_repaired", "power limits were not those of")
@@ -234,7 +238,7 @@ impl Keeper {
         })
     }
 
-    fn limits(&self) -> Result<Limits, KeeperError> {
+    pub(super) fn limits(&self) -> Result<Limits, KeeperError> {
         Limits::of(&self.host, self.record()?, &self.machine, &self.ledger.intent)
     }
 
@@ -262,19 +266,19 @@ impl Keeper {
     }
 
     /// The steps of a cap.
-    fn power_steps(&self, cap: &Cap, now: Moment) -> Result<Vec<Step>, KeeperError> {
+    pub(super) fn power_steps(&self, cap: &Cap, now: Moment) -> Result<Vec<Step>, KeeperError> {
         let steps = powercap::steps(&self.host, self.record()?, cap, now).map_err(unplanned)?;
         Ok(steps_of(steps))
     }
 
-    fn gate_power(&self, steps: &[Step]) -> Result<(), KeeperError> {
+    pub(super) fn gate_power(&self, steps: &[Step]) -> Result<(), KeeperError> {
         match held(&self.config.actuators, Actuator::PowerCap, steps) {
             None => Ok(()),
             Some(outcome) => outcome_of(Actuator::PowerCap, outcome).map(|_| ()),
         }
     }
 
-    fn bring_power(&mut self, steps: &[Step]) -> Result<Vec<Step>, KeeperError> {
+    pub(super) fn bring_power(&mut self, steps: &[Step]) -> Result<Vec<Step>, KeeperError> {
         if steps.is_empty() {
             return Ok(Vec::new());
         }
@@ -287,7 +291,7 @@ impl Keeper {
         self.save().inspect_err(|_| self.ledger.cap = before)
     }
 
-    fn record(&self) -> Result<&PathBuf, KeeperError> {
+    pub(super) fn record(&self) -> Result<&PathBuf, KeeperError> {
         self.layout.record.as_ref().ok_or_else(|| {
             KeeperError::Refused(format!(
                 "an agent whose cgroup is called {:?} is not the host's own and caps nothing",
@@ -318,7 +322,7 @@ pub(super) fn unkept(
     Ok(Limits::of(host, record, machine, intent)?.unkept(intent, id, cap))
 }
 
-fn too_little(watts: Power, parts: &[Part]) -> KeeperError {
+pub(super) fn too_little(watts: Power, parts: &[Part]) -> KeeperError {
     let least = parts.iter().map(|part| part.least.milliwatts());
     let least = Power::from_milliwatts(least.fold(0, u64::saturating_add));
     KeeperError::BadAsk(format!(

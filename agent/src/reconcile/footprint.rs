@@ -124,8 +124,20 @@ fn cgroups(host: &Host, name: &str, below: Option<&Path>) -> Vec<PathBuf> {
 /// person who calls it, so it acts in every mode; the agent must have stopped.
 ///
 /// # Errors
-/// When the ledger cannot be read or an agent is running.
+/// When the ledger cannot be read, an agent is running, or a rack holds the node's lease of power.
 pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
+    go(root, state_dir, false)
+}
+
+/// The same, although a rack holds the node's lease of power: the lease is forgotten.
+///
+/// # Errors
+/// When the ledger cannot be read or an agent is running.
+pub fn leave_leased(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
+    go(root, state_dir, true)
+}
+
+fn go(root: &Root, state_dir: &Path, although_leased: bool) -> Result<Left, KeeperError> {
     let boot_id = root.read(BOOT_ID).ok();
     let ledger = match Ledger::read(state_dir).map_err(unopened)? {
         Some(ledger) => ledger,
@@ -147,6 +159,13 @@ pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
     config.cdi_dir = ledger.cdi_dir.clone().or(config.cdi_dir);
     let mut left = Left::default();
     let mut keeper = Keeper::open(config)?;
+    if let Some(holder) = keeper.lease_holder().filter(|_| !although_leased) {
+        return Err(KeeperError::Refused(format!(
+            "{holder}. Let the rack end it, as its controller does when the node leaves the rack; or take the node from it with \
+             --force: the rack then counts it as uncapped"
+        )));
+    }
+    keeper.forget_lease();
     if keeper.layout.record.is_some() {
         // Before the workloads: who stands still for the cap goes on first. A release asks for no moment.
         let now = Moment::from_millis(0);

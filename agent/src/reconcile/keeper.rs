@@ -52,6 +52,8 @@ pub struct Keeper {
     pub(super) leaving: BTreeSet<WorkloadId>,
     /// What the sweep knows of the cap of power in force.
     pub(super) wish: super::cap::Wish,
+    /// What is known of the lease of power beside the ledger.
+    pub(super) lessee: super::lessee::Lessee,
     /// The last word of each virtual machine's QEMU.
     pub(super) vms: BTreeMap<WorkloadId, super::vm::Known>,
     pub(super) _lock: Option<Lock>,

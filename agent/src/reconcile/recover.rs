@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use facts::Moment;
 use intent::{Actuator, WorkloadId};
 use isolators::Host;
 use isolators::apply::held;
@@ -12,7 +13,7 @@ use super::hand::{after, shown, told};
 use super::keeper::StepWatch;
 use super::regain::Again;
 use super::{Keeper, KeeperConfig, KeeperError};
-use crate::ledger::{Entry, Ledger, LedgerError, Life, Lock};
+use crate::ledger::{CapInForce, Entry, Ledger, LedgerError, Life, Lock};
 use crate::place::Machine;
 
 impl Keeper {
@@ -63,6 +64,7 @@ impl Keeper {
             still: std::collections::BTreeSet::new(),
             awaited: std::collections::BTreeMap::new(),
             wish: super::cap::Wish::default(),
+            lessee: super::lessee::Lessee::default(),
             vms: std::collections::BTreeMap::new(),
             leaving: std::collections::BTreeSet::new(),
             _lock: lock,
@@ -96,6 +98,8 @@ impl Keeper {
     fn recover(&mut self) {
         if self.ledger.boot_id != self.config.boot_id {
             self.forget_the_boot_before();
+        } else {
+            self.resume_lease();
         }
         if self.ledger.workloads.is_empty()
             && let Ok(Some(stranger)) = strangers(&self.host, &self.layout)
@@ -191,7 +195,13 @@ impl Keeper {
             ));
         }
         let cap = self.ledger.cap.take();
-        if let Some(in_force) = &cap {
+        let leases = self.ledger.leases.after_boot();
+        if let Some(held) = &leases.held {
+            self.found.push(format!(
+                "the node was started again: rack {:?} granted lease {} to the boot before; {} is in force until it grants another",
+                held.rack, held.sequence, held.target
+            ));
+        } else if let Some(in_force) = &cap {
             self.found.push(format!(
                 "the node was started again: the cap of {} since {} went with the boot before, and so did its power limits",
                 in_force.cap.watts, in_force.cap.since
@@ -203,6 +213,11 @@ impl Keeper {
         self.ledger = Ledger::new(&self.config.boot_id, &self.config.cgroup_name);
         self.ledger.drained = drained;
         self.ledger.cdi_dir = cdi_dir;
+        if let Some(held) = &leases.held {
+            let since = cap.as_ref().map_or(Moment::EPOCH, |cap| cap.cap.since);
+            self.ledger.cap = Some(CapInForce::of(held.target, since));
+        }
+        self.ledger.leases = leases;
         self.ledger.below.clone_from(&self.config.below);
         self.ledger.intent = intent;
         self.layout.refused.clear();

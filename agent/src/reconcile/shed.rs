@@ -147,7 +147,7 @@ impl Keeper {
     fn why_free(&self) -> String {
         self.power_cap().map_or_else(
             || "no cap is in force any more".to_owned(),
-            |cap| format!("the cap of {} since {} does not ask for it", cap.watts, cap.since),
+            |cap| format!("{} does not ask for it", self.cap_words(cap)),
         )
     }
 
@@ -191,9 +191,8 @@ impl Keeper {
             let (what, share) = (counted.limits.what.get(at)?, counted.shares.get(at)?);
             let kept = intent.isolations.get(cut.kept)?;
             let why = format!(
-                "the cap of {} since {} leaves {what} {share}, too little for {} ({}) beside {} ({})",
-                cap.watts,
-                cap.since,
+                "{} leaves {what} {share}, too little for {} ({}) beside {} ({})",
+                self.cap_words(cap),
                 kept.workload,
                 standing(kept),
                 isolation.workload,

@@ -36,6 +36,7 @@ pub fn board() -> Board {
         kept: Arc::new(Kept::default()),
         proofs: Arc::default(),
         interference: Arc::default(),
+        lease: None,
         waits: Arc::default(),
     })
 }

@@ -19,6 +19,8 @@ mod fixture;
 mod grants;
 mod held;
 mod interference;
+mod leased;
+mod leased_kept;
 mod life;
 mod migrate;
 mod modes;

@@ -69,6 +69,8 @@ enum Order {
     End(WorkloadId, Reply<Ended>),
     Check(WorkloadId, Reply<Checked>),
     Signal(WorkloadId, Signal, Reply<usize>),
+    /// It was asked to end: it goes on where it stands still.
+    LetEnd(WorkloadId, Reply<usize>),
     /// Somebody wrote to one of our cgroups.
     Hint,
     /// What runs in a workload is a QEMU, which said this.
@@ -143,14 +145,6 @@ impl Desk {
     /// See [`OrderError`].
     pub async fn check(&self, workload: WorkloadId) -> Result<Checked, OrderError> {
         self.order(|reply| Order::Check(workload, reply)).await
-    }
-
-    /// Sends a signal to everything that runs in a workload. Gives how many processes that were.
-    ///
-    /// # Errors
-    /// See [`OrderError`].
-    pub async fn signal(&self, workload: WorkloadId, signal: Signal) -> Result<usize, OrderError> {
-        self.order(|reply| Order::Signal(workload, signal, reply)).await
     }
 
     /// Lets the keeper finish what it does; workloads are left running.
@@ -355,6 +349,9 @@ impl Task {
             }
             Order::Signal(id, signal, reply) => {
                 let _ = reply.send(self.signal(&id, signal));
+            }
+            Order::LetEnd(id, reply) => {
+                let _ = reply.send(self.let_end(&id));
             }
             Order::MakeVm(id, request, said, reply) => {
                 let _ = reply.send(self.make_vm(&id, &request, said));

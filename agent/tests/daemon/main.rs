@@ -3,6 +3,7 @@
 
 #[path = "../../../collectors/tests/bmc_stand_in/mod.rs"]
 mod bmc_stand_in;
+mod capped;
 mod closed;
 mod configured;
 mod hot;

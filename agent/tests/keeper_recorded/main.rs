@@ -24,6 +24,7 @@ mod migrate;
 mod modes;
 mod nri;
 mod power;
+mod power_ends;
 mod power_kept;
 mod preview;
 mod remembers;

@@ -102,6 +102,7 @@ fn view() -> View {
             to: Squeeze::CpuTime { millicpus: 800 },
             because: String::new(),
         }),
+        uncounted: Some("no number is left".to_owned()),
         held_to_millicpus: Some(100),
         vm: None,
         adopted: false,

@@ -52,6 +52,8 @@ pub struct Keeper {
     pub(super) leaving: BTreeSet<WorkloadId>,
     /// What the sweep knows of the cap of power in force.
     pub(super) wish: super::cap::Wish,
+    /// Whose memory traffic is not counted though it is wished.
+    pub(super) uncounted: super::counting::Uncounted,
     /// The last word of each virtual machine's QEMU.
     pub(super) vms: BTreeMap<WorkloadId, super::vm::Known>,
     pub(super) _lock: Option<Lock>,
@@ -197,6 +199,7 @@ impl Keeper {
             revocable: isolation.revocable == Some(true),
             watts: isolation.watts,
             squeezed: self.shown_squeeze(isolation),
+            uncounted: self.why_uncounted(&entry.id),
             held_to_millicpus: isolation.cpu_time_held,
             vm: self.shown_vm(entry, isolation),
             adopted: entry.adopted,

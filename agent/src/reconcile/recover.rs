@@ -63,6 +63,7 @@ impl Keeper {
             still: std::collections::BTreeSet::new(),
             awaited: std::collections::BTreeMap::new(),
             wish: super::cap::Wish::default(),
+            uncounted: super::counting::Uncounted::default(),
             vms: std::collections::BTreeMap::new(),
             leaving: std::collections::BTreeSet::new(),
             _lock: lock,
@@ -129,6 +130,14 @@ impl Keeper {
             ));
         }
         self.recover_held();
+        if !self.config.counts_traffic
+            && self.gate_is_open()
+            && let Err(error) = self.count_no_more()
+        {
+            self.found.push(format!(
+                "groups of resctrl that an earlier run counted by are left: {error}"
+            ));
+        }
         self.see_who_stands();
         if self.gate_is_open() {
             for id in self.on_their_way() {

@@ -11,6 +11,7 @@ mod acts;
 mod adopt;
 mod births;
 mod containers;
+mod counting;
 mod crash;
 mod delegated;
 mod drift;

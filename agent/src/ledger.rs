@@ -5,6 +5,7 @@
 
 mod container;
 mod lock;
+mod vm;
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use container::ContainerEntry;
 pub use lock::Lock;
+pub use vm::VmEntry;
 
 /// The ledger's file in the state directory.
 pub const LEDGER_FILE: &str = "ledger.json";
@@ -101,18 +103,6 @@ pub struct Entry {
     /// Where it is on its way to: what it shall have once it has left what it had. After a crash it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moving: Option<Box<Isolation>>,
-}
-
-/// What is remembered of a virtual machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VmEntry {
-    /// The Unix socket of its QMP monitor.
-    pub monitor: String,
-    /// The process of QEMU.
-    pub pid: u32,
-    /// When that was started, in clock ticks after boot.
-    pub started: u64,
 }
 
 /// The ledger.

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE, families};
 use agent::view::{About, Kept, Seen, View};
-use agent::waits::Resource;
 use agent_api::v1::{
     Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, PowerCap, Proof, Squeezed,
     Verdict, Witness, Workload,
@@ -22,7 +21,7 @@ use agent_api::v1::{
 use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Power, Sheet};
 use intent::{Actuators, Generation, Squeeze};
 
-use suffering::suffering;
+use suffering::{suffering, waits};
 
 /// Set to write golden files and documentation anew.
 const BLESS: &str = "BUSBAR_BLESS";
@@ -153,10 +152,7 @@ fn view() -> View {
         kept: Arc::new(kept),
         proofs: Arc::new(BTreeMap::from([(proof.id.clone(), Arc::new(proof))])),
         interference: Arc::new(BTreeMap::from([(suffering().id.clone(), suffering())])),
-        waits: Arc::new(BTreeMap::from([(
-            "web-1".parse().unwrap(),
-            BTreeMap::from([(Resource::Cpu, 0), (Resource::Memory, 3)]),
-        )])),
+        waits: Arc::new(BTreeMap::from([("web-1".parse().unwrap(), waits())])),
     }
 }
 

@@ -245,8 +245,8 @@ impl fmt::Display for Step {
         match self {
             Step::MakeCgroup { dir } => write!(f, "make cgroup {}", dir.display()),
             Step::RemoveCgroup { dir } => write!(f, "remove cgroup {}", dir.display()),
-            Step::MakeClass { dir } => write!(f, "make {} {}", class_or_group(dir), dir.display()),
-            Step::RemoveClass { dir } => write!(f, "remove {} {}", class_or_group(dir), dir.display()),
+            Step::MakeClass { dir } => write!(f, "make {}", in_resctrl(dir)),
+            Step::RemoveClass { dir } => write!(f, "remove {}", in_resctrl(dir)),
             Step::Remember {
                 originals, record, ..
             } => {
@@ -269,12 +269,7 @@ impl fmt::Display for Step {
                 write!(f, "{word} devices {entry} in {}", dir.display())
             }
             Step::AssignTasks { dir, pid, .. } => {
-                let what = class_or_group(dir);
-                write!(
-                    f,
-                    "put the threads of process {pid} into {what} {}",
-                    dir.display()
-                )
+                write!(f, "put the threads of process {pid} into {}", in_resctrl(dir))
             }
             Step::Freeze { dir, frozen } => {
                 let word = if *frozen { "freeze" } else { "thaw" };
@@ -315,13 +310,14 @@ impl fmt::Display for Step {
     }
 }
 
-/// What a directory of resctrl is called.
-fn class_or_group(dir: &Path) -> &'static str {
-    if is_monitor(dir) {
+/// A directory of resctrl with what it is.
+fn in_resctrl(dir: &Path) -> String {
+    let what = if is_monitor(dir) {
         "group of monitoring"
     } else {
         "class"
-    }
+    };
+    format!("{what} {}", dir.display())
 }
 
 fn show_controllers(

@@ -43,9 +43,7 @@ fn a_workloads_traffic_is_on_the_page_as_long_as_there_is_a_number() {
     count("mbm_local_bytes", "Unavailable\n");
     count("llc_occupancy", "65536\n");
     let series = |scope: &str| {
-        format!(
-            "busbar_workload_llc_memory_bytes_total{{workload=\"batch\",cache=\"0\",scope=\"{scope}\"}}"
-        )
+        format!("busbar_workload_llc_memory_bytes_total{{workload=\"batch\",cache=\"0\",scope=\"{scope}\"}}")
     };
     let occupied = "busbar_workload_llc_occupancy_bytes{workload=\"batch\",cache=\"0\"} 65536";
     let total = format!("{} 4096", series("total"));

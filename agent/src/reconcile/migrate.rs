@@ -201,11 +201,11 @@ impl Keeper {
 
 /// A floor of watts holds wherever its workload goes: what it would lack at another place is a refusal.
 fn unkept_there(id: &WorkloadId, goal: &Isolation, error: KeeperError) -> KeeperError {
-    match error {
-        KeeperError::Shortfall(why) => KeeperError::Shortfall(format!(
-            "workload {id} would not keep its firm watts on CPUs {}: {why}",
-            goal.cpus
-        )),
-        other => other,
-    }
+    let KeeperError::Shortfall(why) = error else {
+        return error;
+    };
+    KeeperError::Shortfall(format!(
+        "workload {id} would not keep its firm watts on CPUs {}: {why}",
+        goal.cpus
+    ))
 }

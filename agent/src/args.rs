@@ -111,6 +111,9 @@ pub struct RunArgs {
     /// Serve a recorded machine (only in mode observe)
     #[arg(long, value_name = "DIR", hide = true)]
     pub root: Option<PathBuf>,
+    /// Act on the files of the recorded machine as the configuration says, so that tests see a whole agent act
+    #[arg(long, hide = true, requires = "root")]
+    pub rehearse: bool,
     /// The name of our own cgroup, so that tests and a real agent do not share one [default: busbar]
     #[arg(long, value_name = "NAME", hide = true)]
     pub cgroup: Option<String>,

@@ -22,7 +22,7 @@ use crate::ballast;
 use crate::clock::Clock;
 use crate::collect::{Collect, Patience};
 use crate::config::Config;
-use crate::estimate::EstimateCollector;
+use crate::estimate::{EstimateCollector, TrafficCollector};
 use crate::events::Events;
 use crate::http::{Doors, Guard, House, OpenError, Pages, Serving, SocketError};
 use crate::interfere::{Shelf, Watcher};
@@ -109,6 +109,9 @@ impl DaemonError {
 pub struct Special {
     /// A recorded machine to serve in the place of this one.
     pub root: Option<PathBuf>,
+    /// Whether its files may be written to, as the configuration says: a rehearsal, in which a real agent acts on made-up files. The
+    /// signals that it is ordered to send go to real processes all the same.
+    pub rehearse: bool,
     /// Another name for our own cgroup.
     pub cgroup: Option<String>,
 }
@@ -124,7 +127,7 @@ pub fn run(config: Config, special: &Special) -> Result<(), DaemonError> {
         None => Root::host(),
         Some(directory) => Root::at(directory)?,
     };
-    if !root.is_host() && config.actuators.mode != Mode::Observe {
+    if !root.is_host() && !special.rehearse && config.actuators.mode != Mode::Observe {
         return Err(DaemonError::Recorded {
             root: root.directory().to_owned(),
             mode: config.actuators.mode,
@@ -170,6 +173,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let mut sources = roster(&root, topology_of(&root), &config.wishes);
     if config.metrics.per_workload {
         sources.push(Box::new(EstimateCollector::new(root.clone(), board.clone())));
+        sources.push(Box::new(TrafficCollector::new(root.clone(), board.clone())));
     }
     let collect = Collect::start(
         root.clone(),
@@ -301,6 +305,8 @@ fn open_keeper(
     settings.reserved_cpus = config.reserved_cpus.clone();
     settings.drift = config.isolation.drift;
     settings.nri = config.nri.is_some();
+    settings.counts_traffic =
+        config.metrics.per_workload || config.interference.mode != InterferenceMode::Off;
     settings.cdi_dir = config.isolation.cdi_dir.clone();
     if config.isolation.delegated {
         let host = isolators::Host::at(settings.root.directory());

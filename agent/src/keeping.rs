@@ -72,6 +72,8 @@ enum Order {
     End(WorkloadId, Reply<Ended>),
     Check(WorkloadId, Reply<Checked>),
     Signal(WorkloadId, Signal, Reply<usize>),
+    /// It was asked to end: it goes on where it stands still.
+    LetEnd(WorkloadId, Reply<usize>),
     /// Somebody wrote to one of our cgroups.
     Hint,
     /// What runs in a workload is a QEMU, which said this.
@@ -276,6 +278,9 @@ impl Task {
             }
             Order::Signal(id, signal, reply) => {
                 let _ = reply.send(self.signal(&id, signal));
+            }
+            Order::LetEnd(id, reply) => {
+                let _ = reply.send(self.let_end(&id));
             }
             Order::MakeVm(id, request, said, reply) => {
                 let _ = reply.send(self.make_vm(&id, &request, said));

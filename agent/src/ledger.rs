@@ -103,6 +103,9 @@ pub struct Entry {
     /// The container that it is, where a runtime makes it and writes its cgroup (NRI).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<Box<ContainerEntry>>,
+    /// Whether it was asked to end (SIGTERM): nobody but a person makes it stand still from then on, or it could not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub asked_to_end: bool,
     /// Where it is on its way to: what it shall have once it has left what it had. After a crash it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moving: Option<Box<Isolation>>,

@@ -63,10 +63,16 @@ fn run(args: RunArgs) -> Result<ExitCode, ExitCode> {
         config,
         overrides,
         root,
+        rehearse,
         cgroup,
     } = args;
     let config = Config::load(config.as_deref(), overrides.into()).map_err(|error| faulty(&error))?;
-    match daemon::run(config, &Special { root, cgroup }) {
+    let special = Special {
+        root,
+        rehearse,
+        cgroup,
+    };
+    match daemon::run(config, &special) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             let code = if error.is_refusal() { REFUSED } else { FAILED };

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use agent::metrics::{BESIDE, Counts, Format, Kind, Own, Press, Selection, TABLE, families};
 use agent::view::{About, Kept, Seen, View};
-use agent::waits::Resource;
 use agent_api::v1::{
     Exclusivity, Grade, Intruder, IntruderKind, MemoryPlaces, PlannedStep, Proof, Squeezed, Verdict, Witness,
     Workload,
@@ -24,7 +23,7 @@ use agent_api::v1::{
 use facts::{Bytes, Doubt, Energy, Inventory, Moment, NoData, Sheet};
 use intent::{Actuators, Generation, Squeeze};
 
-use suffering::suffering;
+use suffering::{suffering, waits};
 
 /// Set to write golden files and documentation anew.
 const BLESS: &str = "BUSBAR_BLESS";
@@ -99,6 +98,7 @@ fn view() -> View {
             to: Squeeze::CpuTime { millicpus: 800 },
             because: String::new(),
         }),
+        uncounted: Some("no number is left".to_owned()),
         held_to_millicpus: Some(100),
         vm: None,
         adopted: false,
@@ -150,10 +150,7 @@ fn view() -> View {
         lease: Some(leased::leased()),
         proofs: Arc::new(BTreeMap::from([(proof.id.clone(), Arc::new(proof))])),
         interference: Arc::new(BTreeMap::from([(suffering().id.clone(), suffering())])),
-        waits: Arc::new(BTreeMap::from([(
-            "web-1".parse().unwrap(),
-            BTreeMap::from([(Resource::Cpu, 0), (Resource::Memory, 3)]),
-        )])),
+        waits: Arc::new(BTreeMap::from([("web-1".parse().unwrap(), waits())])),
     }
 }
 

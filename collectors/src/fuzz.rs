@@ -53,6 +53,14 @@ pub const TARGETS: &[Target] = &[
             data,
         )
     }),
+    ("resctrl_counts", |data| {
+        if let Some(number) = crate::resctrl::bytes_of(data) {
+            assert_eq!(
+                crate::resctrl::bytes_of(number.to_string().as_bytes()),
+                Some(number)
+            );
+        }
+    }),
     ("resctrl", |data| {
         feed(
             "resctrl",

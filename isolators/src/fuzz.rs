@@ -4,8 +4,11 @@ use std::cell::LazyCell;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::cgroup::{Cgroups, members, started};
+use intent::Intent;
+
+use crate::cgroup::{Cgroups, Layout, members, started};
 use crate::host::Host;
+use crate::resctrl::counting;
 use crate::step::Step;
 
 /// A parser: it may refuse what it is given, and must never panic.
@@ -38,6 +41,30 @@ pub const TARGETS: &[Target] = &[
             let _ = members(host, Path::new("/sys/fs/cgroup"));
         });
     }),
+    ("resctrl_groups", |data| {
+        with_host(|folder, host| {
+            let group = folder.join("sys/fs/resctrl/mon_groups/busbar-web");
+            let files = [
+                "info/L3_MON/num_rmids",
+                "info/L3_MON/mon_features",
+                "mon_groups/theirs/tasks",
+            ];
+            let mut parts = data.split(|byte| *byte == 0);
+            for file in files {
+                let text = parts.next().unwrap_or_default();
+                let _ = fs::write(folder.join("sys/fs/resctrl").join(file), text);
+            }
+            let _ = fs::write(group.join("tasks"), parts.next().unwrap_or_default());
+            let layout = Layout::find(host, "busbar").noting_in("/originals.json");
+            let all = |is_wished| counting(host, &layout, &Intent::default(), is_wished);
+            // Nobody is here, so whatever stands there the group goes.
+            for is_wished in [true, false] {
+                if let Ok(counting) = all(is_wished) {
+                    assert_eq!(counting.steps.len(), 1, "{counting:?}");
+                }
+            }
+        });
+    }),
     ("step", |data| {
         if let Ok(step) = serde_json::from_slice::<Step>(data) {
             let text = serde_json::to_vec(&step).unwrap_or_default();
@@ -58,6 +85,10 @@ impl Tree {
             std::env::temp_dir()
         };
         let tree = Tree(place.join(format!("busbar-fuzz-host-{}", std::process::id())));
+        let resctrl = ["info/L3_MON", "mon_groups/theirs", "mon_groups/busbar-web"];
+        for folder in resctrl {
+            fs::create_dir_all(tree.0.join("sys/fs/resctrl").join(folder))?;
+        }
         for folder in ["proc/self", "proc/1", "sys/fs/cgroup"] {
             fs::create_dir_all(tree.0.join(folder))?;
         }

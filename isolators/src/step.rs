@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::affinity::{Affinity, threads_of};
 use crate::gpu_power;
+use crate::resctrl::is_monitor;
 use crate::rule::DeviceRule;
 
 /// The kernel's list of processes of a cgroup; a number written there moves that process in.
@@ -135,17 +136,18 @@ pub enum Step {
         /// Whether it is allowed.
         allow: bool,
     },
-    /// Make a class of resctrl.
+    /// Make a class of resctrl, or a group that counts (`mon_groups`): where the kernel has no number for that one left, it is noted
+    /// and no failure.
     MakeClass {
         /// Its directory.
         dir: PathBuf,
     },
-    /// Remove a class of resctrl; its threads go back to the class of everybody.
+    /// Remove a class of resctrl, or a group that counts; its threads go back to the class of everybody.
     RemoveClass {
         /// Its directory.
         dir: PathBuf,
     },
-    /// Put all threads of a process into a class of resctrl.
+    /// Put all threads of a process into a class of resctrl, or into a group that counts.
     AssignTasks {
         /// The class.
         dir: PathBuf,
@@ -243,8 +245,8 @@ impl fmt::Display for Step {
         match self {
             Step::MakeCgroup { dir } => write!(f, "make cgroup {}", dir.display()),
             Step::RemoveCgroup { dir } => write!(f, "remove cgroup {}", dir.display()),
-            Step::MakeClass { dir } => write!(f, "make class {}", dir.display()),
-            Step::RemoveClass { dir } => write!(f, "remove class {}", dir.display()),
+            Step::MakeClass { dir } => write!(f, "make {}", in_resctrl(dir)),
+            Step::RemoveClass { dir } => write!(f, "remove {}", in_resctrl(dir)),
             Step::Remember {
                 originals, record, ..
             } => {
@@ -267,7 +269,7 @@ impl fmt::Display for Step {
                 write!(f, "{word} devices {entry} in {}", dir.display())
             }
             Step::AssignTasks { dir, pid, .. } => {
-                write!(f, "put the threads of process {pid} into class {}", dir.display())
+                write!(f, "put the threads of process {pid} into {}", in_resctrl(dir))
             }
             Step::Freeze { dir, frozen } => {
                 let word = if *frozen { "freeze" } else { "thaw" };
@@ -306,6 +308,16 @@ impl fmt::Display for Step {
             } => show_write(f, file, value, before.as_deref()),
         }
     }
+}
+
+/// A directory of resctrl with what it is.
+fn in_resctrl(dir: &Path) -> String {
+    let what = if is_monitor(dir) {
+        "group of monitoring"
+    } else {
+        "class"
+    };
+    format!("{what} {}", dir.display())
 }
 
 fn show_controllers(

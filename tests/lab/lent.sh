@@ -51,6 +51,11 @@ holds "after the end it is free for the next" busbar run --cpus 1 --drives "$zer
 irqs=$(ls "/sys/class/net/$nic/device/msi_irqs" 2>/dev/null | sort -n)
 queues=$(ls -d "/sys/class/net/$nic/queues/tx-"* | wc -l)
 echo "MEASURED $nic has $(echo $irqs | wc -w) interrupts and $queues queues to send by"
+# Packets are steered to every CPU, and of the second queue to none (Documentation/networking/scaling.rst).
+rps() { cat "/sys/class/net/$nic/queues/rx-$1/rps_cpus" 2>/dev/null; }
+receivers=$(ls -d "/sys/class/net/$nic/queues/rx-"* | wc -l)
+echo f >"/sys/class/net/$nic/queues/rx-0/rps_cpus"
+[ "$receivers" -gt 1 ] && echo 0 >"/sys/class/net/$nic/queues/rx-1/rps_cpus"
 masks() { cat /sys/class/net/$nic/queues/*/?ps_cpus 2>/dev/null; for irq in $irqs; do cat /proc/irq/$irq/smp_affinity_list; done; }
 before=$(masks)
 busbar run --cpus 2 --exclusive --near "nic:$nic" --name net -- sleep 300 >/tmp/out 2>&1 & ran=$!
@@ -65,6 +70,28 @@ if [ "$queues" -gt 1 ]; then
     first=$(cat "/sys/class/net/$nic/queues/tx-0/xps_cpus"); [ $((0x$first)) -gt 0 ] && echo "CHECK ok its CPUs send by queues of their own ($first)" || echo "CHECK FAIL xps_cpus: $first"
 else
     echo "CHECK SKIP its CPUs send by queues of their own: $nic has one queue"
+fi
+bits() { n=0; for cpu in $(get /v1/workloads | tr '{' '\n' | grep '"exclusive":true' | sed 's/.*"cpus":"\([^"]*\)".*/\1/' | tr ',' ' '); do
+    first=${cpu%-*}; last=${cpu#*-}; while [ $first -le $last ]; do n=$((n | 1 << first)); first=$((first + 1)); done; done; echo $n; }
+apart() { [ $((0x$(rps 0) & $(bits))) = 0 ] && [ $((0x$(rps 0) | $(bits))) = 15 ]; }
+if [ "$(rps 0)" != "" ]; then
+    wait_for apart && echo "CHECK ok received packets are steered to no exclusive CPU ($(rps 0))" || echo "CHECK FAIL rps_cpus: $(rps 0), exclusive $(bits)"
+    [ "$receivers" -gt 1 ] && check "a queue that steered nobody steers nobody" 0 $((0x$(rps 1)))
+    # Another workload's CPUs are left out too, and what somebody else writes is put right.
+    busbar run --cpus 1 --exclusive --name alone -- sleep 300 >/tmp/alone 2>&1 & other=$!
+    alone() { get /v1/workloads | grep -q '"id":"alone"'; }
+    wait_for alone || echo "CHECK FAIL another workload starts: $(cat /tmp/alone)"
+    wait_for apart && echo "CHECK ok nor to those of another workload ($(rps 0))" || echo "CHECK FAIL rps_cpus: $(rps 0), exclusive $(bits)"
+    echo f >"/sys/class/net/$nic/queues/rx-0/rps_cpus"
+    wait_for apart && echo "CHECK ok what somebody else writes is put right" || echo "CHECK FAIL rps_cpus: $(rps 0)"
+    kill -9 $agent; wait $agent 2>/dev/null
+    busbar-agent run --config /run/agent.toml >/run/agent.out 2>>/run/agent.err & agent=$!
+    wait_for grep -q '^ready' /run/agent.out; wait_for alone
+    apart && echo "CHECK ok and stays so through kill -9 of the agent" || echo "CHECK FAIL after kill -9: $(rps 0)"
+    busbar stop alone >/dev/null 2>&1; wait $other 2>/dev/null
+    wait_for apart && echo "CHECK ok a CPU that is given back is steered to again ($(rps 0))" || echo "CHECK FAIL rps_cpus: $(rps 0), exclusive $(bits)"
+else
+    echo "CHECK SKIP received packets are steered to no exclusive CPU: this kernel has no rps_cpus"
 fi
 busbar stop net >/dev/null 2>&1; wait $ran 2>/dev/null
 again() { [ "$(masks)" = "$before" ]; }

@@ -105,6 +105,9 @@ pub struct Workload {
     /// What it gives up for the cap of power in force; `None` where nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub squeezed: Option<Squeezed>,
+    /// Why nobody counts its memory traffic (resctrl) though that is wished; none where somebody does, or nobody wishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<String>,
     /// To how much CPU time the interference loop holds it back for now, in thousandths of a CPU; none where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_to_millicpus: Option<u32>,

@@ -68,6 +68,9 @@ fn place(workload: &Workload) -> String {
     if let Some(Squeezed { to, because }) = &workload.squeezed {
         let _ = writeln!(text, "  it {to}: {because}");
     }
+    if let Some(why) = &workload.uncounted {
+        let _ = writeln!(text, "  its memory traffic is not counted: {why}");
+    }
     if let Some(machine) = &workload.vm {
         let _ = writeln!(text, "  {}", vm::told(machine));
         if !machine.trouble.is_empty() {

@@ -8,6 +8,7 @@
 
 mod account;
 mod split;
+mod traffic;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::view::Board;
 use account::Account;
 
 pub use split::{Method, Package, Part, Split, split};
+pub use traffic::TrafficCollector;
 
 /// A reading of four files and some counters for each workload.
 const BEAT: Duration = Duration::from_secs(5);

@@ -39,13 +39,20 @@ pub(super) async fn stop(State(shared): Place, Path(id): Path<String>, body: Bod
     let desk = &shared.house.desk;
     let monitor = monitor_of(&shared, &id);
     let powered_down = match &monitor {
-        Some(monitor) => vm::told(monitor, POWER_DOWN).await,
+        Some(monitor) => {
+            // A QEMU that stands still presses no button.
+            let_end(&shared, &id).await;
+            vm::told(monitor, POWER_DOWN).await
+        }
         None => false,
     };
     let asked = if powered_down {
         1
     } else {
-        desk.signal(id.clone(), Signal::SIGTERM).await?
+        let asked = desk.signal(id.clone(), Signal::SIGTERM).await?;
+        // After the signal: it is the first thing that one which stood still hears.
+        let_end(&shared, &id).await;
+        asked
     };
     let mut killed = 0;
     if !has_ended(
@@ -92,6 +99,14 @@ fn monitor_of(shared: &Shared, id: &WorkloadId) -> Option<String> {
     let view = shared.house.board.latest();
     let workload = view.kept.workloads.iter().find(|workload| workload.id == *id)?;
     workload.vm.as_ref().map(|vm| vm.monitor.clone())
+}
+
+/// Who stands still goes on, or it could not end. Where that fails it is killed after its grace, as anybody who does not hear.
+async fn let_end(shared: &Shared, id: &WorkloadId) {
+    match shared.house.desk.let_end(id.clone()).await {
+        Ok(_) | Err(OrderError::Keeper(KeeperError::NotFound(_))) => {}
+        Err(error) => tracing::warn!(workload = %id, %error, "it may stand still though it was asked to end"),
+    }
 }
 
 /// The sweep may have undone it already.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use agent_api::v1::{Signal, Workload};
 use collectors::Root;
 use collectors::perf::workloads::families::{CYCLES, INSTRUCTIONS};
+use collectors::resctrl;
 use facts::{Moment, Number};
 use intent::WorkloadId;
 
@@ -21,14 +22,6 @@ const CPUACCT_USAGE: &str = "cpuacct.usage";
 /// v2: `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`, microseconds.
 const CPU_PRESSURE: &str = "cpu.pressure";
 const CGROUP_PROCS: &str = "cgroup.procs";
-/// Where classes of resctrl stand; ours are called as our cgroup, a dash, and the workload.
-const RESCTRL: &str = "sys/fs/resctrl";
-const MBM_TOTAL_BYTES: &str = "mbm_total_bytes";
-const MON_DATA: &str = "mon_data";
-/// Groups that count without dividing anything.
-const MON_GROUPS: &str = "mon_groups";
-/// Of v2's cgroup of those that share CPUs; classes are not called so.
-const SHARED_SUFFIX: &str = "-shared";
 /// The most threads of one workload whose waiting is read.
 const MOST_TASKS: usize = 4_096;
 /// Shorter windows say nothing: clocks of files and of windows are different ones.
@@ -42,7 +35,14 @@ struct Stood {
     /// Of each thread: seconds at work, and waiting for a CPU.
     tasks: BTreeMap<u32, (f64, f64)>,
     counted: Option<(f64, f64)>,
-    traffic: Option<f64>,
+    traffic: Option<Traffic>,
+}
+
+/// Bytes between caches and memory, as one group of resctrl counts them: its directory, and the domains that have a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Traffic {
+    group: String,
+    domains: BTreeMap<u32, u64>,
 }
 
 /// Remembers the window before.
@@ -128,32 +128,29 @@ impl Reader {
         tasks
     }
 
-    /// Bytes between the caches and memory, where a class of its own counts them, or a group of monitoring that somebody made.
-    /// Who is held to a part of the cache has a class meanwhile: what it moves is counted there then.
-    fn traffic(&self, workload: &Workload) -> Option<f64> {
-        let own = workload.cgroups.first()?.rsplit('/').nth(1)?;
-        let own = own.strip_suffix(SHARED_SUFFIX).unwrap_or(own);
-        let name = format!("{own}-{}", workload.id);
-        let places = [
-            format!("{RESCTRL}/{MON_GROUPS}/{name}/{MON_DATA}"),
-            format!("{RESCTRL}/{name}/{MON_DATA}"),
-        ];
-        places.iter().find_map(|place| self.moved(place))
+    /// What moved between caches and memory, where a class of its own counts it, or a group of monitoring (the keeper makes these). Who
+    /// is held to a part of the cache has a class meanwhile: what it moves is counted there then.
+    fn traffic(&self, workload: &Workload) -> Option<Traffic> {
+        let group = resctrl::group_of(&self.root, workload.cgroups.first()?, workload.id.as_str())?;
+        let domains = resctrl::counted(&self.root, &group).into_iter();
+        let domains: BTreeMap<u32, u64> = domains
+            .filter_map(|(cache, counted)| Some((cache, counted.total?)))
+            .collect();
+        (!domains.is_empty()).then_some(Traffic { group, domains })
     }
+}
 
-    /// All domains together; a domain that says `Unavailable` or `Error` says nothing.
-    fn moved(&self, place: &str) -> Option<f64> {
-        let domains = self.root.list(place).ok()?;
-        let each = domains.iter().filter_map(|domain| {
-            let text = self
-                .root
-                .read(&format!("{place}/{domain}/{MBM_TOTAL_BYTES}"))
-                .ok()?;
-            bytes(&text)
-        });
-        let each: Vec<f64> = each.collect();
-        (!each.is_empty()).then(|| each.iter().sum())
+/// Bytes that moved between two readings; nothing where another group counts now, where a domain has no number at one end only (the sum
+/// would be too small, or the next one a burst), or where a counter began anew.
+fn moved(now: &Traffic, before: &Traffic) -> Option<f64> {
+    if now.group != before.group || !now.domains.keys().eq(before.domains.keys()) {
+        return None;
     }
+    let mut each = now.domains.values().zip(before.domains.values());
+    let bytes = each.try_fold(0_u64, |sum, (now, before)| {
+        sum.checked_add(now.checked_sub(*before)?)
+    })?;
+    Some(float_of(bytes))
 }
 
 /// Who is watched as a victim, who may be held back, and who neither.
@@ -194,7 +191,12 @@ fn sample(workload: &Workload, standing: Standing, before: &Stood, now: &Stood, 
         standing,
         priority: workload.priority.unwrap_or_default(),
         cpu,
-        bandwidth: step(now.traffic, before.traffic).map(|bytes| bytes / seconds),
+        bandwidth: now
+            .traffic
+            .as_ref()
+            .zip(before.traffic.as_ref())
+            .and_then(|(now, before)| moved(now, before))
+            .map(|bytes| bytes / seconds),
         signals,
     }
 }
@@ -254,11 +256,6 @@ fn schedstat(text: &str) -> Option<(f64, f64)> {
     Some((float_of(ran) / 1e9, float_of(waited) / 1e9))
 }
 
-/// The bytes of a counter of resctrl.
-fn bytes(text: &str) -> Option<f64> {
-    text.trim().parse::<u64>().ok().map(float_of)
-}
-
 /// The nearest float.
 fn float_of(number: u64) -> f64 {
     let half = |part: u64| u32::try_from(part & u64::from(u32::MAX)).map_or(0.0, f64::from);
@@ -281,7 +278,6 @@ pub fn fuzz(text: &str) {
         word_after(text, "usage_usec", " "),
         some_total(text),
         schedstat(text),
-        bytes(text),
     );
 }
 
@@ -315,5 +311,23 @@ mod tests {
         let now = tasks(&[(1, (4.0, 2.0)), (3, (9.0, 9.0))]);
         assert_eq!(worked(&before, &now), (3.0, 1.0));
         assert_eq!(worked(&before, &before), (0.0, 0.0));
+    }
+
+    #[test]
+    fn traffic_is_told_only_where_all_of_it_was_counted_at_both_ends() {
+        let counted = |group: &str, domains: &[(u32, u64)]| Traffic {
+            group: group.to_owned(),
+            domains: domains.iter().copied().collect(),
+        };
+        let before = counted("a", &[(0, 100), (1, 50)]);
+        assert_eq!(moved(&counted("a", &[(0, 130), (1, 50)]), &before), Some(30.0));
+        for other in [
+            counted("b", &[(0, 130), (1, 60)]),
+            counted("a", &[(0, 130)]),
+            counted("a", &[(0, 130), (1, 60), (2, 0)]),
+            counted("a", &[(0, 130), (1, 49)]),
+        ] {
+            assert_eq!(moved(&other, &before), None, "{other:?}");
+        }
     }
 }

@@ -36,6 +36,22 @@ impl Desk {
         self.order(|reply| Order::Freeze(workload, frozen, reply)).await
     }
 
+    /// Sends a signal to everything that runs in a workload. Gives how many processes that were.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn signal(&self, workload: WorkloadId, signal: Signal) -> Result<usize, OrderError> {
+        self.order(|reply| Order::Signal(workload, signal, reply)).await
+    }
+
+    /// Lets a workload go on that was asked to end and stands still. Gives how many steps that took.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn let_end(&self, workload: WorkloadId) -> Result<usize, OrderError> {
+        self.order(|reply| Order::LetEnd(workload, reply)).await
+    }
+
     /// Holds a workload back for so long. Gives how many steps that took.
     ///
     /// # Errors
@@ -178,6 +194,16 @@ impl Task {
             self.events.tell("workload_signalled", message);
         }
         sent
+    }
+
+    pub(super) fn let_end(&mut self, id: &WorkloadId) -> Result<usize, KeeperError> {
+        let done = self.keeper.let_end(id)?;
+        if !done.is_empty() {
+            let message = format!("workload {id} goes on: it stood still and was asked to end");
+            self.events.tell("workload_thawed", message);
+            self.show();
+        }
+        Ok(done.len())
     }
 
     pub(super) fn freeze(&mut self, id: &WorkloadId, frozen: bool) -> Result<Frozen, KeeperError> {

@@ -6,7 +6,6 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use agent_api::v1::{Ask, Ended, Offer, RunRequest, Workload};
 use intent::WorkloadId;
-use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
 use super::{Asker, MOST_ORDERS, Order, Reply, leases};
@@ -75,14 +74,6 @@ impl Desk {
     /// See [`OrderError`].
     pub async fn check(&self, workload: WorkloadId) -> Result<Checked, OrderError> {
         self.order(|reply| Order::Check(workload, reply)).await
-    }
-
-    /// Sends a signal to everything that runs in a workload. Gives how many processes that were.
-    ///
-    /// # Errors
-    /// See [`OrderError`].
-    pub async fn signal(&self, workload: WorkloadId, signal: Signal) -> Result<usize, OrderError> {
-        self.order(|reply| Order::Signal(workload, signal, reply)).await
     }
 
     /// Lets the keeper finish what it does; workloads are left running.

@@ -42,6 +42,7 @@ fn ledger(names: &[&str]) -> Ledger {
             vm: None,
             adopted: false,
             container: None,
+            asked_to_end: false,
             moving: None,
             steps: vec!["make cgroup".to_owned()],
         });

@@ -137,6 +137,8 @@ facts::families! {
         "The most memory that a workload may use; absent without a limit." from "the keeper";
     WORKLOAD_START Gauge "busbar_workload_start_timestamp_seconds" ["workload"]
         "When a workload was placed." from "the keeper";
+    WORKLOAD_UNCOUNTED Gauge "busbar_workload_traffic_uncounted" ["workload"]
+        "1 for each workload whose memory traffic is wished and not counted, because the processor has no number for it left (RMID); absent elsewhere." from "the keeper";
     WORKLOAD_SQUEEZED Gauge "busbar_workload_squeezed" ["workload", "state"]
         "1 for each workload that gives up CPU time (cpu_time) or stands still (still) for the cap in force; absent where it does not." from "the keeper";
     WORKLOAD_PROVEN Gauge "busbar_workload_exclusive_proven" ["workload"]

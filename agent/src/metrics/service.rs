@@ -139,6 +139,10 @@ pub(super) fn write_workloads(draft: &mut Draft<'_>, view: &View) {
     for workload in workloads {
         samples.add(&[workload.id.as_str()], Some(seconds(workload.since)));
     }
+    let mut samples = draft.family(&f::WORKLOAD_UNCOUNTED);
+    for workload in workloads.iter().filter(|workload| workload.uncounted.is_some()) {
+        samples.add(&[workload.id.as_str()], Some(1_u64));
+    }
     let mut samples = draft.family(&f::WORKLOAD_SQUEEZED);
     for workload in workloads {
         if let Some(squeezed) = &workload.squeezed {

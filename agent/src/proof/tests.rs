@@ -33,6 +33,7 @@ fn workload() -> Workload {
         revocable: false,
         watts: None,
         squeezed: None,
+        uncounted: None,
         held_to_millicpus: None,
         vm: None,
         adopted: false,

@@ -250,7 +250,7 @@ impl Keeper {
         if let Some(outcome) = held(&self.config.actuators, Actuator::PowerCap, &[]) {
             return outcome_of(Actuator::PowerCap, outcome).map(|_| ());
         }
-        let intent = self.with_isolation(isolation);
+        let intent = self.placed_at(isolation);
         let cap = self.ledger.cap.as_ref();
         match unkept(
             &self.host,

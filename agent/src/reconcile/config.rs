@@ -61,6 +61,8 @@ pub struct KeeperConfig {
     pub below: Option<PathBuf>,
     /// What is done when somebody else changes what we had set.
     pub drift: Drift,
+    /// Whether somebody wishes to know each workload's memory traffic: groups of resctrl are made that count it.
+    pub counts_traffic: bool,
     /// Whether a runtime speaks to this agent (NRI) and says when its containers end.
     pub nri: bool,
 }
@@ -78,6 +80,7 @@ impl KeeperConfig {
             cdi_dir: Some(PathBuf::from(DEFAULT_CDI_DIR)),
             below: None,
             drift: Drift::default(),
+            counts_traffic: false,
             nri: false,
         }
     }

@@ -80,6 +80,7 @@ pub(super) fn entry_of(
         vm: None,
         adopted: false,
         container: None,
+        asked_to_end: false,
         moving: None,
     }
 }

@@ -9,7 +9,7 @@ use facts::Moment;
 use intent::{Actuators, Mode, WorkloadId};
 use isolators::cgroup::Layout;
 use isolators::record::Record;
-use isolators::{Host, Step, cdi};
+use isolators::{Host, Step, cdi, resctrl};
 use serde::Serialize;
 
 use super::config::{DEFAULT_CDI_DIR, OWN_CGROUP};
@@ -27,7 +27,7 @@ const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
 pub struct Footprint {
     /// Workloads that the ledger names.
     pub workloads: Vec<WorkloadId>,
-    /// Cgroup directories: our own, and the workloads' in them.
+    /// Cgroup directories: our own, and the workloads' in them; classes of resctrl and groups that count.
     pub cgroups: Vec<PathBuf>,
     /// Files of the host that are not ours and that were changed (interrupts, work queues, cache classes, power limits), with
     /// what they said before.
@@ -116,6 +116,7 @@ fn cgroups(host: &Host, name: &str, below: Option<&Path>) -> Vec<PathBuf> {
             found.push(own);
         }
     }
+    found.extend(resctrl::ours(host, name));
     found
 }
 

@@ -12,6 +12,7 @@ use isolators::Step;
 use isolators::cgroup::{freeze, thaw};
 
 use super::hand::{steps_of, unplanned};
+use super::shed::least_time;
 use super::sweep::event;
 use super::{Keeper, KeeperError};
 use crate::place;
@@ -117,6 +118,11 @@ impl Keeper {
                 cpus: self.away_from(victim, &free.cpus)?,
                 before: free.cpus.clone(),
             },
+            Restraint::Still if self.is_asked_to_end(id) => {
+                return Err(KeeperError::Refused(format!(
+                    "workload {id} was asked to end: it goes on to do so"
+                )));
+            }
             Restraint::Still => {
                 if !freeze(&self.host, &self.layout, isolation)
                     .map_err(unplanned)?
@@ -168,6 +174,17 @@ impl Keeper {
         self.gate(&steps)?;
         let done = self.act(&steps)?;
         self.see_who_stands();
+        Ok(done)
+    }
+
+    /// One that is held still and was asked to end goes on with the least CPU time that a squeeze leaves, until its time is over.
+    pub(super) fn hold_to_end(&mut self, isolation: &Isolation) -> Result<Vec<Step>, KeeperError> {
+        let mut done = self.stand(&isolation.workload, false)?;
+        let goes_on = Isolation {
+            cpu_time_held: least_time(isolation),
+            ..freed(isolation)
+        };
+        done.extend(self.change(self.replaced(goes_on))?);
         Ok(done)
     }
 

@@ -54,6 +54,8 @@ pub struct Keeper {
     pub(super) wish: super::cap::Wish,
     /// What is known of the lease of power beside the ledger.
     pub(super) lessee: super::lessee::Lessee,
+    /// Whose memory traffic is not counted though it is wished.
+    pub(super) uncounted: super::counting::Uncounted,
     /// The last word of each virtual machine's QEMU.
     pub(super) vms: BTreeMap<WorkloadId, super::vm::Known>,
     pub(super) _lock: Option<Lock>,
@@ -199,6 +201,7 @@ impl Keeper {
             revocable: isolation.revocable == Some(true),
             watts: isolation.watts,
             squeezed: self.shown_squeeze(isolation),
+            uncounted: self.why_uncounted(&entry.id),
             held_to_millicpus: isolation.cpu_time_held,
             vm: self.shown_vm(entry, isolation),
             adopted: entry.adopted,

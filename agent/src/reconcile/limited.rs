@@ -250,9 +250,10 @@ impl Limits {
             let promised = self.promised(at);
             if promised > part.most {
                 return Some(format!(
-                    "asked {asked}; {what} would owe {promised} of firm watts and is given at most {}; ask for less, or end who \
-                     holds them there",
-                    part.most
+                    "asked {asked}; {what} would owe {promised} of firm watts and is given at most {}: {} are missing; ask for \
+                     less, or end who holds them there",
+                    part.most,
+                    promised.saturating_sub(part.most)
                 ));
             }
         }
@@ -262,8 +263,10 @@ impl Limits {
         (sum > cap.watts).then(|| {
             format!(
                 "asked {asked}; firm watts and the lowest limits of the other parts would be {sum} together, and the cap in force \
-                 since {} is {}; ask for less, or raise the cap",
-                cap.since, cap.watts
+                 since {} is {}: {} are missing; ask for less, or raise the cap",
+                cap.since,
+                cap.watts,
+                sum.saturating_sub(cap.watts)
             )
         })
     }

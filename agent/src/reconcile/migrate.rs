@@ -39,6 +39,8 @@ impl Keeper {
             cache: (!offer.cache.is_empty()).then(|| offer.cache.clone()),
             ..is.clone()
         };
+        self.refuse_unkept_watts(&goal)
+            .map_err(|error| unkept_there(id, &goal, error))?;
         let both = Isolation {
             cpus: is.cpus.union(&goal.cpus),
             numa_nodes: is.numa_nodes.union(&goal.numa_nodes),
@@ -119,7 +121,8 @@ impl Keeper {
         })
     }
 
-    fn placed_at(&self, isolation: &Isolation) -> intent::Intent {
+    /// The intent with this workload placed so.
+    pub(super) fn placed_at(&self, isolation: &Isolation) -> intent::Intent {
         let with = self.ledger.intent.with(isolation.clone());
         self.next_intent(with.isolations)
     }
@@ -194,4 +197,15 @@ impl Keeper {
             entry.moving = goal.cloned().map(Box::new);
         }
     }
+}
+
+/// A floor of watts holds wherever its workload goes: what it would lack at another place is a refusal.
+fn unkept_there(id: &WorkloadId, goal: &Isolation, error: KeeperError) -> KeeperError {
+    let KeeperError::Shortfall(why) = error else {
+        return error;
+    };
+    KeeperError::Shortfall(format!(
+        "workload {id} would not keep its firm watts on CPUs {}: {why}",
+        goal.cpus
+    ))
 }

@@ -9,6 +9,7 @@ mod check;
 mod config;
 mod container;
 mod containers;
+mod counting;
 mod devices;
 mod drain;
 mod end;

@@ -65,6 +65,7 @@ impl Keeper {
             awaited: std::collections::BTreeMap::new(),
             wish: super::cap::Wish::default(),
             lessee: super::lessee::Lessee::default(),
+            uncounted: super::counting::Uncounted::default(),
             vms: std::collections::BTreeMap::new(),
             leaving: std::collections::BTreeSet::new(),
             _lock: lock,
@@ -133,6 +134,14 @@ impl Keeper {
             ));
         }
         self.recover_held();
+        if !self.config.counts_traffic
+            && self.gate_is_open()
+            && let Err(error) = self.count_no_more()
+        {
+            self.found.push(format!(
+                "groups of resctrl that an earlier run counted by are left: {error}"
+            ));
+        }
         self.see_who_stands();
         if self.gate_is_open() {
             for id in self.on_their_way() {

@@ -18,7 +18,7 @@ use super::sweep::event;
 use super::{Keeper, KeeperError};
 use crate::ledger::Life;
 
-/// What is left, in thousandths of its CPU time, to one that is to stand still where nothing can make it.
+/// What is left, in thousandths of its CPU time, to one that is to stand still where nothing can make it, or where it was asked to end.
 const LEAST: u32 = 50;
 /// A whole CPU, in thousandths.
 const CPU: u64 = 1_000;
@@ -239,8 +239,18 @@ impl Keeper {
         }
     }
 
+    /// Whether it can be made to stand still, and may be: who was asked to end must go on to do so.
     fn can_stand(&self, isolation: &Isolation) -> bool {
-        freeze(&self.host, &self.layout, isolation).is_ok()
+        !self.is_asked_to_end(&isolation.workload) && freeze(&self.host, &self.layout, isolation).is_ok()
+    }
+
+    /// One that stands still for the cap and was asked to end goes on with the least CPU time that a squeeze leaves, or with all of
+    /// its own CPUs where it has some. First it goes on, then the ledger says so: a kill in between leads here again.
+    pub(super) fn squeeze_to_end(&mut self, isolation: &Isolation) -> Result<Vec<Step>, KeeperError> {
+        let mut done = self.stand(&isolation.workload, false)?;
+        let least = |one: &Isolation| least_time(one).map(|millicpus| Squeeze::CpuTime { millicpus });
+        done.extend(self.set_squeezed(&[isolation], least)?);
+        Ok(done)
     }
 
     /// A package under its limit; `None` where it has all that it could draw, or nobody knows its CPUs.
@@ -299,12 +309,9 @@ impl Keeper {
         let is_shared = !isolation.exclusive;
         let time = isolation.cpu_time_max.filter(|_| is_shared).map(u64::from);
         match time {
-            Some(time) if cut.left > 0 || !self.can_stand(isolation) => {
-                let millicpus = CPU * time * u64::from(cut.left.max(LEAST)) / u64::from(WHOLE);
-                Squeeze::CpuTime {
-                    millicpus: u32::try_from(millicpus).unwrap_or(u32::MAX),
-                }
-            }
+            Some(time) if cut.left > 0 || !self.can_stand(isolation) => Squeeze::CpuTime {
+                millicpus: time_left(time, cut.left.max(LEAST)),
+            },
             Some(_) | None => Squeeze::Still,
         }
     }
@@ -343,6 +350,18 @@ fn gives_more(is: Option<Squeeze>, shall: Option<Squeeze>) -> bool {
         (None, Some(_)) | (Some(Squeeze::CpuTime { .. }), Some(Squeeze::Still)) => true,
         (_, None) | (Some(Squeeze::Still), Some(_)) => false,
     }
+}
+
+/// The least CPU time that is left to a workload that gives of it; `None` for one that gives none.
+pub(super) fn least_time(isolation: &Isolation) -> Option<u32> {
+    let time = isolation.cpu_time_max.filter(|_| !isolation.exclusive)?;
+    Some(time_left(u64::from(time), LEAST))
+}
+
+/// This part of so many CPUs' time, in thousandths both.
+fn time_left(cpus: u64, left: u32) -> u32 {
+    let millicpus = CPU * cpus * u64::from(left) / u64::from(WHOLE);
+    u32::try_from(millicpus).unwrap_or(u32::MAX)
 }
 
 fn is_still(squeezed: Option<Squeeze>) -> bool {

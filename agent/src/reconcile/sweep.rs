@@ -42,6 +42,9 @@ impl Keeper {
         if self.config.drift == Drift::Repair {
             events.extend(self.regain(now));
         }
+        if self.config.counts_traffic {
+            events.extend(self.count_traffic(now));
+        }
         self.see_who_stands();
         events
     }

@@ -3,8 +3,10 @@
 
 #[path = "../../../collectors/tests/bmc_stand_in/mod.rs"]
 mod bmc_stand_in;
+mod capped;
 mod closed;
 mod configured;
+mod counted;
 mod hot;
 mod leased;
 mod leased_orders;
@@ -14,6 +16,7 @@ mod own_bmc;
 mod placed;
 mod previews;
 mod quiet;
+mod rehearsal;
 mod served;
 mod sick;
 mod stand;

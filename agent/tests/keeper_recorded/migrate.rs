@@ -9,8 +9,10 @@ use agent::reconcile::{Keeper, StepWatch};
 use facts::CpuSet;
 use intent::Mode;
 
+use crate::acts::with_packages;
 use crate::crash::dies_before;
 use crate::fixture::{Fixture, NOW, machine, request, start};
+use crate::power::{ask, packages, run};
 
 fn cpus(fixture: &Fixture, dir: &str) -> CpuSet {
     fixture.read(&format!("{dir}/cpuset.cpus")).parse().unwrap()
@@ -113,6 +115,36 @@ fn killed_between_any_two_steps_it_arrives() {
         assert!(step >= 4, "only {step} steps were tried");
     }
     let _ = std::panic::take_hook();
+}
+
+#[test]
+fn a_floor_of_watts_holds_where_it_goes_or_it_stays() {
+    let on = packages(2);
+    for (heavy, missing) in [(150, Some("45 W")), (105, None)] {
+        let fixture = with_packages();
+        let mut keeper = fixture.open();
+        // CPUs 1-3 are of the first package, 4-7 of the other; each is given 205 W at most.
+        let web = run(&mut keeper, ask("web", 3, true, 1, 100), 7, &on);
+        run(&mut keeper, ask("heavy", 1, true, 1, heavy), 8, &on);
+        let before = fixture.all("");
+        for dry_run in [true, false] {
+            let came = keeper.migrate(&web.id, dry_run, &on);
+            let Some(missing) = missing else {
+                assert_eq!(came.unwrap().to.to_string(), "5-7");
+                continue;
+            };
+            let said = came.unwrap_err().to_string();
+            assert!(
+                said.contains("workload web would not keep its firm watts on CPUs 5-7: asked 100 W; package-1 would owe 250 W"),
+                "{said}"
+            );
+            assert!(
+                said.contains(&format!("at most 205 W: {missing} are missing")),
+                "{said}"
+            );
+            assert_eq!(fixture.all(""), before, "it stays where it is");
+        }
+    }
 }
 
 #[test]

@@ -15,9 +15,9 @@ use crate::acts::{LIMITS, watts};
 use crate::crash::dies_before;
 use crate::fixture::{Fixture, NOW, machine, request};
 
-const CPU_MAX: &str = "sys/fs/cgroup/busbar-shared/batch/cpu.max";
-const FREEZE: &str = "sys/fs/cgroup/busbar-shared/batch/cgroup.freeze";
-const OTHERS: &str = "sys/fs/cgroup/busbar-shared/other/cpu.max";
+pub const CPU_MAX: &str = "sys/fs/cgroup/busbar-shared/batch/cpu.max";
+pub const FREEZE: &str = "sys/fs/cgroup/busbar-shared/batch/cgroup.freeze";
+pub const OTHERS: &str = "sys/fs/cgroup/busbar-shared/other/cpu.max";
 const LATER: Moment = Moment::from_millis(1_795_311_630_000);
 
 /// Eight CPUs in so many packages of 205 W.
@@ -53,7 +53,7 @@ pub fn packages(count: u32) -> Inventory {
 }
 
 /// One package that draws 200 W at most.
-fn with_one() -> Fixture {
+pub fn with_one() -> Fixture {
     let fixture = Fixture::v2();
     fixture.write("proc/sys/kernel/random/boot_id", "boot-1\n");
     fixture.write("sys/class/powercap/intel-rapl:0/name", "package-0\n");
@@ -73,7 +73,7 @@ pub fn run(keeper: &mut Keeper, request: RunRequest, pid: u32, on: &Inventory) -
 }
 
 /// `web` has half of the CPUs and 100 W; `batch` is revocable, and kept longer than `other` otherwise.
-fn story(fixture: &Fixture) -> Keeper {
+pub fn story(fixture: &Fixture) -> Keeper {
     let mut keeper = fixture.open();
     begin(&mut keeper);
     keeper
@@ -97,7 +97,7 @@ fn workload(keeper: &Keeper, name: &str) -> Workload {
     workloads.into_iter().find(|one| one.id == id(name)).unwrap()
 }
 
-fn squeezed(keeper: &Keeper, name: &str) -> Option<Squeeze> {
+pub fn squeezed(keeper: &Keeper, name: &str) -> Option<Squeeze> {
     workload(keeper, name).squeezed.map(|squeezed| squeezed.to)
 }
 

@@ -1,5 +1,8 @@
 //! What the interference loop knows of a workload for which it has named somebody.
 
+use std::collections::BTreeMap;
+
+use agent::waits::Resource as Waited;
 use agent_api::v1::{Antagonist, Incident, Interference, InterferenceMode, Resource, Signal, SignalState};
 use facts::Moment;
 use intent::Priority;
@@ -45,4 +48,9 @@ pub fn suffering() -> Interference {
             acts: Vec::new(),
         }),
     }
+}
+
+/// How often it waited.
+pub fn waits() -> BTreeMap<Waited, u64> {
+    BTreeMap::from([(Waited::Cpu, 0), (Waited::Memory, 3)])
 }

@@ -5,6 +5,7 @@
 //! a mount changes what the machine does with its caches.
 
 pub mod families;
+mod group;
 mod total;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,9 @@ use crate::collector::{CollectError, Collector};
 use crate::root::Root;
 use crate::{attribute, columns};
 use families as f;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use group::bytes_of;
+pub use group::{Counted, counted, group_of};
 use total::Total;
 
 const RESCTRL: &str = "sys/fs/resctrl";
@@ -128,7 +132,7 @@ impl Collector for ResctrlCollector {
 
     fn collect(&mut self) -> Result<Observation, CollectError> {
         let data = format!("{RESCTRL}/{MON_DATA}");
-        if !self.root.has(&data) {
+        if !counts(&self.root) {
             let message = format!(
                 "{} is not there: resctrl is not mounted, or this CPU does not monitor its caches",
                 self.root.shown(&data).display()
@@ -153,8 +157,13 @@ impl Collector for ResctrlCollector {
     }
 }
 
+/// Whether resctrl is mounted and counts anything.
+pub fn counts(root: &Root) -> bool {
+    root.has(&format!("{RESCTRL}/{MON_DATA}"))
+}
+
 /// The socket of each L3 cache, by the cache's id (`cpuN/cache/index3/id`).
-fn sockets_of_caches(root: &Root) -> BTreeMap<u32, u32> {
+pub fn sockets_of_caches(root: &Root) -> BTreeMap<u32, u32> {
     let mut sockets = BTreeMap::new();
     let number = |file: String| attribute::number::<u32>(root, &file).ok();
     for name in root.list(CPU).unwrap_or_default() {

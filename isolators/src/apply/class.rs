@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{StepError, read, write};
 use crate::cgroup::started;
 use crate::host::{Host, is_gone};
-use crate::resctrl::{LAST_CMD_STATUS, RESCTRL};
+use crate::resctrl::{LAST_CMD_STATUS, RESCTRL, is_monitor, is_none_left, note_refusal};
 use crate::step::TASKS;
 
 /// How often a process's threads are looked at again: threads that it makes meanwhile are in the class of their maker, so the
@@ -21,13 +21,23 @@ pub(super) fn make(host: &Host, dir: &Path) -> Result<(), StepError> {
     match fs::create_dir(host.real(dir)) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && host.is_dir(dir) => Ok(()),
-        Err(error) => Err(with_status(host, dir, StepError::Refused(error))),
+        Err(error) => {
+            let is_want = is_monitor(dir) && is_none_left(&error);
+            let error = with_status(host, dir, StepError::Refused(error));
+            if !is_want {
+                return Err(error);
+            }
+            // Who cannot be counted runs as well.
+            note_refusal(host, dir, error.to_string());
+            Ok(())
+        }
     }
 }
 
 pub(super) fn remove(host: &Host, dir: &Path) -> Result<(), StepError> {
-    if !host.is_kernels(dir) {
-        super::recorded::clear(host, dir).map_err(StepError::Refused)?;
+    if !host.is_kernels(dir) && host.is_dir(dir) {
+        // A kernel takes what a group counted away with it.
+        return fs::remove_dir_all(host.real(dir)).map_err(StepError::Refused);
     }
     match fs::remove_dir(host.real(dir)) {
         Err(error) if !is_gone(&error) => Err(with_status(host, dir, StepError::Refused(error))),
@@ -56,6 +66,14 @@ pub(super) fn assign(host: &Host, dir: &Path, pid: u32, start: u64) -> Result<()
             }
             match write(host, &file, &thread.to_string()) {
                 Err(StepError::Refused(error)) if error.raw_os_error() == Some(nix::libc::ESRCH) => {}
+                Err(StepError::Refused(error))
+                    if is_monitor(dir) && error.raw_os_error() == Some(nix::libc::EINVAL) =>
+                {
+                    // It came into somebody else's class meanwhile.
+                    let error = with_status(host, &file, StepError::Refused(error));
+                    note_refusal(host, &file, error.to_string());
+                    return Ok(());
+                }
                 Err(error) => return Err(with_status(host, &file, error)),
                 Ok(()) => {}
             }

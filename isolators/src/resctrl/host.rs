@@ -14,7 +14,7 @@ use crate::isolator::IsolateError;
 /// What can be divided, a directory a resource.
 const INFO: &str = "info";
 /// Directories that are no classes.
-const NO_CLASSES: [&str; 3] = [INFO, "mon_data", "mon_groups"];
+pub(super) const NO_CLASSES: [&str; 3] = [INFO, "mon_data", "mon_groups"];
 /// The cache; where code and data are divided apart, two resources.
 const L3: &str = "L3";
 const CODE_AND_DATA: [&str; 2] = ["L3CODE", "L3DATA"];

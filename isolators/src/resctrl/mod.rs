@@ -5,6 +5,7 @@
 
 mod held;
 mod host;
+mod monitor;
 mod schemata;
 mod ways;
 
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use intent::{Intent, Isolation, WorkloadId};
 
 use self::host::{Found, cache_of, look};
+pub use self::monitor::{Counting, counting, ours};
+pub(crate) use self::monitor::{is_monitor, is_none_left, note_refusal};
 use self::schemata::{MB, Schemata, line};
 use crate::cgroup::{Controller, Layout, members, started};
 use crate::host::Host;

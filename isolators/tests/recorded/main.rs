@@ -14,6 +14,7 @@ mod controllers;
 mod delegated;
 mod devices;
 mod drives;
+mod monitors;
 mod power;
 mod queues;
 mod random;

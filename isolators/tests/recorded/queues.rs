@@ -88,6 +88,37 @@ fn interrupts_of_the_queues_go_beside_the_interface_and_come_back() {
 }
 
 #[test]
+fn received_packets_are_steered_to_no_exclusive_cpu_whoever_has_it() {
+    let tree = tree(false);
+    let file = format!("{NIC}/queues/rx-2/rps_cpus");
+    tree.write(&file, "ff\n");
+    let rps = || {
+        [
+            tree.read(&file),
+            tree.read(&format!("{NIC}/queues/rx-0/rps_cpus")),
+        ]
+    };
+    let web = near("4-5", "eth0");
+    tree.converge(&web);
+    assert_eq!(rps(), ["cf", "00"], "a queue that steers to nobody stays so");
+    let both = web.with(isolation("db", "1-2", true));
+    tree.converge(&both);
+    assert_eq!(
+        rps()[0],
+        "c9",
+        "nor to CPUs of a workload that did not ask for the interface"
+    );
+    tree.write(&file, "ff\n");
+    let steps = tree.converge(&both);
+    assert_eq!((rps()[0].as_str(), steps.len()), ("c9", 1), "drift is one step");
+    tree.converge(&web);
+    assert_eq!(rps()[0], "cf");
+    tree.converge(&Intent::default());
+    assert_eq!(rps(), ["ff", "00"]);
+    assert!(!tree.host.has(std::path::Path::new(super::tree::RECORD)));
+}
+
+#[test]
 fn a_name_that_is_no_interface_and_whoever_moves_interrupts_change_nothing() {
     let tree = tree(false);
     for nic in ["eth7", "../eth0", "", ".", "eth0/device"] {

@@ -1,7 +1,7 @@
 # The agent as a plugin of a real container runtime (NRI): containerd, asked for pods as a kubelet asks (CRI), runc, cgroup v2. The runtime
 # writes what the agent answers; refusals, ends, restarts of both, and changes by others.
 # Prints `CHECK ok NAME` or `CHECK FAIL NAME: what came` for each check. The guest has CPUs 0-3 on two NUMA nodes.
-#: lasts 600
+#: lasts 1200
 #: programs containerd containerd-shim-runc-v2 ctr runc
 #: examples cri
 

@@ -2,7 +2,7 @@
 //! somebody writes to our cgroups.
 
 mod acts;
-mod containers;
+pub mod containers;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,6 @@ use intent::WorkloadId;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
-pub use self::containers::Placed;
 use crate::clock::Clock;
 use crate::drift::Ears;
 use crate::events::Events;
@@ -394,6 +393,7 @@ impl Task {
             shared: keeper.shared(),
             drained: keeper.drained().cloned(),
             power_cap: keeper.power_cap(),
+            asks: keeper.asks(),
             plan: keeper.outstanding().map_err(|error| error.to_string()),
         });
     }

@@ -18,7 +18,7 @@ use isolators::affinity::Affinity;
 use isolators::cgroup::Origin;
 use serde::{Deserialize, Serialize};
 
-pub use container::ContainerEntry;
+pub use container::{ContainerEntry, Had};
 pub use lock::Lock;
 
 /// The ledger's file in the state directory.
@@ -92,7 +92,7 @@ pub struct Entry {
     /// Whether somebody else started it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopted: bool,
-    /// The container that it is, where a runtime makes it and writes its cgroup (NRI).
+    /// Whose its cgroup is, where somebody else makes and writes it: a container's runtime (NRI), or an owner that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<Box<ContainerEntry>>,
     /// Where it is on its way to: what it shall have once it has left what it had. After a crash it goes on.

@@ -19,6 +19,7 @@ pub mod keeping;
 pub mod ledger;
 pub mod metrics;
 pub mod nri;
+pub mod owners;
 pub mod place;
 pub mod proof;
 pub mod reconcile;

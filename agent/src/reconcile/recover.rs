@@ -65,6 +65,7 @@ impl Keeper {
             wish: super::cap::Wish::default(),
             vms: std::collections::BTreeMap::new(),
             leaving: std::collections::BTreeSet::new(),
+            asking: std::collections::BTreeSet::new(),
             _lock: lock,
         };
         keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);

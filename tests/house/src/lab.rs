@@ -104,14 +104,16 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
 /// same commands as the others, and minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 9] = [
+const LEFT_TO_LAB: [&str; 11] = [
     "adopt",
     "antagonist",
+    "cdi",
     "controllers-v1",
     "gpus",
     "lent",
     "nri",
     "oci",
+    "owners",
     "peers",
     "vm",
 ];

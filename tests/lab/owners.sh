@@ -4,6 +4,9 @@
 #: lasts 900
 #: packages systemd dbus dbus-daemon dbus-system-bus-common libc-bin podman conmon crun
 #: file tests/lab/guest/story.service etc/systemd/system/story.service
+#: file agent/deploy/busbar-agent.service etc/systemd/system/busbar-agent.service
+#: file agent/deploy/enforce.conf etc/systemd/system/busbar-agent.service.d/enforce.conf
+#: file agent/deploy/owners.conf etc/busbar/owners.conf
 . /words
 
 CG=/sys/fs/cgroup
@@ -81,7 +84,7 @@ wait_for grep -q 'told again' /run/agent.err; has "and is told" 'somebody change
 die
 check "without an agent it stays" "$cpu" "$(on "$pid")"
 start_agent
-busbar show nodes >/dev/null 2>&1; get /v1/workloads >/tmp/all
+get /v1/workloads >/tmp/all
 has "the next one knows it" '"id":"build".*"container":"systemd build.scope"' /tmp/all
 systemctl set-property --runtime build.scope AllowedCPUs=0-3
 wait_for is_on "$pid" "$cpu"; check "and keeps it so" "$cpu" "$(on "$pid")"
@@ -137,3 +140,20 @@ busbar adopt --unit build.scope --cpus 1 --exclusive --through-owner >/tmp/told 
 has "and says what it would have written" 'in observe' /tmp/told
 check "and asks for nothing" "" "$(allows build.scope)"
 kill $agent; wait $agent
+
+# --- the agent as the unit that is packaged, with what it may
+mkdir -p /etc/busbar
+config enforce && sed 's#/run/agent.sock#/run/busbar/agent.sock#; /^state_dir/d' /run/agent.toml >/etc/busbar/agent.toml
+export BUSBAR_AGENT=/run/busbar/agent.sock
+holds "the agent starts as a unit of systemd" systemctl start busbar-agent
+wait_for offers || echo "CHECK FAIL the topology arrives: $(cat /tmp/offer)"
+busbar adopt --unit build.scope --cpus 1 --exclusive --name build --through-owner >/tmp/told 2>&1; check "systemd takes no orders from it as it is packaged" 3 $?
+has "and what opens the door is said" 'CAP_SYS_ADMIN: the drop-in owners.conf' /tmp/told
+check "nothing is left of that" "0-3:" "$(on "$pid"):$(grep -o 'build.scope' /var/lib/busbar/agent/ledger.json)"
+cp /etc/busbar/owners.conf /etc/systemd/system/busbar-agent.service.d/ && systemctl daemon-reload && systemctl restart busbar-agent
+wait_for offers || echo "CHECK FAIL the topology arrives: $(cat /tmp/offer)"
+holds "with the drop-in it does" busbar adopt --unit build.scope --cpus 1 --exclusive --name build --through-owner
+check "and writes" "$(allows build.scope)" "$(on "$pid")"
+holds "which is given back" busbar unadopt build
+check "as it was" ":0-3" "$(allows build.scope):$(on "$pid")"
+holds "the agent ends in order" systemctl stop busbar-agent

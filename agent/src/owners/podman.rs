@@ -1,4 +1,4 @@
-//! Podman over its service's socket: the libpod API, version 4.3 and later (`podman system service`; `systemctl enable --now podman.socket`).
+//! Podman over its service's socket: the libpod API, version 4.3 and later (`systemctl enable --now podman.socket`).
 //!
 //! `POST /libpod/containers/ID/update` takes the resources of a container as the OCI runtime specification writes them, and has the runtime
 //! write them to the container's cgroup.
@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    const RUNS: &str = "{\"Id\":\"3f\",\"State\":{\"Running\":true,\"Pid\":7},\"HostConfig\":{\"CpusetCpus\":\"0-5\",\"CpusetMems\":\"\",\"Memory\":0}}";
+    const RUNS: &str = "{\"State\":{\"Running\":true,\"Pid\":7},\"HostConfig\":{\"CpusetCpus\":\"0-5\",\"CpusetMems\":\"\",\"Memory\":0}}";
     const STOPPED: &str = "{\"State\":{\"Running\":false},\"HostConfig\":{}}";
 
     /// A service that answers these in turn and gives what it was asked: method, path and body.

@@ -28,7 +28,8 @@ const INIT: u32 = 1;
 /// How much of a name a message shows.
 const LONGEST_SHOWN: usize = 64;
 
-/// Who was named by an adoption: the ask as one for the first of them, they themselves, all processes, and who rules them where that is known.
+/// Who was named by an adoption: the ask as one for the first of them, they themselves, all processes, and who rules them where
+/// that is known.
 pub(super) type Named = (RunRequest, Vec<Task>, Vec<Task>, Option<Holder>);
 
 /// Whom an adoption means.

@@ -103,7 +103,8 @@ impl Keeper {
         let place = self.layout.cgroups.places.get(&Controller::Cpuset);
         if place.is_none_or(|place| place.version != Version::V2) {
             return Err(KeeperError::Refused(
-                "owners are asked on cgroup v2 alone: on v1 neither systemd nor its units have a cpuset; adopt the process by --pid".to_owned(),
+                "owners are asked on cgroup v2 alone: on v1 systemd's units have no cpuset; adopt the process by --pid"
+                    .to_owned(),
             ));
         }
         let more = [

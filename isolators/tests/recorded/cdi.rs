@@ -183,6 +183,27 @@ fn fits_the_schema(said: &Value) {
 }
 
 #[test]
+fn only_device_files_that_are_there_are_named() {
+    let tree = tree();
+    let drm = "/sys/bus/pci/devices/0000:18:00.0/drm";
+    // sysfs has the third one for old programs; /dev has none of that name.
+    for (name, number) in [
+        ("card1", "226:1"),
+        ("renderD129", "226:129"),
+        ("controlD65", "226:1"),
+    ] {
+        tree.write(&format!("{drm}/{name}/dev"), &format!("{number}\n"));
+    }
+    converge(&tree, &Intent::default().with(holding("web", vec![whole()])));
+    let said = spec(&tree, WEB).to_string();
+    assert!(
+        said.contains("/dev/dri/card1") && said.contains("/dev/dri/renderD129"),
+        "{said}"
+    );
+    assert!(!said.contains("control"), "{said}");
+}
+
+#[test]
 fn a_name_that_begins_with_a_digit_needs_the_version_that_allows_it() {
     for name in ["7zip", "0", "a-1"] {
         let tree = tree();

@@ -6,7 +6,6 @@
 #: file tests/lab/guest/story.service etc/systemd/system/story.service
 #: file agent/deploy/busbar-agent.service etc/systemd/system/busbar-agent.service
 #: file agent/deploy/enforce.conf etc/systemd/system/busbar-agent.service.d/enforce.conf
-#: file agent/deploy/owners.conf etc/busbar/owners.conf
 . /words
 
 CG=/sys/fs/cgroup
@@ -141,18 +140,13 @@ has "and says what it would have written" 'in observe' /tmp/told
 check "and asks for nothing" "" "$(allows build.scope)"
 kill $agent; wait $agent
 
-# --- the agent as the unit that is packaged, with what it may
+# --- the agent as the unit that is packaged, with what that may
 mkdir -p /etc/busbar
 config enforce && sed 's#/run/agent.sock#/run/busbar/agent.sock#; /^state_dir/d' /run/agent.toml >/etc/busbar/agent.toml
 export BUSBAR_AGENT=/run/busbar/agent.sock
 holds "the agent starts as a unit of systemd" systemctl start busbar-agent
 wait_for offers || echo "CHECK FAIL the topology arrives: $(cat /tmp/offer)"
-busbar adopt --unit build.scope --cpus 1 --exclusive --name build --through-owner >/tmp/told 2>&1; check "systemd takes no orders from it as it is packaged" 3 $?
-has "and what opens the door is said" 'CAP_SYS_ADMIN: the drop-in owners.conf' /tmp/told
-check "nothing is left of that" "0-3:" "$(on "$pid"):$(grep -o 'build.scope' /var/lib/busbar/agent/ledger.json)"
-cp /etc/busbar/owners.conf /etc/systemd/system/busbar-agent.service.d/ && systemctl daemon-reload && systemctl restart busbar-agent
-wait_for offers || echo "CHECK FAIL the topology arrives: $(cat /tmp/offer)"
-holds "with the drop-in it does" busbar adopt --unit build.scope --cpus 1 --exclusive --name build --through-owner
+holds "systemd takes its orders" busbar adopt --unit build.scope --cpus 1 --exclusive --name build --through-owner
 check "and writes" "$(allows build.scope)" "$(on "$pid")"
 holds "which is given back" busbar unadopt build
 check "as it was" ":0-3" "$(allows build.scope):$(on "$pid")"

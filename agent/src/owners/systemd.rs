@@ -15,14 +15,6 @@ const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// What a unit is called that is not loaded.
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
-/// What it answers who may not give it orders, where there is no polkit and where polkit would ask a person.
-const NOT_ALLOWED: [&str; 2] = [
-    "org.freedesktop.DBus.Error.AccessDenied",
-    "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
-];
-/// What opens the door then.
-const ALLOWED_BY: &str =
-    "it takes orders from whoever has CAP_SYS_ADMIN: the drop-in owners.conf gives that to the agent's unit";
 /// The kinds of units with processes, and their interfaces.
 const KINDS: [(&str, &str); 2] = [
     (".scope", "org.freedesktop.systemd1.Scope"),
@@ -234,10 +226,7 @@ fn refused(name: &str, act: &'static str, error: zbus::Error) -> OwnerError {
         if kind.as_str() == NO_SUCH_UNIT {
             return OwnerError::Gone(shown(name));
         }
-        let mut why = why.clone().unwrap_or_else(|| kind.to_string());
-        if NOT_ALLOWED.contains(&kind.as_str()) {
-            why = format!("{why}; {ALLOWED_BY}");
-        }
+        let why = why.clone().unwrap_or_else(|| kind.to_string());
         return OwnerError::Refused {
             owner: shown(name),
             act,

@@ -29,6 +29,7 @@ use crate::interfere::{Shelf, Watcher};
 use crate::keeping::{self, Desk};
 use crate::metrics::Counts;
 use crate::nri;
+use crate::owners;
 use crate::proof::Prover;
 use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
 use crate::view::{About, Board, View};
@@ -195,7 +196,8 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let socket = config.socket.display().to_string();
     let (for_proofs, told) = (desk.clone(), events.clone());
     let watcher = watcher(&config, &root, clock, &board, &desk, &events).remembering(shelf);
-    let judging = watch_workloads(&config, watcher, &board, &desk, &events, &stopping);
+    let asked_at = owners::Doors::of(&root);
+    let judging = watch_workloads(&config, watcher, &board, &desk, &events, &stopping, &asked_at);
     let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
     if let Some(every) = config.proof_every {
         tokio::spawn(prover.clone().beat(every));
@@ -204,6 +206,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
         board,
         events,
         desk: desk.clone(),
+        doors: asked_at,
         prover,
         fresh: collect.fresh(),
         pages: Arc::new(Pages::new(config.metrics.selection.clone(), counts)),
@@ -255,12 +258,15 @@ fn watch_workloads(
     desk: &Desk,
     events: &Events,
     stopping: &watch::Receiver<bool>,
+    asked_at: &owners::Doors,
 ) -> Option<JoinHandle<()>> {
     tokio::spawn(vm::beat(board.clone(), desk.clone(), stopping.clone()));
     tokio::spawn(waits::watch(board.clone(), events.clone(), stopping.clone()));
+    let drift = config.isolation.drift;
+    let asking = owners::Beat::new(desk.clone(), asked_at.clone(), events.clone(), drift);
+    tokio::spawn(asking.run(board.clone(), stopping.clone()));
     if let Some(nri) = config.nri.clone() {
         let mode = config.actuators.of(Actuator::Cpu);
-        let drift = config.isolation.drift;
         let (desk, events) = (desk.clone(), events.clone());
         tokio::spawn(nri::run(nri, mode, drift, desk, events, stopping.clone()));
     }

@@ -35,6 +35,7 @@ use crate::collect::Fresh;
 use crate::config::Config;
 use crate::events::Events;
 use crate::keeping::Desk;
+use crate::owners;
 use crate::proof::Prover;
 use crate::view::Board;
 
@@ -54,6 +55,8 @@ pub struct House {
     pub events: Events,
     /// Where orders go.
     pub desk: Desk,
+    /// Where the owners of others' cgroups are asked.
+    pub doors: owners::Doors,
     /// Who watches workloads' CPUs.
     pub prover: Prover,
     /// What the cheap sources count, asked at scrape time.

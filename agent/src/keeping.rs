@@ -2,7 +2,7 @@
 //! somebody writes to our cgroups.
 
 mod acts;
-mod containers;
+pub mod containers;
 mod desk;
 mod leases;
 
@@ -19,7 +19,6 @@ use intent::WorkloadId;
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 
-pub use self::containers::Placed;
 pub use self::desk::{Desk, OrderError};
 use crate::clock::Clock;
 use crate::drift::Ears;
@@ -321,6 +320,7 @@ impl Task {
             shared: keeper.shared(),
             drained: keeper.drained().cloned(),
             power_cap: keeper.power_cap(),
+            asks: keeper.asks(),
             plan: keeper.outstanding().map_err(|error| error.to_string()),
         });
     }

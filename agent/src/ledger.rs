@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease::Leases;
 
-pub use container::ContainerEntry;
+pub use container::{ContainerEntry, Had};
 pub use lately::Lately;
 pub use lock::Lock;
 pub use power::CapInForce;
@@ -100,7 +100,7 @@ pub struct Entry {
     /// Whether somebody else started it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopted: bool,
-    /// The container that it is, where a runtime makes it and writes its cgroup (NRI).
+    /// Whose its cgroup is, where somebody else makes and writes it: a container's runtime (NRI), or an owner that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<Box<ContainerEntry>>,
     /// Whether it was asked to end (SIGTERM): nobody but a person makes it stand still from then on, or it could not.

@@ -20,6 +20,7 @@ pub mod lease;
 pub mod ledger;
 pub mod metrics;
 pub mod nri;
+pub mod owners;
 pub mod place;
 pub mod proof;
 pub mod reconcile;

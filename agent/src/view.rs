@@ -61,6 +61,8 @@ pub struct Kept {
     pub drained: Option<Drained>,
     /// The cap of power in force.
     pub power_cap: Option<PowerCap>,
+    /// Whether the owner of any workload's cgroup is asked to write it.
+    pub asks: bool,
     /// The outstanding steps, or why they cannot be told.
     pub plan: Result<Vec<PlannedStep>, String>,
 }
@@ -80,6 +82,7 @@ impl Default for Kept {
             shared: CpuSet::new(),
             drained: None,
             power_cap: None,
+            asks: false,
             plan: Ok(Vec::new()),
         }
     }

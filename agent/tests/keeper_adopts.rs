@@ -118,6 +118,7 @@ fn wish(pid: u32) -> AdoptRequest {
         adoptee: Adoptee::Process { pid, started },
         ask: ask(),
         dry_run: false,
+        through_owner: false,
     }
 }
 

@@ -13,8 +13,11 @@ use crate::host::Host;
 use crate::isolator::{IsolateError, Isolator, Phase};
 use crate::step::Step;
 
-/// The version of the specification whose words are used.
-const CDI_VERSION: &str = "0.6.0";
+/// The first version of the specification (https://github.com/cncf-tags/container-device-interface, SPEC.md) that has all words which
+/// are used here: a runtime refuses a file of a version that it does not know, and Podman 4.3 knows none after 0.5.0.
+const CDI_VERSION: &str = "0.3.0";
+/// The first one in which a device's name may begin with a digit, as a workload's may.
+const CDI_VERSION_OF_DIGITS: &str = "0.5.0";
 /// Vendor and class of our devices.
 const KIND: &str = "busbar/workload";
 /// What begins and ends the names of our files.
@@ -107,8 +110,9 @@ fn specification(host: &Host, workload: &WorkloadId, wishes: &[DeviceWish]) -> R
         "deviceNodes": nodes,
         "env": [format!("{GPUS}={}", names.join(",")), LEGACY_HOOK_OFF],
     });
+    let begins_with_digit = workload.as_str().starts_with(|c: char| c.is_ascii_digit());
     let spec = json!({
-        "cdiVersion": CDI_VERSION,
+        "cdiVersion": if begins_with_digit { CDI_VERSION_OF_DIGITS } else { CDI_VERSION },
         "kind": KIND,
         "devices": [{"name": workload.as_str(), "containerEdits": edits}],
     });

@@ -1,7 +1,7 @@
 # The agent as a plugin of a real container runtime (NRI): containerd, asked for pods as a kubelet asks (CRI), runc, cgroup v2. The runtime
 # writes what the agent answers; refusals, ends, restarts of both, and changes by others.
 # Prints `CHECK ok NAME` or `CHECK FAIL NAME: what came` for each check. The guest has CPUs 0-3 on two NUMA nodes.
-#: lasts 600
+#: lasts 1200
 #: programs containerd containerd-shim-runc-v2 ctr runc
 #: examples cri
 
@@ -110,7 +110,7 @@ busbar verify "$web" --for 1s >/tmp/proof 2>&1
 has "the proof reads its cgroup" "read back: .*cpuset.cpus says 1\$" /tmp/proof
 grep -q "sleep.*kubepods/web/$app" /tmp/proof; check "the proof takes it for no intruder" 1 $?
 busbar run --cpus 1 --exclusive --name own -- sleep 100000 >/tmp/said 2>&1 & own=$!
-wait_for test -s $CG/busbar/own/cgroup.procs
+wait_for grep -q . $CG/busbar/own/cgroup.procs
 check "another one gets another CPU" 2 "$(cat $CG/busbar/own/cpuset.cpus)"
 
 # --- who shares follows

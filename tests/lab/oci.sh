@@ -55,7 +55,7 @@ check "nothing is left of it" "" "$(find $CG/busbar* -mindepth 1 -type d 2>/dev/
 # --- one that stays
 bundle long '["/bin/sleep","10000"]'
 busbar run --cpus 1 --exclusive --memory 64M --name web --oci /run/long >/tmp/said 2>/tmp/told & web=$!
-wait_for test -s $WEB/container/cgroup.procs || cat /tmp/told
+wait_for grep -q . $WEB/container/cgroup.procs || cat /tmp/told
 check "the workload has a partition" root "$(cat $WEB/cpuset.cpus.partition)"
 cpu=$(cat $WEB/cpuset.cpus)
 check "the container's own cpuset agrees with it" "$cpu" "$(cat $WEB/container/cpuset.cpus)"

@@ -127,7 +127,8 @@ pub struct Workload {
     /// say so ([`EnteredRequest`]), or it is undone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub awaits: bool,
-    /// The container that it is, where a runtime makes it and writes its cgroup (NRI): the runtime's name and the container's id.
+    /// Whose its cgroup is, where somebody else makes and writes it, and what that one calls it: a container's runtime (NRI), systemd
+    /// or Podman that were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
 }

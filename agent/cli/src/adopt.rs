@@ -15,11 +15,12 @@ use crate::ask::AskArgs;
 pub const ADOPT_HELP: &str = "\
 The process is moved into a cgroup of Busbar's with everybody whom it started; `busbar unadopt` and `busbar-agent leave` put them
 back where they came from. What systemd, Docker, Podman, the kubelet or slurmd rules stays theirs: the refusal names what gives it
-the same CPUs there.
+the same CPUs there. With --through-owner systemd (for a unit) or Podman (for a container) is asked to do that, and again when it
+is changed, until busbar unadopt.
 
 Examples:
   busbar adopt --pid 4711 --cpus 2 --exclusive --name db --dry-run
-  busbar adopt --unit import.scope --cpus 1
+  busbar adopt --unit import.scope --cpus 1 --exclusive --through-owner
   busbar adopt --container 3f1c0b9a7d2e --cpus 2 --exclusive";
 
 /// Field 22 of `/proc/PID/stat`, counted from the field after the name in brackets, which is the third.
@@ -37,6 +38,9 @@ pub struct AdoptArgs {
     /// Only say who would come along and what would be done.
     #[arg(long)]
     pub dry_run: bool,
+    /// Leave it in its cgroup and have its owner write there: systemd for a unit, Podman for a container.
+    #[arg(long)]
+    pub through_owner: bool,
 }
 
 /// Whom to adopt: one of them.
@@ -83,6 +87,7 @@ pub async fn adopt(cli: &Cli, args: &AdoptArgs) -> anyhow::Result<ExitCode> {
         adoptee: args.whom.adoptee()?,
         ask: args.ask.ask(),
         dry_run: args.dry_run,
+        through_owner: args.through_owner,
     };
     let adopted = AgentClient::unix(&cli.agent).adopt(&request).await?;
     match cli.output {

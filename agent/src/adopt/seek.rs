@@ -154,6 +154,7 @@ fn of_namespace(namespace: &str, id: &str) -> Holder {
     Holder {
         who: format!("{who} (container {id})"),
         setting,
+        door: None,
     }
 }
 

@@ -13,6 +13,7 @@ use super::answer::Failure;
 use super::connection::Peer;
 use super::routes::{Answer, Body, Place, Shared, read, until_topology, workload_id};
 use super::vm;
+use crate::owners;
 
 /// The orders of this file.
 pub(super) fn orders() -> Router<Arc<Shared>> {
@@ -61,7 +62,13 @@ async fn adopt(State(shared): Place, Extension(Peer(asker)): Extension<Peer>, bo
     let request: AdoptRequest = read(&body, expected)?;
     let asker = asker.ok_or_else(nobody)?;
     until_topology(&shared.house).await?;
-    Ok(Json(shared.house.desk.adopt(request, asker.uid).await?))
+    let desk = &shared.house.desk;
+    if request.through_owner {
+        return Ok(Json(
+            owners::adopt(desk, &shared.house.doors, request, asker.uid).await?,
+        ));
+    }
+    Ok(Json(desk.adopt(request, asker.uid).await?))
 }
 
 async fn migrate(State(shared): Place, Path(id): Path<String>, body: Body) -> Answer<Migrated> {

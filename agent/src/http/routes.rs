@@ -26,6 +26,7 @@ use super::front::{Front, METRICS};
 use super::lease::{self, Keys};
 use super::{House, interference, live, previews, proofs, scrape, stop};
 use crate::keeping::Asker;
+use crate::owners;
 use crate::view::Seen;
 
 /// The largest order: an ask is some hundred bytes.
@@ -234,7 +235,11 @@ async fn start(
 
 async fn end(State(shared): Place, Path(id): Path<String>) -> Answer<Ended> {
     let id = workload_id(&id)?;
-    Ok(Json(shared.house.desk.end(id).await?))
+    let desk = &shared.house.desk;
+    if let Some(ended) = owners::release(desk, &shared.house.doors, &id).await? {
+        return Ok(Json(ended));
+    }
+    Ok(Json(desk.end(id).await?))
 }
 
 pub(super) fn workload_id(id: &str) -> Result<WorkloadId, Failure> {

@@ -1,5 +1,7 @@
 //! What a runtime asks and says of its containers (NRI), as orders to the keeper.
 
+mod asked;
+
 use facts::{Inventory, Moment};
 use intent::WorkloadId;
 
@@ -15,6 +17,8 @@ pub(super) enum Order {
     Meet(Vec<Container>, Reply<Vec<Given>>),
     /// What each was given.
     All(Reply<Vec<Given>>),
+    /// Of those whose owner writes their cgroup.
+    Asked(asked::Order),
 }
 
 /// What a container was given, and all that others were.
@@ -90,6 +94,7 @@ impl Task {
             Order::All(reply) => {
                 let _ = reply.send(Ok(self.keeper.containers()));
             }
+            Order::Asked(order) => self.asked(order, inventory, now),
         }
     }
 

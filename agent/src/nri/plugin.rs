@@ -16,7 +16,8 @@ use super::refusal::{DEADLINE_EXCEEDED, INVALID_ARGUMENT, No, UNIMPLEMENTED};
 use super::wish;
 use super::words::{allows, has, resources, update_of};
 use crate::events::Events;
-use crate::keeping::{Desk, OrderError, Placed};
+use crate::keeping::containers::Placed;
+use crate::keeping::{Desk, OrderError};
 use crate::reconcile::{Container, Drift, Given};
 
 /// Events of NRI: the number of its bit, from 1.

@@ -10,7 +10,7 @@ use agent_api::v1::{AdoptRequest, Adopted, Adoptee, PlannedStep, RunRequest, Wor
 use facts::{CpuSet, Inventory, Moment};
 use intent::Isolation;
 use isolators::affinity::Affinity;
-use isolators::cgroup::{Holder, Origin, enter, holder, origins, started};
+use isolators::cgroup::{Door, Holder, Origin, enter, holder, origins, started};
 use isolators::{Phase, Step};
 
 use super::entry::{Asker, entry_of};
@@ -28,15 +28,31 @@ const INIT: u32 = 1;
 /// How much of a name a message shows.
 const LONGEST_SHOWN: usize = 64;
 
+/// Who was named by an adoption: the ask as one for the first of them, they themselves, all processes, and who rules them where
+/// that is known.
+pub(super) type Named = (RunRequest, Vec<Task>, Vec<Task>, Option<Holder>);
+
 /// Whom an adoption means.
 #[derive(Debug)]
-struct Family {
+pub(super) struct Family {
     /// The first one, by which the workload is known.
-    first: Task,
+    pub(super) first: Task,
     /// All of them, parents first.
-    all: Vec<Task>,
+    pub(super) all: Vec<Task>,
     origins: Vec<Origin>,
     not_followed: Vec<String>,
+}
+
+impl Family {
+    /// Processes that stay where they are.
+    pub(super) fn of(first: Task, all: Vec<Task>) -> Family {
+        Family {
+            first,
+            all,
+            origins: Vec::new(),
+            not_followed: Vec::new(),
+        }
+    }
 }
 
 impl Keeper {
@@ -52,26 +68,9 @@ impl Keeper {
         inventory: &Inventory,
         now: Moment,
     ) -> Result<Adopted, KeeperError> {
-        if uid != 0 {
-            return Err(KeeperError::Refused(format!(
-                "user {uid} may not adopt processes; expected user 0: they are others'"
-            )));
-        }
-        if let Some(why) = self.why_drained() {
-            return Err(KeeperError::Refused(why));
-        }
-        self.refresh();
-        self.look(inventory);
-        let found = self.found_by(&request.adoptee)?;
-        let tasks = adopt::all(&self.host);
-        let roots = self.roots(&request.adoptee, &found, &tasks)?;
-        let run = RunRequest {
-            ask: request.ask.clone(),
-            command: roots.first().map(|task| task.name.clone()).unwrap_or_default(),
-            enters: false,
-        };
+        let (run, roots, tasks, held) = self.named(request, uid, inventory)?;
         let (id, isolation) = self.planned(&run, inventory)?;
-        if let Some(held) = &found.holder {
+        if let Some(held) = &held {
             return Err(refused(held, &run.command, &isolation.cpus));
         }
         let family = self.family(&isolation, &roots, &tasks)?;
@@ -111,6 +110,34 @@ impl Keeper {
             }),
             Err(error) => Err(self.give_up(&id, &error)),
         }
+    }
+
+    /// Who is meant by a request of this user, and what is asked for them.
+    pub(super) fn named(
+        &mut self,
+        request: &AdoptRequest,
+        uid: u32,
+        inventory: &Inventory,
+    ) -> Result<Named, KeeperError> {
+        if uid != 0 {
+            return Err(KeeperError::Refused(format!(
+                "user {uid} may not adopt processes; expected user 0: they are others'"
+            )));
+        }
+        if let Some(why) = self.why_drained() {
+            return Err(KeeperError::Refused(why));
+        }
+        self.refresh();
+        self.look(inventory);
+        let found = self.found_by(&request.adoptee)?;
+        let tasks = adopt::all(&self.host);
+        let roots = self.roots(&request.adoptee, &found, &tasks)?;
+        let run = RunRequest {
+            ask: request.ask.clone(),
+            command: roots.first().map(|task| task.name.clone()).unwrap_or_default(),
+            enters: false,
+        };
+        Ok((run, roots, tasks, found.holder))
     }
 
     fn found_by(&self, adoptee: &Adoptee) -> Result<Found, KeeperError> {
@@ -261,16 +288,25 @@ fn elsewhere(its: &[Origin], here: &[Origin]) -> PathBuf {
     other.map(|origin| origin.dir.clone()).unwrap_or_default()
 }
 
-fn refused(held: &Holder, name: &str, cpus: &CpuSet) -> KeeperError {
+pub(super) fn refused(held: &Holder, name: &str, cpus: &CpuSet) -> KeeperError {
     let name: String = name.chars().take(LONGEST_SHOWN).collect();
+    let through = match &held.door {
+        Some(Door::Systemd(unit)) => {
+            format!("; busbar adopt --unit {unit} --through-owner has systemd do that, and keeps it so")
+        }
+        Some(Door::Podman(id)) => {
+            format!("; busbar adopt --container {id} --through-owner has Podman do that, and keeps it so")
+        }
+        None => String::new(),
+    };
     KeeperError::Refused(format!(
-        "{name} is in the hands of {}, who would put it back or lose track of it; what gives it these CPUs there: {}",
+        "{name} is in the hands of {}, who would put it back or lose track of it; what gives it these CPUs there: {}{through}",
         held.who,
         held.setting_for(cpus)
     ))
 }
 
-fn adopted(family: &Family, would: Vec<(Phase, Step)>) -> Adopted {
+pub(super) fn adopted(family: &Family, would: Vec<(Phase, Step)>) -> Adopted {
     let would = would.into_iter().map(|(phase, step)| PlannedStep {
         phase: phase.word().to_owned(),
         text: step.to_string(),

@@ -18,6 +18,7 @@ use super::hand::steps_of;
 use super::sweep::event;
 use super::{Keeper, KeeperError};
 use crate::ledger::{ContainerEntry, Entry, Life};
+use crate::owners::Owner;
 
 /// The CPUs and the NUMA nodes that a cgroup was told, in v1 and v2.
 const CPUSET_CPUS: &str = "cpuset.cpus";
@@ -87,6 +88,7 @@ impl Keeper {
                 runtime: container.runtime.clone(),
                 id: container.id.clone(),
                 cgroup,
+                had: None,
             })),
             ..entry_of(&id, &request, &nobody, Vec::new(), now)
         };
@@ -132,7 +134,8 @@ impl Keeper {
             .ledger
             .workloads
             .iter()
-            .filter_map(|entry| entry.container.as_deref());
+            .filter_map(|entry| entry.container.as_deref())
+            .filter(|one| one.had.is_none());
         let gone: Vec<String> = known
             .filter(|one| !there.contains(one.id.as_str()))
             .map(|one| one.id.clone())
@@ -186,7 +189,7 @@ impl Keeper {
             .ledger
             .workloads
             .iter()
-            .filter(|entry| entry.life == Life::Running);
+            .filter(|entry| entry.life == Life::Running && entry.asks().is_none());
         running.filter_map(|entry| self.given(entry)).collect()
     }
 
@@ -195,6 +198,13 @@ impl Keeper {
         let Some(container) = self.ledger.entry(id).and_then(|entry| entry.container.as_deref()) else {
             return Ok(());
         };
+        if let Some(owner) = Owner::named(container) {
+            return Err(KeeperError::Refused(format!(
+                "workload {id} is in the hands of {owner}, who rules its cgroup: it is not {act} by Busbar; busbar unadopt {id} gives its \
+                 CPUs back, {} ends it",
+                owner.ending()
+            )));
+        }
         Err(KeeperError::Refused(format!(
             "workload {id} is a container of {}, who rules its cgroup: it is not {act} by Busbar; what ends it there, and gives its CPUs \
              back: crictl stop {}",
@@ -221,11 +231,18 @@ impl Keeper {
     /// What a container's cgroup lacks; nothing for workloads that are none.
     pub(super) fn container_differs(&self, entry: &Entry) -> Option<String> {
         entry.container.as_ref()?;
+        if entry.asks().is_some() {
+            let isolation = self.ledger.intent.of(&entry.id)?;
+            return Some(self.asked_differs(entry, isolation)).filter(|differs| !differs.is_empty());
+        }
         Some(self.given(entry)?.differs).filter(|differs| !differs.is_empty())
     }
 
     fn container(&self, id: &str) -> Option<&Entry> {
-        let is_it = |entry: &&Entry| entry.container.as_deref().is_some_and(|one| one.id == id);
+        let is_it = |entry: &&Entry| {
+            let container = entry.container.as_deref();
+            container.is_some_and(|one| one.id == id && one.had.is_none())
+        };
         self.ledger.workloads.iter().find(is_it)
     }
 

@@ -18,6 +18,7 @@ use super::recover::unopened;
 use super::{Keeper, KeeperConfig, KeeperError};
 use crate::interfere;
 use crate::ledger::{Ledger, ORIGINALS_FILE, files};
+use crate::owners::{Doors, give_back_now};
 
 /// This boot.
 const BOOT_ID: &str = "proc/sys/kernel/random/boot_id";
@@ -179,6 +180,13 @@ fn go(root: &Root, state_dir: &Path, although_leased: bool) -> Result<Left, Keep
     let known: Vec<WorkloadId> = ledger.workloads.iter().map(|entry| entry.id.clone()).collect();
     for id in known {
         if keeper.ledger.entry(&id).is_some() {
+            // Its owner first: while it holds what it was given, that is not free.
+            if let Some(asked) = keeper.asked_of(&id)
+                && let Err(why) = give_back_now(&Doors::of(root), &asked)
+            {
+                left.kept.push(format!("workload {id}: {why}"));
+                continue;
+            }
             match keeper.undo(&id) {
                 Ok(undone) => left.moved += moves(&undone),
                 Err(error) => {

@@ -50,6 +50,8 @@ pub struct Keeper {
     pub(super) still: BTreeSet<WorkloadId>,
     /// Containers of which their runtime said that they have ended. In memory only: it says so again to an agent that starts again.
     pub(super) leaving: BTreeSet<WorkloadId>,
+    /// Workloads of which somebody speaks with their owner now. In memory only: an agent that starts again speaks with it anew.
+    pub(super) asking: BTreeSet<WorkloadId>,
     /// What the sweep knows of the cap of power in force.
     pub(super) wish: super::cap::Wish,
     /// What is known of the lease of power beside the ledger.

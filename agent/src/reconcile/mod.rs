@@ -4,6 +4,7 @@
 //! The intent is on disk before the first step, so a crash between two steps loses nothing.
 
 mod adopt;
+mod asked;
 mod cap;
 mod check;
 mod config;
@@ -35,8 +36,10 @@ mod squeeze;
 mod start;
 mod stop;
 mod sweep;
+mod through;
 mod vm;
 
+pub use asked::Meant;
 pub use config::{DEFAULT_CDI_DIR, Drift, KeeperConfig, OWN_CGROUP};
 pub use container::{Container, Given};
 pub use error::KeeperError;

@@ -68,6 +68,7 @@ impl Keeper {
             uncounted: super::counting::Uncounted::default(),
             vms: std::collections::BTreeMap::new(),
             leaving: std::collections::BTreeSet::new(),
+            asking: std::collections::BTreeSet::new(),
             _lock: lock,
         };
         keeper.ledger.cgroup_name.clone_from(&keeper.config.cgroup_name);

@@ -24,6 +24,7 @@ impl Keeper {
         self.refresh();
         let mut events = Vec::new();
         self.await_no_more(now);
+        events.extend(self.asked_that_ended(now));
         for id in self.finished() {
             let orphan = self.orphan(&id);
             match self.undo(&id) {
@@ -49,9 +50,13 @@ impl Keeper {
         events
     }
 
-    /// Workloads without a process, and those whose undoing was not finished.
+    /// Workloads without a process, and those whose undoing was not finished; but none of those whose owner has still to give back.
     pub(super) fn finished(&self) -> Vec<WorkloadId> {
-        let entries = self.ledger.workloads.iter();
+        let entries = self
+            .ledger
+            .workloads
+            .iter()
+            .filter(|entry| entry.asks().is_none());
         let over = entries.filter(|entry| match entry.life {
             Life::Running if entry.container.is_some() => self.container_is_over(entry),
             Life::Running => self.members(entry).is_ok_and(|members| members.is_empty()),

@@ -32,6 +32,7 @@ fn wish(adoptee: Adoptee) -> AdoptRequest {
         adoptee,
         ask: request("db", 2, true).ask,
         dry_run: false,
+        through_owner: false,
     }
 }
 

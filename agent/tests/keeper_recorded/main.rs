@@ -9,6 +9,7 @@
 
 mod acts;
 mod adopt;
+mod asked;
 mod births;
 mod containers;
 mod counting;

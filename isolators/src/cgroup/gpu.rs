@@ -28,6 +28,9 @@ pub(super) const NVIDIA_CAPS: &str = "nvidia-caps";
 /// `card0`, `renderD128` of a GPU below its PCI device.
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
 const DRM: &str = "drm";
+/// The names of DRM's device files (`drivers/gpu/drm/drm_drv.c`). sysfs also has `controlD64`, a link to `card0` for old programs,
+/// without a device file of that name: a runtime that is told of it finds nothing.
+const DRM_NODES: [&str; 2] = ["card", "renderD"];
 const DEV: &str = "dev";
 
 /// A device file.
@@ -65,8 +68,10 @@ fn whole(host: &Host, wish: &DeviceWish) -> Result<Vec<Node>, IsolateError> {
     let mut nodes: Vec<Node> = nvidia(host, wish, name).into_iter().collect();
     if let Some(pci) = wish.pci {
         let drm = Path::new(PCI_DEVICES).join(pci.to_string()).join(DRM);
-        for name in host.entries(&drm).unwrap_or_default() {
-            let text = host.read(&drm.join(&name).join(DEV)).ok().flatten();
+        let names = host.entries(&drm).unwrap_or_default();
+        let is_node = |name: &&String| DRM_NODES.iter().any(|start| name.starts_with(start));
+        for name in names.iter().filter(is_node) {
+            let text = host.read(&drm.join(name).join(DEV)).ok().flatten();
             let number = text.as_deref().and_then(DeviceNumber::parse);
             nodes.extend(number.map(|number| Node {
                 path: format!("/dev/dri/{name}"),

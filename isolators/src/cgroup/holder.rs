@@ -11,6 +11,17 @@ pub struct Holder {
     pub who: String,
     /// What to set or say there, with `CPUS` where the list of CPUs belongs.
     pub setting: String,
+    /// Where it can be asked itself, over an interface of its own.
+    pub door: Option<Door>,
+}
+
+/// Who takes orders for one of its cgroups, and what it calls that one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// systemd: a service or a scope.
+    Systemd(String),
+    /// Podman: a container's id.
+    Podman(String),
 }
 
 /// Stands in a setting for the CPUs.
@@ -22,10 +33,12 @@ const UNITS: [&str; 2] = [".service", ".scope"];
 /// logind's scopes hold what somebody typed; logind only counts them.
 const SESSION: &str = "session-";
 
+/// What Podman puts before a container's name.
+const PODMAN: &str = "libpod";
 /// Container runtimes that put their name before a container's, and the word that changes its CPUs.
 const RUNTIMES: [(&str, &str, &str); 4] = [
     ("docker", "Docker", "docker update --cpuset-cpus=CPUS"),
-    ("libpod", "Podman", "podman update --cpuset-cpus=CPUS"),
+    (PODMAN, "Podman", "podman update --cpuset-cpus=CPUS"),
     (
         "nerdctl",
         "containerd (nerdctl)",
@@ -49,6 +62,7 @@ pub fn holder(path: &Path) -> Option<Holder> {
         Some(Holder {
             who,
             setting: setting.to_owned(),
+            door: None,
         })
     };
     if has("kubepods").is_some() {
@@ -82,10 +96,11 @@ pub fn holder(path: &Path) -> Option<Holder> {
     if unit.starts_with(SESSION) {
         return None;
     }
-    held(
-        format!("systemd ({unit})"),
-        &format!("systemctl set-property --runtime {unit} AllowedCPUs=CPUS"),
-    )
+    Some(Holder {
+        who: format!("systemd ({unit})"),
+        setting: format!("systemctl set-property --runtime {unit} AllowedCPUs=CPUS"),
+        door: Some(Door::Systemd((*unit).to_owned())),
+    })
 }
 
 /// `docker-ID.scope`, or `docker/ID`.
@@ -102,6 +117,7 @@ fn container(parts: &[&str], at: usize, part: &str) -> Option<Holder> {
     Some(Holder {
         who: format!("{who} (container {name})"),
         setting: format!("{setting} {name}"),
+        door: (*word == PODMAN).then(|| Door::Podman(name.to_owned())),
     })
 }
 
@@ -109,6 +125,28 @@ fn container(parts: &[&str], at: usize, part: &str) -> Option<Holder> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn who_takes_orders_is_known_with_what_it_calls_the_cgroup() {
+        let id = "3f1c0b9a7d2e4f6a8b0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6a7b8c9d0e1f2a";
+        let door = |path: &str| holder(Path::new(path)).unwrap().door;
+        let podman = Some(Door::Podman(id.to_owned()));
+        assert_eq!(
+            door(&format!("machine.slice/libpod-{id}.scope/container")),
+            podman
+        );
+        assert_eq!(door(&format!("libpod_parent/libpod-{id}")), podman);
+        let systemd = Some(Door::Systemd("run-u7.scope".to_owned()));
+        assert_eq!(door("system.slice/run-u7.scope"), systemd);
+        assert_eq!(door("system.slice/run-u7.scope/below"), systemd);
+        for none in [
+            format!("docker/{id}"),
+            "kubepods/pod1/x".to_owned(),
+            "slurm/uid_0".to_owned(),
+        ] {
+            assert_eq!(door(&none), None, "{none}");
+        }
+    }
 
     #[test]
     fn each_is_known_by_its_path_and_nobody_is_made_up() {

@@ -29,7 +29,7 @@ pub use devices::Devices;
 pub(crate) use freezer::{CGROUP_FREEZE, FREEZER_STATE, frozen_in};
 pub use freezer::{end, freeze, is_frozen, thaw};
 pub(crate) use gpu::{device_nodes, is_gpu};
-pub use holder::{Holder, holder};
+pub use holder::{Door, Holder, holder};
 pub use hugetlb::Hugetlb;
 pub use io::Io;
 pub use layout::{Layout, Partitions};

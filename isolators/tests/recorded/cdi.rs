@@ -93,8 +93,9 @@ fn a_specification_is_there_as_long_as_its_workload() {
     let said = spec(&tree, WEB);
     assert_eq!(
         (&said["cdiVersion"], &said["kind"]),
-        (&json!("0.6.0"), &json!("busbar/workload"))
+        (&json!("0.3.0"), &json!("busbar/workload"))
     );
+    fits_the_schema(&said);
     assert_eq!(said["devices"][0]["name"], "web");
     let edits = &said["devices"][0]["containerEdits"];
     let nodes: Vec<&str> = edits["deviceNodes"]
@@ -129,6 +130,86 @@ fn a_specification_is_there_as_long_as_its_workload() {
             .any(|(_, step)| matches!(step, Step::PlaceFile { .. })),
         "no directory, no file"
     );
+}
+
+/// The rules by which runtimes take a specification or refuse it: `schema/schema.json` and `defs.json` of CDI 0.3, and the grammar of
+/// names in its `pkg/cdi/qualified-device.go`.
+fn fits_the_schema(said: &Value) {
+    let keys = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(keys(said), ["cdiVersion", "devices", "kind"]);
+    let letter = |text: &str| text.starts_with(|c: char| c.is_ascii_alphabetic());
+    let inner = |text: &str, others: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+            && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    let (vendor, class) = said["kind"].as_str().unwrap().split_once('/').unwrap();
+    assert!(letter(vendor) && inner(vendor, "_-."), "{vendor}");
+    assert!(letter(class) && inner(class, "_-"), "{class}");
+    for device in said["devices"].as_array().unwrap() {
+        assert_eq!(keys(device), ["containerEdits", "name"]);
+        let name = device["name"].as_str().unwrap();
+        let needs = if letter(name) { "0.3.0" } else { "0.5.0" };
+        assert_eq!(
+            (inner(name, "_-.:"), &said["cdiVersion"]),
+            (true, &json!(needs)),
+            "{name}"
+        );
+        let edits = &device["containerEdits"];
+        assert_eq!(keys(edits), ["deviceNodes", "env"]);
+        for node in edits["deviceNodes"].as_array().unwrap() {
+            assert_eq!(
+                keys(node),
+                ["path", "permissions"],
+                "hostPath would be a word of 0.5.0"
+            );
+            assert!(node["path"].as_str().unwrap().starts_with("/dev/"));
+            assert!(
+                node["permissions"]
+                    .as_str()
+                    .unwrap()
+                    .chars()
+                    .all(|c| "rwm".contains(c))
+            );
+        }
+        assert!(
+            edits["env"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|word| word.as_str().unwrap().contains('='))
+        );
+    }
+}
+
+#[test]
+fn only_device_files_that_are_there_are_named() {
+    let tree = tree();
+    let drm = "/sys/bus/pci/devices/0000:18:00.0/drm";
+    // sysfs has the third one for old programs; /dev has none of that name.
+    for (name, number) in [
+        ("card1", "226:1"),
+        ("renderD129", "226:129"),
+        ("controlD65", "226:1"),
+    ] {
+        tree.write(&format!("{drm}/{name}/dev"), &format!("{number}\n"));
+    }
+    converge(&tree, &Intent::default().with(holding("web", vec![whole()])));
+    let said = spec(&tree, WEB).to_string();
+    assert!(
+        said.contains("/dev/dri/card1") && said.contains("/dev/dri/renderD129"),
+        "{said}"
+    );
+    assert!(!said.contains("control"), "{said}");
+}
+
+#[test]
+fn a_name_that_begins_with_a_digit_needs_the_version_that_allows_it() {
+    for name in ["7zip", "0", "a-1"] {
+        let tree = tree();
+        converge(&tree, &Intent::default().with(holding(name, vec![whole()])));
+        fits_the_schema(&spec(&tree, &format!("{DIR}/busbar-{name}.json")));
+    }
 }
 
 #[test]

@@ -33,6 +33,13 @@ pub struct AdoptRequest {
     /// Only say what would happen.
     #[serde(default)]
     pub dry_run: bool,
+    /// Leave it in its cgroup, and have systemd (a unit) or Podman (a container), whose that is, write there what it gets.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub through_owner: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What came of it, or would.

@@ -342,10 +342,12 @@ impl Task {
                 let _ = reply.send(self.cap(watts, now));
             }
             Order::Start(request, asker, reply) => {
-                let _ = reply.send(self.start(request, asker, inventory, now));
+                let started = self.start(request, asker, inventory, now);
+                self.answer_start(started, reply);
             }
             Order::Entered(id, born, asker, reply) => {
-                let _ = reply.send(self.entered(&id, born, asker.pid));
+                let entered = self.entered(&id, born, asker.pid);
+                self.answer_start(entered, reply);
             }
             Order::End(id, reply) => {
                 let _ = reply.send(self.end(&id, now));

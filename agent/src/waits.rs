@@ -33,6 +33,8 @@ const MOST_WORKLOADS: usize = 64;
 const MOST_WAITING: usize = 3 * MOST_WORKLOADS;
 /// So long, in milliseconds, new workloads wait until their triggers are heard.
 const TURN: u16 = 1_000;
+/// So long a new workload's command runs before its triggers are opened: opening them takes as long as the answer to who started it.
+const PATIENCE: Duration = Duration::from_millis(50);
 /// A spell of waits is told once; the next one is told after so long without.
 const CALM: Duration = Duration::from_secs(10);
 
@@ -118,6 +120,7 @@ pub async fn watch(board: Board, events: Events, mut stopping: watch::Receiver<b
                 if changed.is_err() {
                     return;
                 }
+                tokio::time::sleep(PATIENCE).await;
             }
             Some((key, resource)) = told.recv() => {
                 if let Some(watched) = all.get_mut(&key) {

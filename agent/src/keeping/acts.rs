@@ -9,7 +9,7 @@ use facts::{Inventory, Moment, Power};
 use intent::WorkloadId;
 use nix::sys::signal::Signal;
 
-use super::{Asker, Desk, Order, OrderError, Task};
+use super::{Asker, Desk, Order, OrderError, Reply, Task};
 use crate::reconcile::{KeeperError, Restraint};
 use crate::vm::Said;
 
@@ -123,7 +123,6 @@ impl Task {
     ) -> Result<Workload, KeeperError> {
         self.keeper.look(inventory);
         let started = self.keeper.start(request, asker.pid, asker.uid, inventory, now);
-        self.tell_started(&started);
         let dirs = started
             .as_ref()
             .map(|workload| self.keeper.directories_of(&workload.id));
@@ -139,7 +138,6 @@ impl Task {
         asker: u32,
     ) -> Result<Workload, KeeperError> {
         let entered = self.keeper.entered(id, born, asker);
-        self.tell_started(&entered);
         self.post();
         entered
     }
@@ -151,12 +149,16 @@ impl Task {
         }
     }
 
-    fn tell_started(&self, started: &Result<Workload, KeeperError>) {
-        if let Ok(workload) = started
-            && !workload.awaits
-        {
+    /// The answer goes before the event: the log's reader wakes up for that, and the command would wait for both.
+    pub(super) fn answer_start(&self, started: Result<Workload, KeeperError>, reply: Reply<Workload>) {
+        let running = started.as_ref().ok().filter(|workload| !workload.awaits);
+        let message = running.map(|workload| {
             let where_ = format!("on CPUs {} for process {}", workload.cpus, workload.pid);
-            let message = format!("workload {} runs {where_}", workload.id);
+            format!("workload {} runs {where_}", workload.id)
+        });
+        // Fails only where nobody waits for it any more.
+        let _ = reply.send(started);
+        if let Some(message) = message {
             self.events.tell("workload_started", message);
         }
     }

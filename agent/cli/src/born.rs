@@ -125,6 +125,10 @@ pub fn bear(command: &Command, log: Option<&(File, File)>, cradle: &Cradle) -> i
     };
     restored?;
     drop((go_read, said_write));
+    if cradle.legacy.is_empty() {
+        // It was born there: it need not say so, and nobody waits to hear it.
+        return Ok(waiting);
+    }
     match waiting.hear()? {
         Some(0) => Ok(waiting),
         Some(number) => Err(io::Error::from_raw_os_error(number)),
@@ -179,7 +183,9 @@ impl Will {
                     trouble = Errno::last_raw();
                 }
             }
-            self.say(trouble);
+            if !self.legacy.is_empty() {
+                self.say(trouble);
+            }
             let mut word = 0_u8;
             if trouble != 0 || libc::read(self.go, ptr::from_mut(&mut word).cast(), 1) != 1 {
                 libc::_exit(NEVER_BEGAN);
@@ -215,7 +221,8 @@ fn number<N, M: TryFrom<N>>(from: N) -> io::Result<M> {
 }
 
 impl Waiting {
-    /// What the child says: 0 when it is where it shall be, then the number of an error; nothing when it ended or became its command.
+    /// What the child says: 0 when it has moved itself to where it shall be, then the number of an error; nothing when it ended or
+    /// became its command.
     fn hear(&mut self) -> io::Result<Option<i32>> {
         let mut bytes = [0; size_of::<libc::c_int>()];
         match self.said.read_exact(&mut bytes) {

@@ -24,6 +24,7 @@ mod place;
 mod power;
 mod run;
 mod show;
+mod signals;
 mod tables;
 mod top;
 mod verify;

@@ -62,6 +62,7 @@ impl Keeper {
             met: None,
             still: std::collections::BTreeSet::new(),
             awaited: std::collections::BTreeMap::new(),
+            given_up: None,
             wish: super::cap::Wish::default(),
             vms: std::collections::BTreeMap::new(),
             leaving: std::collections::BTreeSet::new(),

@@ -41,9 +41,12 @@ struct Storm<'s> {
     count: usize,
     kills: usize,
     agreed: usize,
-    /// Hears after how many operations agent and kernel said the same.
-    hears: fn(usize),
+    watcher: Watcher,
+    hears: Hears,
 }
+
+/// Hears after how many operations agent and kernel said the same, how many kills there were, and what the watcher has seen.
+type Hears = fn(usize, usize, [usize; 2]);
 
 /// `house prove-storm COUNT`, in a guest of the lab: so many operations by the programs beside this one, and a line for each check.
 pub fn storm(words: &[String]) -> Result<ExitCode, Wrong> {
@@ -60,8 +63,10 @@ pub fn storm(words: &[String]) -> Result<ExitCode, Wrong> {
     let before = Masks::read();
     let mut stand = Stand::raise_in(folder, binaries)?;
     let begun = Instant::now();
-    let mut figures = blown(&mut stand, most, |done| {
-        println!("after {done} operations agent and kernel say the same");
+    let mut figures = blown(&mut stand, most, |done, kills, [moments, shared]| {
+        println!(
+            "after {done} operations, {kills} kill -9 of the agent, agent and kernel say the same; {shared} of {moments} moments with two holders"
+        );
     });
     let took = begun.elapsed().as_secs();
     figures.push(before.figure());
@@ -93,11 +98,11 @@ pub fn operations(stand: &mut Stand) -> Vec<Figure> {
     } else {
         OPERATIONS_WITHOUT
     };
-    blown(stand, most, |_| ())
+    blown(stand, most, |_, _, _| ())
 }
 
 /// Does them all; what was seen.
-fn blown(stand: &mut Stand, most: usize, hears: fn(usize)) -> Vec<Figure> {
+fn blown(stand: &mut Stand, most: usize, hears: Hears) -> Vec<Figure> {
     let watcher = Watcher::start(stand.roots());
     let mut storm = Storm {
         stand,
@@ -106,12 +111,13 @@ fn blown(stand: &mut Stand, most: usize, hears: fn(usize)) -> Vec<Figure> {
         count: 0,
         kills: 0,
         agreed: 0,
+        watcher,
         hears,
     };
     let went = storm.blow(most);
     let ended = went.and_then(|()| storm.end());
-    let seen = watcher.stop();
     let (kills, agreed) = (storm.kills, storm.agreed);
+    let seen = storm.watcher.stop();
     figures(most, kills, agreed, &seen, ended)
 }
 
@@ -158,7 +164,7 @@ impl Storm<'_> {
             }
             if done % AGREE_EVERY == 0 {
                 self.settle()?;
-                (self.hears)(done);
+                (self.hears)(done, self.kills, self.watcher.so_far());
             }
         }
         Ok(())

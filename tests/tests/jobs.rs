@@ -155,6 +155,18 @@ fn a_job_stops_and_goes_on_with_its_command() -> anyhow::Result<()> {
         anyhow::bail!("two pids, not {line}");
     };
 
+    stops_and_goes_on(&mut terminal, command, run)?;
+    File::create(&over)?;
+    terminal.shows("ready> ")?;
+    terminal.types("echo status=$?\n")?;
+    terminal.shows("status=7")?;
+    terminal.types("exit\n")?;
+    drop(terminal);
+    agent.daemon.stop()
+}
+
+/// By a key, by who knows busbar's number alone, and by who stops the command itself.
+fn stops_and_goes_on(terminal: &mut Terminal, command: i32, run: i32) -> anyhow::Result<()> {
     // A key: the shell has the terminal back after the command has put its modes back, and not before.
     terminal.types(CTRL_Z)?;
     let until_stopped = terminal.shows("Stopped")?;
@@ -185,12 +197,5 @@ fn a_job_stops_and_goes_on_with_its_command() -> anyhow::Result<()> {
     terminal.types("fg\n")?;
     stands_still(command, false)?;
     stands_still(run, false)?;
-
-    File::create(&over)?;
-    terminal.shows("ready> ")?;
-    terminal.types("echo status=$?\n")?;
-    terminal.shows("status=7")?;
-    terminal.types("exit\n")?;
-    drop(terminal);
-    agent.daemon.stop()
+    Ok(())
 }

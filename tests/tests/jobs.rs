@@ -83,6 +83,10 @@ impl Terminal {
         self.keys.write_all(text.as_bytes()).context("the terminal")
     }
 
+    fn has(&self, words: &str) -> bool {
+        self.said.lock().unwrap().contains(words)
+    }
+
     /// What stands on the screen since it was last asked, as soon as these words are in it.
     fn shows(&self, words: &str) -> anyhow::Result<String> {
         wait::until(&format!("{words:?} on the screen"), PATIENCE, || {
@@ -191,7 +195,11 @@ fn stops_and_goes_on(terminal: &mut Terminal, command: i32, run: i32) -> anyhow:
 
     // A command that somebody else stops takes its job along, so that the shell can let it go on.
     terminal.types("fg\n")?;
-    kill(Pid::from_raw(command), Signal::SIGSTOP)?;
+    wait::until("the job has stopped", PATIENCE, || {
+        // Again and again: the shell may only now let it go on.
+        kill(Pid::from_raw(command), Signal::SIGSTOP)?;
+        Ok(terminal.has("Stopped").then_some(()))
+    })?;
     terminal.shows("Stopped")?;
     stands_still(run, true)?;
     terminal.types("fg\n")?;

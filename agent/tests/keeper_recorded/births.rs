@@ -132,16 +132,14 @@ fn what_goes_wrong_between_the_halves_is_undone_and_told_with_the_second() {
     let fixture = with_interrupts();
     let mut keeper = fixture.open();
     let begun = keeper.begin(entering(), 7, 0, &machine(8), NOW).unwrap();
-    // No directory of interrupts can be read from now on.
-    fs::remove_file(fixture.path(MASK)).unwrap();
-    fs::remove_dir(fixture.path("proc/irq")).unwrap();
-    fixture.write("proc/irq", "nothing\n");
+    // The kernel says what is no text.
+    fs::write(fixture.path(&format!("{GROUP}/cpuset.mems")), [0xff]).unwrap();
     let error = keeper.complete(&begun.id).unwrap_err().to_string();
-    assert!(error.contains("/proc/irq"), "{error}");
+    assert!(error.contains("cpuset.mems"), "{error}");
     assert!(!fixture.path(GROUP).exists());
     let told = keeper.entered(&begun.id, true, 7).unwrap_err().to_string();
     assert!(
-        told.contains("/proc/irq") && told.contains("nothing is left"),
+        told.contains("cpuset.mems") && told.contains("nothing is left"),
         "{told}"
     );
     let again = keeper.entered(&begun.id, true, 7).unwrap_err();

@@ -20,6 +20,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, fstatfs};
 use nix::unistd::{Pid, pipe2};
 use tokio::io::Interest;
@@ -214,6 +215,15 @@ impl Will {
         // SAFETY: the bytes are ours, and the kernel only reads them.
         unsafe { libc::write(self.said, bytes.as_ptr().cast(), bytes.len()) };
     }
+}
+
+/// Signals that can be waited for beside a command.
+///
+/// # Errors
+/// When the kernel does not let us.
+pub fn heard(signals: SignalFd) -> io::Result<AsyncFd<SignalFd>> {
+    // SAFETY: the descriptor is its own, and is closed with it and never before.
+    Ok(unsafe { AsyncFd::register_with_interest(signals, Interest::READABLE)? })
 }
 
 fn number<N, M: TryFrom<N>>(from: N) -> io::Result<M> {

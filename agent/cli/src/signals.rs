@@ -11,8 +11,9 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use crate::born;
 
 /// What is passed on to the command.
 const PASSED_ON: [Signal; 6] = [
@@ -50,10 +51,9 @@ impl Ear {
         let all: SigSet = PASSED_ON.into_iter().collect();
         all.thread_block()?;
         let heard = SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        // SAFETY: the descriptor is its own and is closed with it, never before.
-        #[allow(unsafe_code)] // Registering a descriptor is, whatever it is.
-        let heard = unsafe { AsyncFd::register_with_interest(heard, Interest::READABLE)? };
-        Ok(Ear { heard })
+        Ok(Ear {
+            heard: born::heard(heard)?,
+        })
     }
 
     /// The next signal.

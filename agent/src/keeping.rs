@@ -5,6 +5,7 @@ mod acts;
 pub mod containers;
 mod desk;
 mod leases;
+mod starts;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use agent_api::v1::{AdoptRequest, Adopted, Ask, Ended, Migrated, Offer, RunRequest, VmRequest, Workload};
-use agent_api::v1::{Capped, Frozen, NodeDrain};
+use agent_api::v1::{AgentEvent, Capped, Frozen, NodeDrain};
 use facts::{Moment, Power};
 use intent::WorkloadId;
 use nix::sys::signal::Signal;
@@ -25,7 +26,7 @@ use crate::drift::Ears;
 use crate::events::Events;
 use crate::proof::Checked;
 use crate::reconcile::{Keeper, KeeperError, Preview, Restraint};
-use crate::view::{Board, Kept};
+use crate::view::Board;
 use crate::vm::Said;
 
 /// How many orders may wait: as many as there are connections that could bring one, so that a hundred starts at once all wait
@@ -131,6 +132,7 @@ pub fn start(
         period,
         ears: ears.ok(),
         is_hinted,
+        late: Vec::new(),
     };
     // What ended while no agent ran has ended before anybody asks.
     task.expire_lease();
@@ -172,6 +174,8 @@ struct Task {
     period: Duration,
     ears: Option<Ears>,
     is_hinted: Arc<AtomicBool>,
+    /// Starts that are not told yet.
+    late: Vec<AgentEvent>,
 }
 
 impl Task {
@@ -188,7 +192,17 @@ impl Task {
                 next_sweep
             };
             let due = self.lease_ends().map_or(due, |ends| due.min(ends));
-            match waiting.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            let until = if self.late.is_empty() {
+                due
+            } else {
+                due.min(last_look + starts::TOLD_AFTER)
+            };
+            let came = waiting.recv_timeout(until.saturating_duration_since(Instant::now()));
+            let is_start = matches!(came, Ok(Order::Start(..) | Order::Entered(..) | Order::Hint));
+            if !is_start {
+                self.tell_late();
+            }
+            match came {
                 Ok(Order::Stop(done)) => {
                     // Nobody is left to judge whether it is still wanted.
                     self.keeper.let_all_go();
@@ -205,6 +219,7 @@ impl Task {
                     self.carry_out(order);
                     last_look = Instant::now();
                 }
+                Err(RecvTimeoutError::Timeout) if Instant::now() < due => {}
                 // It was the lease's end that it woke for.
                 Err(RecvTimeoutError::Timeout) if due < next_sweep && !is_hinted => {}
                 Err(RecvTimeoutError::Timeout) => {
@@ -264,10 +279,10 @@ impl Task {
                 let _ = reply.send(self.cap(watts, now));
             }
             Order::Start(request, asker, reply) => {
-                let _ = reply.send(self.start(request, asker, inventory, now));
+                self.start(request, asker, inventory, now, reply);
             }
             Order::Entered(id, born, asker, reply) => {
-                let _ = reply.send(self.entered(&id, born, asker.pid));
+                self.entered(&id, born, asker.pid, now, reply);
             }
             Order::End(id, reply) => {
                 let _ = reply.send(self.end(&id, now));
@@ -300,28 +315,5 @@ impl Task {
                 let _ = done.send(());
             }
         }
-    }
-
-    fn show(&mut self) {
-        if let Some(ears) = &mut self.ears {
-            ears.hear(self.keeper.directories().into_iter());
-        }
-        self.post();
-    }
-
-    fn post(&self) {
-        self.post_lease();
-        let keeper = &self.keeper;
-        self.board.post_kept(Kept {
-            generation: keeper.generation(),
-            workloads: keeper.workloads(),
-            cgroup: keeper.cgroup_status(),
-            reserved: keeper.reserved(),
-            shared: keeper.shared(),
-            drained: keeper.drained().cloned(),
-            power_cap: keeper.power_cap(),
-            asks: keeper.asks(),
-            plan: keeper.outstanding().map_err(|error| error.to_string()),
-        });
     }
 }

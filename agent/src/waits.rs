@@ -33,6 +33,10 @@ const MOST_WORKLOADS: usize = 64;
 const MOST_WAITING: usize = 3 * MOST_WORKLOADS;
 /// So long, in milliseconds, new workloads wait until their triggers are heard.
 const TURN: u16 = 1_000;
+/// So long a new workload's command runs before its triggers are opened: opening them takes as long as the answer to who started it.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// So often it is waited for the view to rest.
+const MOST_PATIENT: usize = 10;
 /// A spell of waits is told once; the next one is told after so long without.
 const CALM: Duration = Duration::from_secs(10);
 
@@ -117,6 +121,14 @@ pub async fn watch(board: Board, events: Events, mut stopping: watch::Receiver<b
             changed = views.changed() => {
                 if changed.is_err() {
                     return;
+                }
+                // A start changes the view twice, and is answered after the second time.
+                for _ in 0..MOST_PATIENT {
+                    views.mark_unchanged();
+                    tokio::time::sleep(PATIENCE).await;
+                    if !matches!(views.has_changed(), Ok(true)) {
+                        break;
+                    }
                 }
             }
             Some((key, resource)) = told.recv() => {

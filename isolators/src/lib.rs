@@ -32,5 +32,5 @@ pub mod workqueue;
 pub use apply::{Applied, ApplyError, Outcome, PartitionRefused, apply};
 pub use host::Host;
 pub use isolator::{IsolateError, Isolator, Phase};
-pub use roster::{plan, roster};
+pub use roster::{plan, plan_groups, roster};
 pub use step::{Reads, Step};

@@ -116,6 +116,17 @@ pub(crate) enum Shall {
     AsFound,
 }
 
+/// What is to become of a listing.
+#[derive(Debug)]
+enum Change {
+    /// Nothing: it is as it shall be, or cannot be.
+    None,
+    /// Nothing of ours is in it any more.
+    Over,
+    /// It says this text, which is these CPUs, and shall say the value.
+    Write { value: String, text: String, is: CpuSet },
+}
+
 impl Listing {
     fn parse(&self, text: &str) -> Option<CpuSet> {
         if self.reads == Reads::Mask {
@@ -159,18 +170,32 @@ impl Listing {
         }
     }
 
-    /// What it says. Nothing of an interrupt that went since it was listed, or of a file that only some kernels let us read.
-    fn said(&self, host: &Host, known: bool, exclusive: &CpuSet) -> Option<(String, CpuSet)> {
-        let is_old = host.remembers(&self.file);
-        let text = host.recalled(&self.file).ok().flatten()?;
-        let is = self.parse(&text)?;
-        if !is_old || known || self.wanted(host, is.clone(), exclusive) == is {
-            return Some((text, is));
+    /// What is to become of it. Nothing of an interrupt that went since it was listed, or of a file that only some kernels let us read.
+    fn change(&self, host: &Host, record: &Record, exclusive: &CpuSet) -> Change {
+        let known = record.originals.get(&self.file);
+        let text = host.recalled(&self.file).ok().flatten();
+        let Some((text, is)) = text.and_then(|text| Some((text.clone(), self.parse(&text)?))) else {
+            return Change::None;
+        };
+        let Some(original) = known.map_or(Some(is.clone()), |text| self.parse(text)) else {
+            return Change::None;
+        };
+        let wanted = self.wanted(host, original, exclusive);
+        let is_over = self.is_over(exclusive);
+        if is == wanted {
+            return if known.is_some() && is_over {
+                Change::Over
+            } else {
+                Change::None
+            };
         }
-        // It becomes the original: what it says now, and not what it said a second ago.
-        let text = host.read(&self.file).ok().flatten()?;
-        let is = self.parse(&text)?;
-        Some((text, is))
+        let value = self.shown(&wanted);
+        let refused = record.refused.get(&self.file);
+        let asks_nothing = wanted.is_empty() && !self.may_be_empty();
+        if asks_nothing || refused.is_some_and(|refused| refused.value == value) {
+            return if is_over { Change::Over } else { Change::None };
+        }
+        Change::Write { value, text, is }
     }
 
     /// Whether nothing of ours is in it any more once it says what it shall.
@@ -205,30 +230,23 @@ pub(crate) fn keep_away(
     let (mut originals, mut done) = (BTreeMap::new(), Vec::new());
     let (mut release, mut grant) = (Vec::new(), Vec::new());
     for listing in listings {
-        let known = record.originals.get(&listing.file);
-        let Some((text, is)) = listing.said(host, known.is_some(), exclusive) else {
-            continue;
-        };
-        let Some(original) = known.map_or(Some(is.clone()), |text| listing.parse(text)) else {
-            continue;
-        };
-        let wanted = listing.wanted(host, original, exclusive);
-        if is == wanted {
-            if known.is_some() && listing.is_over(exclusive) {
-                done.push(listing.file.clone());
-            }
-            continue;
+        let is_known = record.originals.contains_key(&listing.file);
+        let is_old = host.remembers(&listing.file);
+        let mut change = listing.change(host, record, exclusive);
+        if is_old && !is_known && matches!(change, Change::Write { .. }) {
+            // It becomes the original: what it says now, and not what it said a second ago.
+            host.forget_below(&listing.file);
+            change = listing.change(host, record, exclusive);
         }
-        let value = listing.shown(&wanted);
-        let refused = record.refused.get(&listing.file);
-        let asks_nothing = wanted.is_empty() && !listing.may_be_empty();
-        if asks_nothing || refused.is_some_and(|refused| refused.value == value) {
-            if listing.is_over(exclusive) {
-                done.push(listing.file.clone());
+        let (value, text, is) = match change {
+            Change::None => continue,
+            Change::Over => {
+                done.push(listing.file);
+                continue;
             }
-            continue;
-        }
-        if known.is_none() {
+            Change::Write { value, text, is } => (value, text, is),
+        };
+        if !is_known {
             originals.insert(listing.file.clone(), text.clone());
         }
         let shrinks = !is.is_disjoint(exclusive);

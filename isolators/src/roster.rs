@@ -37,13 +37,35 @@ pub fn roster(layout: &Layout) -> Vec<Box<dyn Isolator>> {
 /// # Errors
 /// When the host cannot be read, or lacks what the intent needs.
 pub fn plan(layout: &Layout, host: &Host, intent: &Intent) -> Result<Vec<(Phase, Step)>, IsolateError> {
+    plan_of(roster(layout), host, intent)
+}
+
+/// The same without what keeps the host clear of exclusive CPUs: enough for a workload that nobody runs in yet.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_groups(
+    layout: &Layout,
+    host: &Host,
+    intent: &Intent,
+) -> Result<Vec<(Phase, Step)>, IsolateError> {
+    let mut isolators = roster(layout);
+    isolators.retain(|isolator| !isolator.keeps_clear());
+    plan_of(isolators, host, intent)
+}
+
+fn plan_of(
+    isolators: Vec<Box<dyn Isolator>>,
+    host: &Host,
+    intent: &Intent,
+) -> Result<Vec<(Phase, Step)>, IsolateError> {
     let mut steps = Vec::new();
     let others = intent
         .isolations
         .iter()
         .any(|isolation| !isolation.is_written_by_us());
     let ours = others.then(|| intent.written_by_us());
-    for isolator in roster(layout) {
+    for isolator in isolators {
         let is_for = ours.as_ref().filter(|_| !isolator.keeps_clear());
         let missing = isolator.steps(host, is_for.unwrap_or(intent))?;
         tracing::trace!(

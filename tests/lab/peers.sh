@@ -38,7 +38,7 @@ scope() { systemd-run --scope --quiet --collect -p "AllowedCPUs=$CPU" "$@"; }
 allowed() { sed -n 's/^Cpus_allowed_list:[[:space:]]*//p'; }
 
 # As any installed system does: without it the loader looks for libraries in folder after folder, for whoever has many.
-ldconfig
+/sbin/ldconfig
 
 # --- each gives its command one CPU
 check "systemd is the first process" systemd "$(cat /proc/1/comm)"

@@ -143,12 +143,18 @@ impl AgentClient {
         self.send(Method::POST, "/v1/defrag", Some(request)).await
     }
 
-    /// Places *this process* as a new workload; its children are born there. Unix socket only.
+    /// Places *this process* as a new workload; its children are born there. Where the agent awaits one, the connection stays open
+    /// for [`AgentClient::entered`], and no longer. Unix socket only.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn start(&self, request: &RunRequest) -> Result<Workload, ClientError> {
-        self.send(Method::POST, "/v1/workloads", Some(request)).await
+        let path = "/v1/workloads";
+        let started: Result<Workload, _> = self.send_by(Lane::First, Method::POST, path, Some(request)).await;
+        if !started.as_ref().is_ok_and(|workload| workload.awaits) {
+            self.target.let_go().await;
+        }
+        started
     }
 
     /// Ends a workload: what still runs in it goes back to where it came from. Unix socket only.
@@ -224,6 +230,16 @@ impl AgentClient {
         path: &str,
         body: Option<&B>,
     ) -> Result<T, ClientError> {
+        self.send_by(Lane::Shared, method, path, body).await
+    }
+
+    async fn send_by<B: Serialize, T: DeserializeOwned>(
+        &self,
+        lane: Lane,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<T, ClientError> {
         let sent = self.sent(&method, path);
         let body = match body {
             Some(body) => serde_json::to_vec(body).map_err(|source| ClientError::Garbled {
@@ -235,7 +251,7 @@ impl AgentClient {
         };
         let request = self.request(&method, path, Bytes::from(body), "application/json")?;
         self.in_time(&sent, async {
-            let answer = self.target.ask(&sent, request, Lane::Shared).await?;
+            let answer = self.target.ask(&sent, request, lane).await?;
             if !answer.status().is_success() {
                 return Err(refusal(&sent, answer).await);
             }

@@ -17,13 +17,16 @@ use crate::top::TopArgs;
 /// The rack's address where none is given.
 pub const DEFAULT_RACK: &str = "http://127.0.0.1:9712";
 
+/// The verb that starts a command.
+const RUN: &str = "run";
+
 /// The agent's socket where none is given.
 pub const DEFAULT_AGENT: &str = "/run/busbar/agent.sock";
 
 /// A rack is one computer: show it, claim its watts, swap its parts, run on its cores.
 #[derive(Debug, Parser)]
 #[command(name = "busbar", version, about, after_help = AFTER_HELP, max_term_width = 110)]
-pub struct Cli {
+pub struct Words<V: Subcommand> {
     /// The rack controller's address.
     #[arg(long, global = true, env = "BUSBAR_RACK", default_value = DEFAULT_RACK, value_name = "URL")]
     pub rack: String,
@@ -41,7 +44,44 @@ pub struct Cli {
     pub output: Output,
     /// What to do.
     #[command(subcommand)]
-    pub verb: Verb,
+    pub verb: V,
+}
+
+/// What `busbar` is told.
+pub type Cli = Words<Verb>;
+
+/// `busbar run` and no other verb: a command waits for its start, and to build the grammar of all verbs takes longer than everything
+/// else that this program does before it asks the agent.
+#[derive(Debug, Subcommand)]
+enum RunAlone {
+    /// As [`Verb::Run`].
+    Run(Box<RunArgs>),
+}
+
+impl Cli {
+    /// What this process was told. Where that is help, the version, or makes no sense, it is printed and the process ends.
+    pub fn of_this_process() -> Cli {
+        let is_run = std::env::args_os().nth(1).is_some_and(|word| word == RUN);
+        // Whatever it does not understand, the whole grammar says so.
+        match is_run.then(Words::<RunAlone>::try_parse) {
+            Some(Ok(cli)) => cli.whole(),
+            Some(Err(_)) | None => Cli::parse(),
+        }
+    }
+}
+
+impl Words<RunAlone> {
+    fn whole(self) -> Cli {
+        let RunAlone::Run(args) = self.verb;
+        Cli {
+            rack: self.rack,
+            rack_ca: self.rack_ca,
+            rack_token_file: self.rack_token_file,
+            agent: self.agent,
+            output: self.output,
+            verb: Verb::Run(args),
+        }
+    }
 }
 
 /// How to print.
@@ -318,6 +358,32 @@ mod tests {
     #[test]
     fn the_grammar_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_alone_means_what_run_means_among_all_verbs() {
+        let words = [
+            "busbar",
+            "run",
+            "--quiet",
+            "--cpus",
+            "2",
+            "--exclusive",
+            "--agent",
+            "/run/a.sock",
+            "-o",
+            "json",
+            "--",
+            "make",
+            "-j",
+        ];
+        let whole: Cli = Cli::try_parse_from(words).unwrap();
+        let alone = Words::<RunAlone>::try_parse_from(words).unwrap().whole();
+        assert_eq!(format!("{alone:?}"), format!("{whole:?}"));
+        // What it does not know is left to the grammar of all verbs, which has the words for it.
+        for words in [["busbar", "run"], ["busbar", "stop"], ["busbar", "--version"]] {
+            assert!(Words::<RunAlone>::try_parse_from(words).is_err());
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, fstatfs};
 use nix::unistd::{Pid, pipe2};
 use tokio::io::Interest;
@@ -125,6 +126,10 @@ pub fn bear(command: &Command, log: Option<&(File, File)>, cradle: &Cradle) -> i
     };
     restored?;
     drop((go_read, said_write));
+    if cradle.legacy.is_empty() {
+        // It was born there: it need not say so, and nobody waits to hear it.
+        return Ok(waiting);
+    }
     match waiting.hear()? {
         Some(0) => Ok(waiting),
         Some(number) => Err(io::Error::from_raw_os_error(number)),
@@ -179,7 +184,9 @@ impl Will {
                     trouble = Errno::last_raw();
                 }
             }
-            self.say(trouble);
+            if !self.legacy.is_empty() {
+                self.say(trouble);
+            }
             let mut word = 0_u8;
             if trouble != 0 || libc::read(self.go, ptr::from_mut(&mut word).cast(), 1) != 1 {
                 libc::_exit(NEVER_BEGAN);
@@ -210,12 +217,22 @@ impl Will {
     }
 }
 
+/// Signals that can be waited for beside a command.
+///
+/// # Errors
+/// When the kernel does not let us.
+pub fn heard(signals: SignalFd) -> io::Result<AsyncFd<SignalFd>> {
+    // SAFETY: the descriptor is its own, and is closed with it and never before.
+    Ok(unsafe { AsyncFd::register_with_interest(signals, Interest::READABLE)? })
+}
+
 fn number<N, M: TryFrom<N>>(from: N) -> io::Result<M> {
     M::try_from(from).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
 }
 
 impl Waiting {
-    /// What the child says: 0 when it is where it shall be, then the number of an error; nothing when it ended or became its command.
+    /// What the child says: 0 when it has moved itself to where it shall be, then the number of an error; nothing when it ended or
+    /// became its command.
     fn hear(&mut self) -> io::Result<Option<i32>> {
         let mut bytes = [0; size_of::<libc::c_int>()];
         match self.said.read_exact(&mut bytes) {

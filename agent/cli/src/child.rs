@@ -8,12 +8,13 @@ use std::process::{ExitCode, ExitStatus};
 use agent_api::client::{AgentClient, ClientError};
 use agent_api::v1::{EnteredRequest, Workload};
 use anyhow::Context;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::born::{self, Born, Cradle, Waiting};
+use crate::signals::{self, Ear};
 
 /// A shell answers 128 + the signal's number for a command that a signal ended.
 const SIGNALLED: i32 = 128;
@@ -118,35 +119,34 @@ impl Child {
         }
     }
 
-    /// Waits for the command and passes signals on to it meanwhile.
+    /// Waits for the command and passes signals on to it meanwhile; where it stops, this process stops with it.
     ///
     /// # Errors
     /// When the kernel does not say how it ended.
     pub async fn watch(mut self) -> anyhow::Result<ExitStatus> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut quit = signal(SignalKind::quit())?;
+        let ear = Ear::open().context("cannot hear signals")?;
+        let mut changes = signal(SignalKind::child()).context("cannot hear of stops")?;
         loop {
-            let received = tokio::select! {
+            let heard = tokio::select! {
                 status = self.wait() => return status.context("cannot wait for the command"),
-                _ = terminate.recv() => Signal::SIGTERM,
-                _ = hang_up.recv() => Signal::SIGHUP,
-                _ = interrupt.recv() => Signal::SIGINT,
-                _ = quit.recv() => Signal::SIGQUIT,
+                heard = ear.next() => Some(heard.context("cannot hear signals")?),
+                _ = changes.recv() => None,
             };
-            let from_the_keyboard = matches!(received, Signal::SIGINT | Signal::SIGQUIT) && in_foreground();
-            if !from_the_keyboard && let Some(pid) = self.id() {
+            let Some(pid) = self.id() else {
+                continue;
+            };
+            match heard {
                 // A command that has just ended needs no signal any more.
-                let _ = kill(pid, received);
+                Some(heard) if !heard.is_of_key => drop(kill(pid, heard.signal)),
+                Some(_) => {}
+                None => {
+                    if let Some(by) = signals::stopped(pid) {
+                        signals::stop_too(by).context("cannot stop as the command did")?;
+                    }
+                }
             }
         }
     }
-}
-
-/// Whether the terminal's own Ctrl-C has reached the command already: it goes to the whole foreground group.
-fn in_foreground() -> bool {
-    tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp())
 }
 
 /// The exit status as a shell passes it on.

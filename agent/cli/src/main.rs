@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use rack_api::client::{RackClient, Token};
 use rack_api::v1::{DrainRequest, LocateRequest};
 
@@ -24,6 +24,7 @@ mod place;
 mod power;
 mod run;
 mod show;
+mod signals;
 mod tables;
 mod top;
 mod verify;
@@ -31,7 +32,7 @@ mod vm;
 mod why;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_this_process();
     // One thread: `busbar run` may be moved into the workload's own cgroup and shall not crowd it.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

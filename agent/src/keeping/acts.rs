@@ -1,16 +1,16 @@
 //! Acts that are no part of the intent: a workload stands still and goes on, the packages' power is capped.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use agent_api::v1::{AdoptRequest, Adopted, Migrated};
-use agent_api::v1::{Capped, Ended, Frozen, NodeDrain, RunRequest, VmRequest, Workload};
+use agent_api::v1::{Capped, Ended, Frozen, NodeDrain, VmRequest, Workload};
 use facts::{Inventory, Moment, Power};
 use intent::WorkloadId;
 use nix::sys::signal::Signal;
 
 use super::{Asker, Desk, Order, OrderError, Task};
 use crate::reconcile::{KeeperError, Restraint};
+use crate::view::Kept;
 use crate::vm::Said;
 
 impl Desk {
@@ -130,51 +130,27 @@ impl Desk {
 }
 
 impl Task {
-    pub(super) fn start(
-        &mut self,
-        request: RunRequest,
-        asker: Asker,
-        inventory: &Inventory,
-        now: Moment,
-    ) -> Result<Workload, KeeperError> {
-        self.keeper.look(inventory);
-        let started = self.keeper.start(request, asker.pid, asker.uid, inventory, now);
-        self.tell_started(&started);
-        let dirs = started
-            .as_ref()
-            .map(|workload| self.keeper.directories_of(&workload.id));
-        self.hear_also(dirs.unwrap_or_default());
-        self.post();
-        started
-    }
-
-    pub(super) fn entered(
-        &mut self,
-        id: &WorkloadId,
-        born: bool,
-        asker: u32,
-    ) -> Result<Workload, KeeperError> {
-        let entered = self.keeper.entered(id, born, asker);
-        self.tell_started(&entered);
-        self.post();
-        entered
-    }
-
-    /// What a start made is heard at once; what else came and went, by the next sweep.
-    fn hear_also(&mut self, dirs: Vec<PathBuf>) {
+    pub(super) fn show(&mut self) {
         if let Some(ears) = &mut self.ears {
-            ears.hear_also(dirs.into_iter());
+            ears.hear(self.keeper.directories().into_iter());
         }
+        self.post();
     }
 
-    fn tell_started(&self, started: &Result<Workload, KeeperError>) {
-        if let Ok(workload) = started
-            && !workload.awaits
-        {
-            let where_ = format!("on CPUs {} for process {}", workload.cpus, workload.pid);
-            let message = format!("workload {} runs {where_}", workload.id);
-            self.events.tell("workload_started", message);
-        }
+    pub(super) fn post(&self) {
+        self.post_lease();
+        let keeper = &self.keeper;
+        self.board.post_kept(Kept {
+            generation: keeper.generation(),
+            workloads: keeper.workloads(),
+            cgroup: keeper.cgroup_status(),
+            reserved: keeper.reserved(),
+            shared: keeper.shared(),
+            drained: keeper.drained().cloned(),
+            power_cap: keeper.power_cap(),
+            asks: keeper.asks(),
+            plan: keeper.outstanding().map_err(|error| error.to_string()),
+        });
     }
 
     pub(super) fn end(&mut self, id: &WorkloadId, now: Moment) -> Result<Ended, KeeperError> {

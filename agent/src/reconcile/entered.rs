@@ -27,23 +27,55 @@ pub(super) struct Awaited {
     until: Moment,
     /// What was done for it.
     done: Vec<Step>,
+    /// Whether nothing is left to do for it but to take its first process.
+    is_whole: bool,
 }
 
 impl Keeper {
-    /// Brings a workload about and leaves it empty: who asked will bear a process there.
+    /// Makes a workload's cgroups and leaves them empty: who asked will bear a process there.
     pub(super) fn make_ready(
         &mut self,
         isolation: &Isolation,
         steps: Vec<Step>,
         now: Moment,
     ) -> Result<Workload, KeeperError> {
-        let done = self.converge_from(steps)?;
+        let done = self.act(&steps)?;
         let id = isolation.workload.clone();
-        let until = now.after(AWAITED_FOR);
-        self.awaited.insert(id.clone(), Awaited { until, done });
+        let awaited = Awaited {
+            until: now.after(AWAITED_FOR),
+            done,
+            is_whole: false,
+        };
+        self.awaited.insert(id.clone(), awaited);
         match self.ledger.entry(&id) {
             Some(entry) => Ok(self.shown(entry, isolation)),
             None => Err(KeeperError::NotFound(id)),
+        }
+    }
+
+    /// Does what is left of a start whose child is being born meanwhile: kernel work is kept off its CPUs, and the host is compared with
+    /// the whole intent until nothing is missing. Nothing of the command runs before that. Does nothing for a start that is whole.
+    ///
+    /// # Errors
+    /// With what failed; the workload is undone.
+    pub fn complete(&mut self, id: &WorkloadId) -> Result<(), KeeperError> {
+        if self.awaited.get(id).is_none_or(|awaited| awaited.is_whole) {
+            return Ok(());
+        }
+        match self.converge() {
+            Ok(done) => {
+                if let Some(awaited) = self.awaited.get_mut(id) {
+                    awaited.done.extend(done);
+                    awaited.is_whole = true;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let error = self.give_up(id, &error);
+                // Whoever asked hears of it when it comes for the second half.
+                self.given_up = Some((id.clone(), error.to_string()));
+                Err(error)
+            }
         }
     }
 
@@ -58,6 +90,9 @@ impl Keeper {
     /// When nobody is awaited there, another process asks than the one that is awaited, or what it says is not so; in that last case
     /// the workload is undone.
     pub fn entered(&mut self, id: &WorkloadId, born: bool, asker: u32) -> Result<Workload, KeeperError> {
+        if let Some((_, why)) = self.given_up.take_if(|(of, _)| of == id) {
+            return Err(KeeperError::Failed(why));
+        }
         let (true, Some(entry), Some(isolation)) = (
             self.awaited.contains_key(id),
             self.ledger.entry(id),
@@ -74,6 +109,7 @@ impl Keeper {
             )));
         }
         let isolation = isolation.clone();
+        self.complete(id).inspect_err(|_| self.given_up = None)?;
         let done = self.awaited.remove(id).map(|awaited| awaited.done);
         let done = done.unwrap_or_default();
         let came = if born {

@@ -46,6 +46,8 @@ pub struct Keeper {
     /// Workloads whose first process is awaited: everything of them stands, and nobody is in them yet. In memory only: in the ledger
     /// they are as those that were never confirmed, and an agent that starts again undoes them.
     pub(super) awaited: BTreeMap<WorkloadId, Awaited>,
+    /// The last start that came to nothing between its two halves, and why.
+    pub(super) given_up: Option<(WorkloadId, String)>,
     /// Who stands still, as the kernel said at the last sweep, or since when we made it so.
     pub(super) still: BTreeSet<WorkloadId>,
     /// Containers of which their runtime said that they have ended. In memory only: it says so again to an agent that starts again.

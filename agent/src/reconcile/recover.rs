@@ -63,6 +63,7 @@ impl Keeper {
             met: None,
             still: std::collections::BTreeSet::new(),
             awaited: std::collections::BTreeMap::new(),
+            given_up: None,
             wish: super::cap::Wish::default(),
             lessee: super::lessee::Lessee::default(),
             uncounted: super::counting::Uncounted::default(),

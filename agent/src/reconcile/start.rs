@@ -5,9 +5,9 @@ use std::path::Path;
 use agent_api::v1::{Ask, Exclusivity, Offer, RunRequest, Workload};
 use facts::{CpuSet, Inventory, Moment};
 use intent::{Intent, Isolation, WorkloadId};
-use isolators::Step;
 use isolators::affinity::allowed;
 use isolators::cgroup::{Origin, conflicting_owner, enter, origins, started, strangers};
+use isolators::{Step, plan_groups};
 
 use super::devices::not_lendable;
 use super::entry::{Asker, entry_of, isolation_of};
@@ -39,12 +39,34 @@ impl Keeper {
             .map_err(|refusal| with_advice(refusal, ask, machine, &taken))
     }
 
-    /// Offers, writes the intent down, applies it, reads back, and moves the process `pid` in; or awaits its child, where it wants
-    /// that and is root: nobody else may write to the cgroups.
+    /// [`Keeper::begin`] and [`Keeper::complete`] at once.
     ///
     /// # Errors
     /// With what was refused, or what failed and was undone.
     pub fn start(
+        &mut self,
+        request: RunRequest,
+        pid: u32,
+        uid: u32,
+        inventory: &Inventory,
+        now: Moment,
+    ) -> Result<Workload, KeeperError> {
+        let begun = self.begin(request, pid, uid, inventory, now)?;
+        self.complete(&begun.id)?;
+        let (entry, isolation) = (self.ledger.entry(&begun.id), self.ledger.intent.of(&begun.id));
+        Ok(match (entry, isolation) {
+            (Some(entry), Some(isolation)) => self.shown(entry, isolation),
+            (None, _) | (_, None) => begun,
+        })
+    }
+
+    /// Offers, writes the intent down, applies it, reads back, and moves the process `pid` in; or awaits its child, where it wants
+    /// that and is root: nobody else may write to the cgroups. Then only its cgroups are made so far, for the child to be born in while
+    /// [`Keeper::complete`] does the rest.
+    ///
+    /// # Errors
+    /// With what was refused, or what failed and was undone.
+    pub fn begin(
         &mut self,
         request: RunRequest,
         pid: u32,
@@ -72,13 +94,19 @@ impl Keeper {
         };
         let origins = self.origins(&isolation, pid)?;
         let next = self.with_isolation(&isolation);
-        let steps = steps_of(self.missing(&next)?);
+        let is_awaited = request.enters && uid == 0;
+        let steps = if is_awaited && self.gate_is_open() {
+            plan_groups(&self.layout, &self.host, &next).map_err(unplanned)?
+        } else {
+            self.missing(&next)?
+        };
+        let steps = steps_of(steps);
         let enters = enter(&self.layout, &isolation, pid, started, &origins).map_err(unplanned)?;
         if !self.gate_is_open() {
             self.gate(&[steps.clone(), enters].concat())?;
         }
         self.write_down(next, entry_of(&id, &request, &asker, origins, now))?;
-        let came = if request.enters && uid == 0 {
+        let came = if is_awaited {
             self.make_ready(&isolation, steps, now)
         } else {
             self.bring_about(&isolation, steps)

@@ -82,3 +82,66 @@ fn only_root_is_awaited() {
     let error = keeper.entered(&workload.id, false, 7).unwrap_err();
     assert!(matches!(error, KeeperError::Conflict(_)), "{error}");
 }
+
+const MASK: &str = "proc/irq/default_smp_affinity";
+
+/// A host whose interrupts can be moved.
+fn with_interrupts() -> Fixture {
+    let fixture = Fixture::v2();
+    fixture.write(MASK, "ff\n");
+    fixture.write("sys/devices/system/cpu/online", "0-7\n");
+    fixture
+}
+
+#[test]
+fn the_child_may_be_born_before_all_is_done_and_its_command_may_not_begin() {
+    let fixture = with_interrupts();
+    let mut keeper = fixture.open();
+    let begun = keeper.begin(entering(), 7, 0, &machine(8), NOW).unwrap();
+    assert!(begun.awaits);
+    assert_eq!(fixture.read(&format!("{GROUP}/cpuset.cpus")), "1-2");
+    assert_eq!(fixture.read(MASK), "ff", "that is left for when it is born");
+    bear(&fixture, "1-2");
+    // Whoever comes for the second half before that was done, waits until it is.
+    let entered = keeper.entered(&begun.id, true, 7).unwrap();
+    assert_eq!(entered.pid, 8);
+    assert_eq!(fixture.read(MASK), "f9");
+    assert!(
+        entered
+            .steps
+            .iter()
+            .any(|step| step.contains("default_smp_affinity"))
+    );
+}
+
+#[test]
+fn an_agent_that_is_killed_between_the_halves_leaves_nothing() {
+    let fixture = with_interrupts();
+    let mut keeper = fixture.open();
+    keeper.begin(entering(), 7, 0, &machine(8), NOW).unwrap();
+    // As a kill does: nothing is tidied up.
+    drop(keeper);
+    let keeper = fixture.open();
+    assert!(keeper.workloads().is_empty());
+    assert!(!fixture.path(GROUP).exists());
+    assert_eq!(fixture.read(MASK), "ff");
+}
+
+#[test]
+fn what_goes_wrong_between_the_halves_is_undone_and_told_with_the_second() {
+    let fixture = with_interrupts();
+    let mut keeper = fixture.open();
+    let begun = keeper.begin(entering(), 7, 0, &machine(8), NOW).unwrap();
+    // The kernel says what is no text.
+    fs::write(fixture.path(&format!("{GROUP}/cpuset.mems")), [0xff]).unwrap();
+    let error = keeper.complete(&begun.id).unwrap_err().to_string();
+    assert!(error.contains("cpuset.mems"), "{error}");
+    assert!(!fixture.path(GROUP).exists());
+    let told = keeper.entered(&begun.id, true, 7).unwrap_err().to_string();
+    assert!(
+        told.contains("cpuset.mems") && told.contains("nothing is left"),
+        "{told}"
+    );
+    let again = keeper.entered(&begun.id, true, 7).unwrap_err();
+    assert!(matches!(again, KeeperError::Conflict(_)), "{again}");
+}

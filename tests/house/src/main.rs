@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Some("prove-latency") => prove::measure(rest),
         // What the lab's guest starts where a story measures.
         Some("prove-turns") => prove::turns(rest),
+        Some("prove-storm") => prove::storm(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

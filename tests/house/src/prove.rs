@@ -22,7 +22,7 @@ use crate::progress::Screen;
 use crate::up;
 
 use figure::Figure;
-pub use isolation::{burn, measure, turns};
+pub use isolation::{burn, measure, storm, turns};
 
 const HELP: &str = "\
 cargo prove NAME: measures, and compares with the targets

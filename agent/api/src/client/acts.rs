@@ -3,6 +3,7 @@
 use hyper::Method;
 use intent::WorkloadId;
 
+use super::connect::Lane;
 use super::{AgentClient, ClientError};
 use crate::v1::{AdoptRequest, Adopted, EnteredRequest, MigrateRequest, Migrated};
 use crate::v1::{CapRequest, Capped, Frozen, NodeDrain, NodeDrainRequest, VmRequest, Workload};
@@ -20,7 +21,8 @@ impl AgentClient {
         request: EnteredRequest,
     ) -> Result<Workload, ClientError> {
         let path = format!("/v1/workloads/{workload}/entered");
-        self.send(Method::POST, &path, Some(&request)).await
+        self.send_by(Lane::Follows, Method::POST, &path, Some(&request))
+            .await
     }
 
     /// Takes what runs in a workload for a QEMU with this monitor: its virtual CPUs are pinned one to one. Unix socket only.

@@ -25,12 +25,15 @@ use crate::credential::Token;
 const ALPN_HTTP2: &[u8] = b"h2";
 
 type Questions = http2::SendRequest<Full<Bytes>>;
+type LocalQuestions = http1::SendRequest<Full<Bytes>>;
 
 /// Where an agent is.
 #[derive(Debug)]
 pub(super) enum Target {
     Unix {
         socket: PathBuf,
+        /// Of a request that another one is to follow.
+        kept: Mutex<Option<LocalQuestions>>,
     },
     Http {
         base: Base,
@@ -63,16 +66,21 @@ impl std::fmt::Debug for Tls {
 /// Which connection a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// The kept one.
+    /// The kept one over TCP; over the Unix socket one that ends with the answer.
     Shared,
     /// A new one: an event stream must not end with somebody else's connection.
     Own,
+    /// As `Shared`, but over the Unix socket it stays open for the next request that `Follows`, or until [`Target::let_go`].
+    First,
+    /// The one that a request `First` has left open; it ends with the answer.
+    Follows,
 }
 
 impl Target {
     pub(super) fn unix(socket: &Path) -> Target {
         Target::Unix {
             socket: socket.to_owned(),
+            kept: Mutex::new(None),
         }
     }
 
@@ -140,7 +148,7 @@ impl Target {
 
     pub(super) fn shown(&self, method: &Method, path: &str) -> String {
         match self {
-            Target::Unix { socket } => format!("{method} {path} to {}", socket.display()),
+            Target::Unix { socket, .. } => format!("{method} {path} to {}", socket.display()),
             Target::Http { base, .. } => format!("{method} {}{path}", base.url),
         }
     }
@@ -163,12 +171,47 @@ impl Target {
         lane: Lane,
     ) -> Result<Response<Incoming>, ClientError> {
         match self {
-            Target::Unix { socket } => ask_unix(socket, sent, request).await,
+            Target::Unix { socket, kept } => {
+                let mut old = match lane {
+                    Lane::Follows => kept.lock().await.take(),
+                    Lane::Shared | Lane::Own | Lane::First => None,
+                };
+                let is_ready = match &mut old {
+                    Some(questions) => questions.ready().await.is_ok(),
+                    None => false,
+                };
+                let mut questions = match old {
+                    Some(questions) if is_ready => questions,
+                    Some(_) | None => open_unix(socket, sent).await?,
+                };
+                let answer = questions.send_request(request).await;
+                if lane == Lane::First {
+                    *kept.lock().await = Some(questions);
+                }
+                answer.map_err(broken(sent))
+            }
             Target::Http { base, tls, kept, .. } => match lane {
                 Lane::Own => ask_http2(&mut open(base, tls.as_ref(), sent).await?, sent, request).await,
-                Lane::Shared => ask_kept(base, tls.as_ref(), kept, sent, request).await,
+                Lane::Shared | Lane::First | Lane::Follows => {
+                    ask_kept(base, tls.as_ref(), kept, sent, request).await
+                }
             },
         }
+    }
+
+    /// Lets the connection go that a request `First` has left open.
+    pub(super) async fn let_go(&self) {
+        if let Target::Unix { kept, .. } = self {
+            *kept.lock().await = None;
+        }
+    }
+}
+
+fn broken(sent: &str) -> impl Fn(hyper::Error) -> ClientError {
+    let sent = sent.to_owned();
+    move |source| ClientError::Broken {
+        sent: sent.clone(),
+        source: Box::new(source),
     }
 }
 
@@ -201,22 +244,11 @@ async fn ask_http2(
     sent: &str,
     request: Request<Full<Bytes>>,
 ) -> Result<Response<Incoming>, ClientError> {
-    let answer = questions.send_request(request).await;
-    answer.map_err(|source| ClientError::Broken {
-        sent: sent.to_owned(),
-        source: Box::new(source),
-    })
+    questions.send_request(request).await.map_err(broken(sent))
 }
 
-async fn ask_unix(
-    socket: &Path,
-    sent: &str,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<Incoming>, ClientError> {
-    let broken = |source: hyper::Error| ClientError::Broken {
-        sent: sent.to_owned(),
-        source: Box::new(source),
-    };
+/// A connection that lasts as long as what is returned, or until the answer to its last request was read or dropped.
+async fn open_unix(socket: &Path, sent: &str) -> Result<LocalQuestions, ClientError> {
     let stream = UnixStream::connect(socket)
         .await
         .map_err(|source| ClientError::Unreachable {
@@ -224,10 +256,11 @@ async fn ask_unix(
             target: socket.display().to_string(),
             source,
         })?;
-    let (mut questions, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // Ends when the answer has been read or dropped; its error reaches us through the answer.
+    let opened = http1::handshake(TokioIo::new(stream)).await;
+    let (questions, connection) = opened.map_err(broken(sent))?;
+    // Its error reaches us through the answer.
     tokio::spawn(connection);
-    questions.send_request(request).await.map_err(broken)
+    Ok(questions)
 }
 
 async fn open(base: &Base, tls: Option<&Tls>, sent: &str) -> Result<Questions, ClientError> {

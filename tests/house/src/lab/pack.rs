@@ -13,6 +13,8 @@ use crate::place::{Place, on_path};
 /// Programs of ours in the guest.
 const PROGRAMS: [&str; 2] = ["busbar-agent", "busbar"];
 
+/// What a story is told by whoever runs it; it stands in the guest's `/given`.
+const GIVEN: &str = "BUSBAR_LAB";
 /// What the stop watch is called in the guest (`house prove-turns`).
 const HOUSE: &str = "bin/house";
 /// What of a package is only for people or for other languages.
@@ -45,6 +47,8 @@ pub fn pack(
     archive.copy(&place.root.join("tests/lab/guest/init"), "init")?;
     archive.copy(&place.root.join("tests/lab/guest/words"), "words")?;
     archive.copy(&story.script, "story")?;
+    let given = std::env::var(GIVEN).unwrap_or_default();
+    archive.file("given", format!("{given}\n").as_bytes());
     for (from, to) in &story.files {
         archive.copy(&place.root.join(from), to)?;
     }

@@ -45,6 +45,11 @@ impl Stand {
     /// Starts the agent. A cgroup of ours that is there already belongs to somebody else: nothing is measured then, and
     /// nothing is deleted that an agent still needs to put back what it changed.
     pub fn raise(place: &Place) -> Result<Stand, Wrong> {
+        Stand::raise_in(scratch(place, "prove-isolation")?, &place.binaries(true))
+    }
+
+    /// The same, with its files in this folder and these programs.
+    pub fn raise_in(folder: PathBuf, binaries: &Path) -> Result<Stand, Wrong> {
         let (mount, is_unified) = cpuset_mount()?;
         let roots: Vec<PathBuf> = OURS.iter().map(|name| mount.join(name)).collect();
         if let Some(there) = roots.iter().find(|root| root.exists()) {
@@ -53,7 +58,6 @@ impl Stand {
                 there.display()
             )));
         }
-        let folder = scratch(place, "prove-isolation")?;
         let config = format!(
             "[agent]\nname = \"prove\"\nmode = \"enforce\"\nlisten_address = \"127.0.0.1:0\"\nsocket = {:?}\nstate_dir = {:?}\n",
             folder.join("agent.sock"),
@@ -63,7 +67,7 @@ impl Stand {
             .map_err(|err| Wrong::Failed(format!("cannot write below {}: {err}", folder.display())))?;
         let mut stand = Stand {
             folder,
-            binaries: place.binaries(true),
+            binaries: binaries.to_owned(),
             agent: None,
             url: String::new(),
             roots,

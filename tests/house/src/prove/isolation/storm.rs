@@ -1,11 +1,13 @@
 //! A storm: workloads come and go at random, agents and their clients are killed at any moment, and the kernel is watched.
 
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::figure::Figure;
 use super::dice::Dice;
+use super::masks::Masks;
 use super::stand::{Stand, end_members, terminate};
 use super::watch::{EXCLUSIVE, Seen, Watcher};
 use crate::Wrong;
@@ -39,15 +41,68 @@ struct Storm<'s> {
     count: usize,
     kills: usize,
     agreed: usize,
+    watcher: Watcher,
+    hears: Hears,
 }
 
-/// Does them all; what was seen.
-pub fn operations(stand: &mut Stand) -> Result<Vec<Figure>, Wrong> {
+/// Hears after how many operations agent and kernel said the same, how many kills there were, and what the watcher has seen.
+type Hears = fn(usize, usize, [usize; 2]);
+
+/// `house prove-storm COUNT`, in a guest of the lab: so many operations by the programs beside this one, and a line for each check.
+pub fn storm(words: &[String]) -> Result<ExitCode, Wrong> {
+    let most: Option<usize> = words.first().and_then(|word| word.parse().ok());
+    let most = most
+        .filter(|most| *most > 0)
+        .ok_or_else(|| Wrong::Usage("house prove-storm COUNT".to_owned()))?;
+    let program = std::env::current_exe()
+        .map_err(|err| Wrong::Failed(format!("cannot find out where this program lies: {err}")))?;
+    let binaries = program.parent().unwrap_or(Path::new("/"));
+    let folder = std::env::temp_dir().join("prove-storm");
+    std::fs::create_dir_all(&folder)
+        .map_err(|err| Wrong::Failed(format!("cannot make {}: {err}", folder.display())))?;
+    let before = Masks::read();
+    let mut stand = Stand::raise_in(folder, binaries)?;
+    let begun = Instant::now();
+    let mut figures = blown(&mut stand, most, |done, kills, [moments, shared]| {
+        println!(
+            "after {done} operations, {kills} kill -9 of the agent, agent and kernel say the same; {shared} of {moments} moments with two holders"
+        );
+    });
+    let took = begun.elapsed().as_secs();
+    figures.push(before.figure());
+    for figure in &figures {
+        let (word, is, what) = (
+            if figure.holds() { "ok" } else { "FAIL" },
+            &figure.value,
+            &figure.what,
+        );
+        println!("MEASURED {what}: {is}");
+        println!(
+            "CHECK {word} {what}{}",
+            if figure.holds() {
+                String::new()
+            } else {
+                format!(": {is}")
+            }
+        );
+    }
+    println!("MEASURED all of that took: {took} s");
+    stand.lower()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Does as many as this kernel deserves; what was seen.
+pub fn operations(stand: &mut Stand) -> Vec<Figure> {
     let most = if stand.has_partitions() {
         OPERATIONS
     } else {
         OPERATIONS_WITHOUT
     };
+    blown(stand, most, |_, _, _| ())
+}
+
+/// Does them all; what was seen.
+fn blown(stand: &mut Stand, most: usize, hears: Hears) -> Vec<Figure> {
     let watcher = Watcher::start(stand.roots());
     let mut storm = Storm {
         stand,
@@ -56,12 +111,14 @@ pub fn operations(stand: &mut Stand) -> Result<Vec<Figure>, Wrong> {
         count: 0,
         kills: 0,
         agreed: 0,
+        watcher,
+        hears,
     };
     let went = storm.blow(most);
     let ended = went.and_then(|()| storm.end());
-    let seen = watcher.stop();
     let (kills, agreed) = (storm.kills, storm.agreed);
-    Ok(figures(most, kills, agreed, &seen, ended))
+    let seen = storm.watcher.stop();
+    figures(most, kills, agreed, &seen, ended)
 }
 
 fn figures(most: usize, kills: usize, agreed: usize, seen: &Seen, ended: Result<(), String>) -> Vec<Figure> {
@@ -107,6 +164,7 @@ impl Storm<'_> {
             }
             if done % AGREE_EVERY == 0 {
                 self.settle()?;
+                (self.hears)(done, self.kills, self.watcher.so_far());
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub struct Seen {
 /// A thread that looks until it is told to stop.
 pub struct Watcher {
     stop: Arc<AtomicBool>,
+    looked: Arc<[AtomicUsize; 2]>,
     thread: JoinHandle<Seen>,
 }
 
@@ -37,16 +38,25 @@ impl Watcher {
     /// Begins to look below these.
     pub fn start(roots: &[PathBuf]) -> Watcher {
         let stop = Arc::new(AtomicBool::new(false));
-        let (told, roots) = (Arc::clone(&stop), roots.to_vec());
+        let looked: Arc<[AtomicUsize; 2]> = Arc::default();
+        let (told, roots, counts) = (Arc::clone(&stop), roots.to_vec(), Arc::clone(&looked));
         let thread = thread::spawn(move || {
             let mut seen = Seen::default();
             while !told.load(Ordering::Relaxed) {
                 look(&roots, &mut seen);
+                for (count, now) in counts.iter().zip([seen.moments, seen.shared]) {
+                    count.store(now, Ordering::Relaxed);
+                }
                 thread::sleep(PAUSE);
             }
             seen
         });
-        Watcher { stop, thread }
+        Watcher { stop, looked, thread }
+    }
+
+    /// How often it has looked, and at how many of these moments a CPU had two holders.
+    pub fn so_far(&self) -> [usize; 2] {
+        [&self.looked[0], &self.looked[1]].map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Stops it.

@@ -221,10 +221,19 @@ mod tests {
     const RUNS: &str = "{\"State\":{\"Running\":true,\"Pid\":7},\"HostConfig\":{\"CpusetCpus\":\"0-5\",\"CpusetMems\":\"\",\"Memory\":0}}";
     const STOPPED: &str = "{\"State\":{\"Running\":false},\"HostConfig\":{}}";
 
+    /// A recorded machine without anything in it.
+    fn machine() -> (tempfile::TempDir, Doors) {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["sys", "proc"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        let doors = Doors::of(&Root::at(dir.path()).unwrap());
+        (dir, doors)
+    }
+
     /// A service that answers these in turn and gives what it was asked: method, path and body.
     fn service(answers: &[(u16, &str)]) -> (tempfile::TempDir, Doors, JoinHandle<Vec<String>>) {
-        let dir = tempfile::tempdir().unwrap();
-        let doors = Doors::of(&Root::at(dir.path()).unwrap());
+        let (dir, doors) = machine();
         std::fs::create_dir_all(doors.podman.parent().unwrap()).unwrap();
         let listener = UnixListener::bind(&doors.podman).unwrap();
         let answers: Vec<(u16, String)> = answers
@@ -338,7 +347,7 @@ mod tests {
         let said = doors.look(&asked().owner, "x").await.unwrap_err().to_string();
         assert!(said.contains("expected State.Running"), "{said}");
         serving.join().unwrap();
-        let nobody = Doors::of(&Root::at(tempfile::tempdir().unwrap().path()).unwrap());
+        let (_dir, nobody) = machine();
         let said = nobody.look(&asked().owner, "x").await.unwrap_err().to_string();
         assert!(
             said.contains("podman.sock") && said.contains("systemctl enable --now podman.socket"),

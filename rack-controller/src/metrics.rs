@@ -4,6 +4,7 @@ mod actions;
 mod bmc;
 mod domain;
 mod family;
+mod lease;
 mod node;
 mod own;
 mod process;
@@ -24,6 +25,8 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
         process::FAMILIES,
         domain::FAMILIES,
         promise::FAMILIES,
+        lease::FAMILIES,
+        lease::FAMILIES,
         node::FAMILIES,
         bmc::FAMILIES,
         actions::FAMILIES,

@@ -118,6 +118,11 @@ pub enum Verb {
         /// The claim's name or id.
         claim: String,
     },
+    /// Show in a drill that a node's cap bites: its load draws what it wants, then the cap is ordered, and its BMC must tell.
+    Calibrate {
+        /// The node.
+        node: String,
+    },
     /// Give a claim back.
     Release {
         /// The claim's name or id.

@@ -15,6 +15,7 @@ mod ask;
 mod born;
 mod child;
 mod draw;
+mod drill;
 mod failure;
 mod help;
 mod local;
@@ -76,6 +77,7 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Claim { resource } => power::claim(cli, &rack(cli)?, resource).await,
         Verb::Apply { claim } => power::go_on(cli, rack(cli)?.apply(claim).await?, "applied"),
         Verb::Renew { claim } => power::go_on(cli, rack(cli)?.renew(claim).await?, "renewed"),
+        Verb::Calibrate { node } => drill::calibrate(cli, &rack(cli)?, node).await,
         Verb::Release { claim, dry_run } => power::release(cli, &rack(cli)?, claim, *dry_run).await,
         Verb::Why(args) => match (&args.workload, &args.what) {
             (Some(workload), _) => why::workload(cli, workload).await,

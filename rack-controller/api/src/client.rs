@@ -144,6 +144,17 @@ impl RackClient {
         .await
     }
 
+    /// `POST /v1/nodes/{node}/calibrate`: begins a drill of the node's cap; its end is an event, `cap_proven` or `cap_doubted`.
+    ///
+    /// # Errors
+    /// As of every call here; `conflict` where nothing could be shown now.
+    pub async fn calibrate(&self, node: &str) -> Result<(), ClientError> {
+        let path = ["v1", "nodes", node, "calibrate"];
+        self.ask::<Option<()>>(Method::POST, &path, |request| request)
+            .await
+            .map(|_| ())
+    }
+
     /// `DELETE /v1/claims/{id or name}`: gives a claim back; the claim as it was comes back.
     #[allow(clippy::missing_errors_doc)]
     pub async fn release(&self, id_or_name: &str) -> Result<ClaimView, ClientError> {

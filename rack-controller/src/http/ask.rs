@@ -80,9 +80,9 @@ pub(super) async fn renew(
 pub(super) async fn calibrate(
     State(app): State<App>,
     Path(node): Path<String>,
-) -> Result<StatusCode, Failure> {
+) -> Result<(StatusCode, Json<()>), Failure> {
     question(&app, |reply| Question::Calibrate { node, reply }).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok((StatusCode::ACCEPTED, Json(())))
 }
 
 pub(super) async fn drain(

@@ -1,0 +1,156 @@
+//! A server of the simulated rack: its agent's own lease machine, its clock, and the file from which the world learns a limit.
+
+use agent::lease::{Here, Leases};
+use agent_api::v1::{Lease, LeaseInForce, LeaseView};
+use facts::Power;
+use hw_fixtures::world::{Verb, World};
+
+/// What of a node its agent's caps do not cover.
+pub const REST: Power = Power::from_milliwatts(40_000);
+
+/// How a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its agent runs.
+    Up,
+    /// Its agent was killed, or is stopped, until then: the hardware keeps the limit.
+    NoAgent(u64),
+    /// It boots until then, and knows no limit.
+    Booting(u64),
+}
+
+/// One server.
+pub struct Node {
+    pub name: String,
+    pub state: State,
+    /// What the ledger has: a kill leaves it, and so does a boot.
+    pub leases: Leases,
+    boot: u64,
+    booted_ms: u64,
+    /// Nothing goes through between it and the controller until then.
+    pub cut_off_until: u64,
+}
+
+/// Why an agent says no; the words do not matter here.
+#[derive(Clone, Debug)]
+pub struct Refused;
+
+impl Node {
+    pub fn new(name: &str) -> Node {
+        Node {
+            name: name.to_owned(),
+            state: State::Up,
+            leases: Leases::default(),
+            boot: 1,
+            booted_ms: 0,
+            cut_off_until: 0,
+        }
+    }
+
+    fn boot_id(&self) -> String {
+        format!("{}-{}", self.name, self.boot)
+    }
+
+    fn clock(&self, now_ms: u64) -> u64 {
+        now_ms - self.booted_ms
+    }
+
+    /// The agent's answer to a lease.
+    pub fn take(&mut self, lease: &Lease, now_ms: u64, world: &mut World) -> Result<LeaseView, Refused> {
+        let boot_id = self.boot_id();
+        let here = Here {
+            boot_id: &boot_id,
+            now: self.clock(now_ms),
+            cap: None,
+        };
+        let next = self.leases.take(lease, &here).map_err(|_| Refused)?;
+        self.leases = next.leases;
+        self.write(world);
+        Ok(self.view(now_ms))
+    }
+
+    /// Writes what is in force to the hardware: the only way in which the world learns it.
+    fn write(&self, world: &mut World) {
+        if let Some(target) = self.leases.target() {
+            let whole = target.saturating_add(REST).milliwatts();
+            if world.node(&self.name).and_then(|node| node.limit()) != Some(whole) {
+                assert!(world.set_limit(&self.name, Some(whole)), "{}", self.name);
+            }
+        }
+    }
+
+    pub fn view(&self, now_ms: u64) -> LeaseView {
+        LeaseView {
+            boot_id: self.boot_id(),
+            now_millis: self.clock(now_ms),
+            lease: self.leases.held.as_ref().map(|held| LeaseInForce {
+                rack: held.rack.clone(),
+                sequence: held.sequence,
+                cap_watts: held.holds().cap_watts,
+                levels: held.holds().levels.clone(),
+                level: held.holds().level,
+                expired: held.expired,
+                expires_millis: held.expires_millis,
+                in_force_watts: Some(held.target),
+                applied: true,
+                why_not: None,
+            }),
+            head: self.leases.seen.as_ref().map(|seen| seen.head.clone()),
+            not_capped: Vec::new(),
+        }
+    }
+
+    /// Time goes by: leases end, agents and machines come back.
+    pub fn pass(&mut self, now_ms: u64, world: &mut World) {
+        match self.state {
+            State::Up => self.expire(now_ms, world),
+            State::NoAgent(until) if until <= now_ms => {
+                self.state = State::Up;
+                self.expire(now_ms, world);
+            }
+            State::Booting(until) if until <= now_ms => {
+                self.state = State::Up;
+                self.boot += 1;
+                self.booted_ms = now_ms;
+                self.leases = self.leases.after_boot();
+                // The agent is there before the load is.
+                self.write(world);
+                let node = self.name.clone();
+                world.act(&Verb::Power { node, on: true }).expect("it was off");
+            }
+            State::NoAgent(_) | State::Booting(_) => {}
+        }
+    }
+
+    fn expire(&mut self, now_ms: u64, world: &mut World) {
+        if let Some(next) = self.leases.expire(self.clock(now_ms)) {
+            self.leases = next.leases;
+            self.write(world);
+        }
+    }
+
+    /// Whether it hears and answers.
+    pub fn answers(&self, now_ms: u64) -> bool {
+        self.state == State::Up && self.cut_off_until <= now_ms
+    }
+
+    /// The cap that the world knows; what it can draw where it knows none.
+    pub fn cap(&self, world: &World) -> u64 {
+        if matches!(self.state, State::Booting(_)) {
+            return 0;
+        }
+        let node = world.node(&self.name).expect("it is in the world");
+        node.limit().unwrap_or_else(|| node.max_draw())
+    }
+
+    /// What it falls to without anybody's help, where its agent is there to obey; else what it has.
+    pub fn next(&self, world: &World) -> u64 {
+        let cap = self.cap(world);
+        match &self.leases.held {
+            Some(held) if self.state == State::Up => {
+                cap.min(held.holds().at(1).saturating_add(REST).milliwatts())
+            }
+            Some(_) | None => cap,
+        }
+    }
+}

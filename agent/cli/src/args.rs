@@ -12,6 +12,7 @@ use crate::ask::{AskArgs, RUN_HELP};
 use crate::help::{AFTER_HELP, DEFRAG_HELP, PLACE_HELP, TOP_HELP, VERIFY_HELP};
 use crate::place::words::parse_watts;
 use crate::place::{DefragArgs, PlaceArgs};
+use crate::power::Resource;
 use crate::top::TopArgs;
 
 /// The rack's address where none is given.
@@ -250,47 +251,6 @@ pub enum Side {
     Claims,
     /// Drives of the rack's nodes.
     Drives,
-}
-
-/// What can be claimed.
-#[derive(Debug, Subcommand)]
-pub enum Resource {
-    /// Watts: firm ones are kept through the losses that the domain's policy covers, revocable ones are taken back on a loss.
-    Power {
-        /// How many firm watts, as in 800 or 0.5.
-        #[arg(long, value_parser = parse_watts, required_unless_present = "revocable")]
-        watts: Option<Power>,
-        /// How many revocable watts beside them, of the redundant share; only for a node whose agent holds its caps.
-        #[arg(long, value_name = "WATTS", value_parser = parse_watts, requires = "node")]
-        revocable: Option<Power>,
-        /// What for; also the claim's name.
-        #[arg(long = "for", value_name = "NAME")]
-        purpose: String,
-        /// The node that may draw them; without it the claim is a reservation and grants no cap.
-        #[arg(long)]
-        node: Option<String>,
-        /// The power domain; needed only where the rack has several.
-        #[arg(long)]
-        domain: Option<String>,
-        /// 1 is kept longest, 9 is shed first.
-        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
-        priority: Option<u8>,
-        /// Whose quota it counts in, where the rack has tenants.
-        #[arg(long)]
-        tenant: Option<String>,
-        /// For how long it stands unless `busbar renew` is said, as in 1h; without it, until it is released.
-        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-        ttl: Option<u32>,
-        /// Only keep the watts free for so long, as in 5m; `busbar apply` makes it a claim.
-        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-        reserve: Option<u32>,
-        /// Repeat-safe: the same key gives the same answer, never a second claim.
-        #[arg(long, value_name = "KEY")]
-        idempotency_key: Option<String>,
-        /// Only say whether it would be admitted.
-        #[arg(long)]
-        dry_run: bool,
-    },
 }
 
 /// What every change of a bay has.

@@ -65,14 +65,8 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Thaw { workload } => local::freeze(cli, workload, false).await,
         Verb::Cap(args) => local::cap(cli, args).await,
         Verb::Top(args) => top::top(cli, args).await,
-        Verb::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "busbar", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
-        Verb::Man => {
-            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Completions { shell } => Ok(completions(*shell)),
+        Verb::Man => man(),
         Verb::Show { side } => show::show(cli, &rack(cli)?, *side).await,
         Verb::Claim { resource } => power::claim(cli, &rack(cli)?, resource).await,
         Verb::Apply { claim } => power::go_on(cli, rack(cli)?.apply(claim).await?, "applied"),
@@ -121,6 +115,16 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Parts { serial } => show::parts(cli, &rack(cli)?, serial.as_deref()).await,
         Verb::Events { follow, after } => show::events(cli, &rack(cli)?, *after, *follow).await,
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut Cli::command(), "busbar", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
+
+fn man() -> anyhow::Result<ExitCode> {
+    clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The rack that was selected; nothing is sent yet.

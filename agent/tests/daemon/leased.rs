@@ -9,7 +9,7 @@ use agent_api::v1::Lease;
 use nix::sys::signal::Signal;
 
 use crate::node::{BRIEF, LASTING, Node, kill, told, watts};
-use crate::stand::{until, wait};
+use crate::stand::{Agent, until, wait};
 
 #[test]
 fn a_lease_is_armed_moved_runs_out_and_stands_through_kills() {
@@ -62,6 +62,12 @@ fn a_lease_is_armed_moved_runs_out_and_stands_through_kills() {
     let agent = node.start();
     assert!(node.view().lease.unwrap().expired);
     assert_eq!(node.limit(), 200);
+    ended_lease_is_told(&agent);
+    assert!(agent.stop().success());
+    leaves_only_by_force(&node);
+}
+
+fn ended_lease_is_told(agent: &Agent) {
     let page = agent.get("/metrics");
     for line in [
         "busbar_power_lease_cap_watts{rack=\"r1\",level=\"0\"} 300",
@@ -74,7 +80,9 @@ fn a_lease_is_armed_moved_runs_out_and_stands_through_kills() {
     }
     let status: serde_json::Value = agent.json("/v1/status");
     assert_eq!(status["lease"]["rack"], "r1");
-    assert!(agent.stop().success());
+}
+
+fn leaves_only_by_force(node: &Node) {
     let (code, said) = node.leave(&[]);
     assert!(
         code == Some(3) && said.contains("rack \"r1\" holds this node's lease"),

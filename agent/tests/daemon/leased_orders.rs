@@ -11,85 +11,69 @@ use crate::stand::{Agent, wait};
 
 const LEASE: &str = "/v1/power/lease";
 
+/// Leases that are refused after the fifth, with the status and some of the words.
+fn refused(node: &Node, good: &Lease) -> Vec<(Lease, u16, &'static str)> {
+    let head = |sequence: u64, chain: &str| Head {
+        sequence,
+        chain: chain.to_owned(),
+    };
+    let mut cases = vec![(node.lease(4, LASTING), 409, "lease 4 comes after 5")];
+    let mut case = |from: &Lease, change: &dyn Fn(&mut Lease), status, says| {
+        let mut lease = from.clone();
+        change(&mut lease);
+        cases.push((lease, status, says));
+    };
+    case(
+        &node.lease(5, LASTING),
+        &|lease| lease.level = 1,
+        409,
+        "says something else",
+    );
+    case(
+        good,
+        &|lease| lease.rack = "r2".to_owned(),
+        409,
+        "rack \"r1\" holds",
+    );
+    case(
+        good,
+        &|lease| lease.boot_id = "other".to_owned(),
+        409,
+        "boot \"other\"",
+    );
+    case(
+        good,
+        &|lease| {
+            lease.cap_watts = watts(350);
+            lease.head = head(9, "99");
+        },
+        409,
+        "has seen entry 10 (aa)",
+    );
+    case(
+        good,
+        &|lease| lease.heard_millis = good.heard_millis + 600_000,
+        400,
+        "heard_millis",
+    );
+    case(good, &|lease| lease.cap_watts = Power::ZERO, 400, "more than 0 W");
+    case(
+        good,
+        &|lease| lease.levels = vec![watts(1)],
+        400,
+        "expected at least 2 W",
+    );
+    case(good, &|lease| lease.level = 3, 400, "0 to 2");
+    cases
+}
+
 #[test]
 fn what_is_old_foreign_behind_or_senseless_changes_nothing() {
     let Some(node) = Node::new() else { return };
     let _agent = node.start();
-    let of_head = |sequence: u64, chain: &str| Head {
-        sequence,
-        chain: chain.to_owned(),
-    };
     node.take(&node.lease(5, LASTING));
     let good = node.lease(6, LASTING);
-    let cases = [
-        (node.lease(4, LASTING), 409, "lease 4 comes after 5"),
-        (
-            Lease {
-                level: 1,
-                ..node.lease(5, LASTING)
-            },
-            409,
-            "says something else",
-        ),
-        (
-            Lease {
-                rack: "r2".to_owned(),
-                ..good.clone()
-            },
-            409,
-            "rack \"r1\" holds",
-        ),
-        (
-            Lease {
-                boot_id: "other".to_owned(),
-                ..good.clone()
-            },
-            409,
-            "boot \"other\"",
-        ),
-        (
-            Lease {
-                cap_watts: watts(350),
-                head: of_head(9, "99"),
-                ..good.clone()
-            },
-            409,
-            "has seen entry 10 (aa)",
-        ),
-        (
-            Lease {
-                heard_millis: good.heard_millis + 600_000,
-                ..good.clone()
-            },
-            400,
-            "heard_millis",
-        ),
-        (
-            Lease {
-                cap_watts: Power::ZERO,
-                ..good.clone()
-            },
-            400,
-            "more than 0 W",
-        ),
-        (
-            Lease {
-                levels: vec![watts(1)],
-                ..good.clone()
-            },
-            400,
-            "expected at least 2 W",
-        ),
-        (
-            Lease {
-                level: 3,
-                ..good.clone()
-            },
-            400,
-            "0 to 2",
-        ),
-    ];
-    for (lease, status, says) in cases {
+    for (lease, status, says) in refused(&node, &good) {
         let (code, message) = node.refused(&lease);
         assert!(
             code == status && message.contains(says),
@@ -103,6 +87,10 @@ fn what_is_old_foreign_behind_or_senseless_changes_nothing() {
         status == 403 && message.contains("rack \"r1\" holds"),
         "{message}"
     );
+    the_later_of_two_stands_and_the_end_ends_it(&node, &good);
+}
+
+fn the_later_of_two_stands_and_the_end_ends_it(node: &Node, good: &Lease) {
     // Two that overtook each other: the later one stands.
     let (sooner, later) = (
         node.lease(6, LASTING),

@@ -138,10 +138,10 @@ impl Node {
 }
 
 pub fn told(error: ClientError) -> (u16, String) {
-    match error {
-        ClientError::Refused { status, message, .. } => (status, message),
-        other => panic!("{other:?}"),
-    }
+    let ClientError::Refused { status, message, .. } = error else {
+        panic!("{error:?}")
+    };
+    (status, message)
 }
 
 pub fn kill(agent: Agent) {

@@ -288,6 +288,11 @@ impl RackConfig {
         self.feeds.iter().find(|feed| feed.name == name)
     }
 
+    /// Whether caps are enforced, as configured. What is written is asked of the gate (`pools/power/act`) all the same.
+    pub fn enforces_caps(&self) -> bool {
+        fit::would_enforce(self)
+    }
+
     /// One tenant.
     pub fn tenant(&self, name: &str) -> Option<&TenantConfig> {
         self.tenants.iter().find(|tenant| tenant.name == name)

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use facts::Moment;
-use intent::Actuator;
 use rack_api::v1::DomainState;
 
 use crate::bay::{Bay, Life};
@@ -113,7 +112,7 @@ impl<'a> Course<'a> {
     fn caps(&mut self) {
         let config = &self.rack.config;
         // An order is a promise that somebody is sent it: where the mode forbids that, none is given.
-        let may_order = config.actuators.may_act(Actuator::PowerCap);
+        let may_order = config.enforces_caps();
         let has_agents = may_order && config.nodes.iter().any(|node| node.rest.is_some());
         let kept = &self.rack.kept;
         let is_short = kept

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rack_api::v1::PowerAsk;
+use rack_api::v1::{DomainState, PowerAsk};
 
 use super::event::{Action, BayChange, Cause, Event, NodeSeen, Outcome, SuppliesSeen, What};
 use super::order::{LeaseSight, NodeOrder};
 use super::sight::{Attempt, NodeSide, Sight};
 use super::state::{DomainStanding, Rack};
 use crate::bay::Life;
-use crate::claim::{Answered, Claim, ClaimId};
+use crate::claim::{Answered, Claim};
 use facts::{Moment, NoData};
 
 /// How many answered asks are kept for their idempotency keys; whoever repeats an ask does so within minutes.
@@ -29,28 +29,11 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
     }
     let at = event.at;
     match &event.what {
-        What::Started { .. } => {
-            rack.sight = Sight {
-                started: Some(at),
-                ..Sight::default()
-            }
-        }
+        What::Started { .. } => started(rack, at),
         What::BmcSilent { bmc, reason, detail } => silent(rack, bmc, *reason, detail),
-        What::BmcAnswered { bmc } => {
-            let sight = rack.sight.bmcs.entry(bmc.clone()).or_default();
-            sight.up = true;
-            sight.reason = None;
-            sight.last_success = Some(at);
-        }
+        What::BmcAnswered { bmc } => answered(rack, bmc, at),
         What::BayChanged(change) => bay_changed(rack, change),
-        What::DomainChanged { domain, to, .. } => {
-            if let Some(standing) = rack.kept.domains.get_mut(domain) {
-                *standing = DomainStanding {
-                    state: *to,
-                    since: at,
-                };
-            }
-        }
+        What::DomainChanged { domain, to, .. } => domain_changed(rack, domain, *to, at),
         What::ClaimAdmitted { claim, ask, key, .. } => admitted(rack, claim, ask, key.as_deref()),
         What::ClaimReleased { claim, .. } | What::ClaimExpired { claim, .. } => {
             Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
@@ -58,21 +41,12 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::ClaimApplied { claim } | What::ClaimRenewed { claim } => {
             Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
         }
-        What::CapsOrdered {
-            orders,
-            granted,
-            shed,
-            ..
-        } => caps_ordered(rack, orders, granted, shed),
+        What::CapsOrdered { .. } => caps_ordered(rack, &event.what),
         What::LoweringTimed { took_millis, .. } => {
             rack.kept.slowest_lowering = Some((Duration::from_millis(*took_millis), at));
         }
         What::DrillSeen(drill) => rack.sight.drill.clone_from(drill),
-        What::OverSeen { node, since } => {
-            if let Some(sight) = rack.sight.nodes.get_mut(node) {
-                sight.over_since = *since;
-            }
-        }
+        What::OverSeen { node, since } => over_seen(rack, node, *since),
         What::CapsLowered { orders } => order(rack, orders),
         What::CapProven { node, proof } => {
             rack.kept.proofs.insert(node.clone(), proof.clone());
@@ -103,6 +77,32 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::SuppliesSeen(seen) => supplies_seen(rack, seen, at),
         What::NodeSeen { node, seen } => node_seen(rack, node, seen, at),
         What::ActionTried { action, outcome } => tried(rack, action, outcome, at),
+    }
+}
+
+fn started(rack: &mut Rack, at: Moment) {
+    rack.sight = Sight {
+        started: Some(at),
+        ..Sight::default()
+    };
+}
+
+fn answered(rack: &mut Rack, bmc: &str, at: Moment) {
+    let sight = rack.sight.bmcs.entry(bmc.to_owned()).or_default();
+    sight.up = true;
+    sight.reason = None;
+    sight.last_success = Some(at);
+}
+
+fn domain_changed(rack: &mut Rack, domain: &str, state: DomainState, since: Moment) {
+    if let Some(standing) = rack.kept.domains.get_mut(domain) {
+        *standing = DomainStanding { state, since };
+    }
+}
+
+fn over_seen(rack: &mut Rack, node: &str, since: Option<Moment>) {
+    if let Some(sight) = rack.sight.nodes.get_mut(node) {
+        sight.over_since = since;
     }
 }
 
@@ -161,10 +161,18 @@ fn bay_changed(rack: &mut Rack, change: &BayChange) {
     }
 }
 
-fn caps_ordered(rack: &mut Rack, orders: &[NodeOrder], granted: &[ClaimId], shed: &[ClaimId]) {
-    order(rack, orders);
-    rack.kept.granted = Arc::new(granted.iter().copied().collect());
-    rack.kept.shed = Arc::new(shed.iter().copied().collect());
+fn caps_ordered(rack: &mut Rack, what: &What) {
+    if let What::CapsOrdered {
+        orders,
+        granted,
+        shed,
+        ..
+    } = what
+    {
+        order(rack, orders);
+        rack.kept.granted = Arc::new(granted.iter().copied().collect());
+        rack.kept.shed = Arc::new(shed.iter().copied().collect());
+    }
 }
 
 fn order(rack: &mut Rack, orders: &[NodeOrder]) {

@@ -1,12 +1,13 @@
 //! What an event says to people: its kind, what it is about, and a sentence with printed labels.
 
+mod caps;
+mod claims;
+
 use facts::Power;
 use rack_api::v1::{DomainState, Interlock};
 
 use super::event::{Action, BayChange, Cause, Event, What};
-use super::order::NodeOrder;
 use crate::bay::Bay;
-use crate::claim::Claim;
 
 impl Event {
     /// The kind in one word, as `supply_lost`.
@@ -100,75 +101,24 @@ impl Event {
                 deficit,
                 ..
             } => domain_message(domain, *to, *installed, *held, *deficit),
-            What::ClaimAdmitted { claim, headroom, .. } => {
-                let place = claim.node.as_ref().map_or_else(
-                    || "reserved without a node".to_owned(),
-                    |node| format!("for {node}"),
-                );
-                format!(
-                    "{} claimed in {} for \"{}\" ({}, {place}{}); {} free",
-                    claim_watts(claim),
-                    claim.domain,
-                    claim.purpose,
-                    claim.id,
-                    until_words(claim),
-                    headroom.to_kilowatt_text()
-                )
-            }
-            What::ClaimApplied { claim } => format!(
-                "\"{}\" ({}) is applied: {}{}",
-                claim.purpose,
-                claim.id,
-                claim_watts(claim),
-                until_words(claim)
-            ),
-            What::ClaimRenewed { claim } => {
-                format!(
-                    "\"{}\" ({}) is renewed{}",
-                    claim.purpose,
-                    claim.id,
-                    until_words(claim)
-                )
-            }
-            What::ClaimExpired { claim, headroom } => format!(
-                "\"{}\" ({}) was not {} in time: {} back to {}; {} free",
-                claim.purpose,
-                claim.id,
-                if claim.reserved { "applied" } else { "renewed" },
-                claim.watts,
-                claim.domain,
-                headroom.to_kilowatt_text()
-            ),
-            What::CapsOrdered {
-                orders,
-                shed,
-                given,
-                taken,
-                ..
-            } => caps_message(orders, shed.len(), *given, *taken),
+            What::ClaimAdmitted { claim, headroom, .. } => claims::admitted(claim, *headroom),
+            What::ClaimApplied { claim } => claims::applied(claim),
+            What::ClaimRenewed { claim } => claims::renewed(claim),
+            What::ClaimExpired { claim, headroom } => claims::expired(claim, *headroom),
+            What::ClaimReleased { claim, headroom } => claims::released(claim, *headroom),
+            What::CapsOrdered { .. } => caps::ordered(&self.what),
+            What::CapsLowered { orders } => caps::message(orders, 0, Power::ZERO, Power::ZERO),
             What::LoweringTimed { node, took_millis } => {
                 format!("{node} was the slowest within an hour: lowered and read back in {took_millis} ms")
             }
             What::DrillSeen(Some(drill)) => format!("the drill of {} goes on", drill.node),
             What::DrillSeen(None) => "the drill is over".to_owned(),
             What::OverSeen { node, .. } => format!("what {node} draws was held against its cap"),
-            What::CapsLowered { orders } => caps_message(orders, 0, Power::ZERO, Power::ZERO),
-            What::CapProven { node, proof } => format!(
-                "{node} keeps its cap: it drew {} and, under {}, {}",
-                proof.before, proof.cap, proof.under
-            ),
+            What::CapProven { node, proof } => caps::proven(node, proof),
             What::CapDoubted { node, reason } => {
                 format!("{node} counts as uncapped until a drill shows that its cap bites: {reason}")
             }
             What::LeaseSeen { node, .. } => format!("{node} said how it stands to its caps"),
-            What::ClaimReleased { claim, headroom } => format!(
-                "\"{}\" ({}) released: {} back to {}; {} free",
-                claim.purpose,
-                claim.id,
-                claim.watts,
-                claim.domain,
-                headroom.to_kilowatt_text()
-            ),
             What::Located { place, label, until } => {
                 format!("{label} ({place}): light wanted until {until}")
             }
@@ -210,59 +160,6 @@ impl Action {
             Action::ReadSupplies { bmc } => format!("read the supplies of BMC {bmc}"),
         }
     }
-}
-
-/// `800 W firm`, `800 W firm and 200 W revocable`, `200 W revocable`.
-fn claim_watts(claim: &Claim) -> String {
-    match (claim.watts.is_zero(), claim.revocable.is_zero()) {
-        (_, true) => format!("{} firm", claim.watts),
-        (true, false) => format!("{} revocable", claim.revocable),
-        (false, false) => format!("{} firm and {} revocable", claim.watts, claim.revocable),
-    }
-}
-
-fn until_words(claim: &Claim) -> String {
-    match (claim.until, claim.reserved) {
-        (None, _) => String::new(),
-        (Some(until), true) => format!(", reserved until {until}"),
-        (Some(until), false) => format!(", until {until}"),
-    }
-}
-
-fn caps_message(orders: &[NodeOrder], shed: usize, given: Power, taken: Power) -> String {
-    let mut parts = Vec::new();
-    match orders {
-        [] => {}
-        [one] => parts.push(format!(
-            "{} shall hold {}, and {} after the next loss",
-            one.node,
-            one.order.cap,
-            one.order.level(1)
-        )),
-        many => {
-            let cap: Power = many.iter().map(|order| order.order.cap).sum();
-            let next: Power = many.iter().map(|order| order.order.level(1)).sum();
-            parts.push(format!(
-                "{} nodes shall hold {} together, and {} after the next loss",
-                many.len(),
-                cap.to_kilowatt_text(),
-                next.to_kilowatt_text()
-            ));
-        }
-    }
-    if !given.is_zero() {
-        parts.push(format!("{given} revocable given"));
-    }
-    if !taken.is_zero() {
-        parts.push(format!("{taken} revocable taken back"));
-    }
-    if shed > 0 {
-        parts.push(format!("{shed} firm claims cannot be served"));
-    }
-    if parts.is_empty() {
-        parts.push("firm claims are served again".to_owned());
-    }
-    parts.join("; ")
 }
 
 const fn change_kind(cause: &Cause) -> &'static str {

@@ -8,6 +8,7 @@
 
 mod asks;
 mod bench;
+mod drills;
 mod house_of_64;
 mod leases;
 mod terms;

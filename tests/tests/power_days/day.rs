@@ -220,7 +220,7 @@ impl Day {
             .collect();
         for mail in due {
             match mail {
-                Mail::ToAgent(sent) => self.to_agent(sent),
+                Mail::ToAgent(sent) => self.reach_agent(sent),
                 Mail::ToLessor(node, ticket, answer) => {
                     let Some(controller) = &mut self.controller else {
                         continue;
@@ -240,7 +240,7 @@ impl Day {
         }
     }
 
-    fn to_agent(&mut self, sent: Sent) {
+    fn reach_agent(&mut self, sent: Sent) {
         let node = self.nodes.iter_mut().find(|node| node.name == sent.node).unwrap();
         if !node.answers(self.now) {
             // What waits for a stopped process or in a queue is not gone: now and then it comes after all.

@@ -44,6 +44,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "page-gzip",
             "rack-api",
             "rack-controller",
+            "hw-fixtures",
         ],
     ),
 ];

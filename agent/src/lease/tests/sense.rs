@@ -6,90 +6,33 @@ use facts::Power;
 use super::{head, here, lease, watts, word};
 use crate::lease::Leases;
 
+/// Leases that make no sense, and what is expected in their place.
+fn senseless() -> Vec<(Lease, &'static str)> {
+    let nine: Vec<Power> = (0..9).map(|_| watts(50)).collect();
+    let mut cases = Vec::new();
+    let mut case = |change: &dyn Fn(&mut Lease), says| {
+        let mut lease = lease(1);
+        change(&mut lease);
+        cases.push((lease, says));
+    };
+    case(&|lease| lease.rack = String::new(), "1 to 64 characters");
+    case(&|lease| lease.rack = "r".repeat(65), "1 to 64 characters");
+    case(&|lease| lease.rack = "a\nb".to_owned(), "control character");
+    case(&|lease| lease.valid_millis = 0, "1 to 60000");
+    case(&|lease| lease.valid_millis = 60_001, "1 to 60000");
+    case(&|lease| lease.cap_watts = Power::ZERO, "more than 0 W");
+    case(&|lease| lease.cap_watts = watts(1_000_001), "at most");
+    case(&|lease| lease.levels = vec![], "1 to 8");
+    case(&|lease| lease.levels = nine.clone(), "1 to 8");
+    case(&|lease| lease.levels = vec![watts(200), watts(201)], "level 2");
+    case(&|lease| lease.levels = vec![watts(301)], "level 1");
+    case(&|lease| lease.level = 3, "0 to 2");
+    cases
+}
+
 #[test]
 fn what_makes_no_sense_on_any_node_is_refused_with_what_is_expected() {
-    let nine: Vec<Power> = (0..9).map(|_| watts(50)).collect();
-    let cases: [(Lease, &str); 12] = [
-        (
-            Lease {
-                rack: String::new(),
-                ..lease(1)
-            },
-            "1 to 64 characters",
-        ),
-        (
-            Lease {
-                rack: "r".repeat(65),
-                ..lease(1)
-            },
-            "1 to 64 characters",
-        ),
-        (
-            Lease {
-                rack: "a\nb".to_owned(),
-                ..lease(1)
-            },
-            "control character",
-        ),
-        (
-            Lease {
-                valid_millis: 0,
-                ..lease(1)
-            },
-            "1 to 60000",
-        ),
-        (
-            Lease {
-                valid_millis: 60_001,
-                ..lease(1)
-            },
-            "1 to 60000",
-        ),
-        (
-            Lease {
-                cap_watts: Power::ZERO,
-                ..lease(1)
-            },
-            "more than 0 W",
-        ),
-        (
-            Lease {
-                cap_watts: watts(1_000_001),
-                ..lease(1)
-            },
-            "at most",
-        ),
-        (
-            Lease {
-                levels: vec![],
-                ..lease(1)
-            },
-            "1 to 8",
-        ),
-        (
-            Lease {
-                levels: nine,
-                ..lease(1)
-            },
-            "1 to 8",
-        ),
-        (
-            Lease {
-                levels: vec![watts(200), watts(201)],
-                ..lease(1)
-            },
-            "level 2",
-        ),
-        (
-            Lease {
-                levels: vec![watts(301)],
-                ..lease(1)
-            },
-            "level 1",
-        ),
-        (Lease { level: 3, ..lease(1) }, "0 to 2"),
-    ];
-    for (lease, says) in cases {
+    for (lease, says) in senseless() {
         let error = Leases::default().take(&lease, &here(1_100)).unwrap_err();
         assert!(
             error.is_the_asks() && error.to_string().contains(says),

@@ -1,5 +1,6 @@
 //! The arithmetic of pooled power: sums, offers, the interlock, wanted caps and lights. Pure and exact.
 
+mod book;
 mod caps;
 mod interlock;
 mod offer;

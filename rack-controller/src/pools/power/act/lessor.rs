@@ -48,10 +48,10 @@ pub struct Lessors {
 }
 
 impl Lessors {
-    /// Starts one for each node whose agent holds its caps. Without `may_act` there is none: nothing is sent.
+    /// Starts one for each node whose agent holds its caps. Without `may_lease` there is none: nothing is sent.
     pub fn start(
         config: &RackConfig,
-        may_act: bool,
+        may_lease: bool,
         inputs: &mpsc::Sender<Message>,
         clock: Clock,
         head: Head,
@@ -63,7 +63,10 @@ impl Lessors {
             inputs: inputs.clone(),
             clock,
         };
-        let nodes = config.nodes.iter().filter(|node| may_act && node.rest.is_some());
+        let nodes = config
+            .nodes
+            .iter()
+            .filter(|node| may_lease && node.rest.is_some());
         let orders = nodes
             .map(|node| {
                 let (order, orders) = watch::channel(None);

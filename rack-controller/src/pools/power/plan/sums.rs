@@ -91,7 +91,7 @@ pub fn without_worst<'a>(policy: Redundancy, losses: u32, supplies: &[Supply<'a>
     let losses = usize::try_from(losses).unwrap_or(usize::MAX);
     match policy {
         Redundancy::N | Redundancy::Plus(_) => {
-            left.sort_by(|one, other| other.rated.cmp(&one.rated));
+            left.sort_by_key(|supply| std::cmp::Reverse(supply.rated));
             left.drain(..losses.min(left.len()));
         }
         Redundancy::Feeds => {

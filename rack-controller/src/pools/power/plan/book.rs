@@ -1,0 +1,106 @@
+//! Claims that draw, by rank, and what is shed of them where what is installed cannot serve them all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use facts::Power;
+use rack_api::v1::DomainState;
+
+use super::ration::nodes_below;
+use super::standing::{above, kept, standing};
+use crate::claim::{Claim, ClaimId};
+use crate::rack::state::Rack;
+
+/// Claims by node, counted once.
+pub(super) struct Book<'a> {
+    /// Claims that draw, by rank.
+    pub(super) drawing: Vec<&'a Claim>,
+}
+
+impl<'a> Book<'a> {
+    pub(super) fn of(rack: &'a Rack) -> Book<'a> {
+        let mut drawing: Vec<&Claim> = rack
+            .kept
+            .claims
+            .values()
+            .filter(|claim| claim.draws_on().is_some())
+            .collect();
+        drawing.sort_by_key(|claim| claim.rank());
+        Book { drawing }
+    }
+
+    /// Firm watts by node, as far as they are served.
+    pub(super) fn firm(&self, shed: &BTreeSet<ClaimId>) -> BTreeMap<&'a str, Power> {
+        let mut firm: BTreeMap<&str, Power> = BTreeMap::new();
+        for claim in self.drawing.iter().filter(|claim| !shed.contains(&claim.id)) {
+            if let Some(node) = claim.draws_on() {
+                let sum = firm.entry(node).or_default();
+                *sum = sum.saturating_add(claim.watts);
+            }
+        }
+        firm
+    }
+}
+
+/// Firm claims that what is installed cannot serve: only in a deficit, the last in rank first. A node keeps its floor.
+pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
+    let mut left: BTreeMap<&str, Power> = BTreeMap::new();
+    for domain in &rack.config.domains {
+        let in_deficit = rack
+            .kept
+            .domains
+            .get(&domain.name)
+            .is_some_and(|standing| standing.state == DomainState::Deficit);
+        if let Some(sums) = standing(rack, &domain.name).filter(|_| in_deficit) {
+            let floors: Power = nodes_below(rack, &domain.name).map(|node| node.floor).sum();
+            let room = kept(domain).firm(sums.installed).saturating_sub(floors);
+            left.insert(domain.name.as_str(), room);
+        }
+    }
+    let mut shed = BTreeSet::new();
+    if left.is_empty() {
+        return shed;
+    }
+    let mut served: BTreeMap<&str, Power> = BTreeMap::new();
+    for claim in &book.drawing {
+        let Some(node) = claim.draws_on().and_then(|name| rack.config.node(name)) else {
+            continue;
+        };
+        let before = served.get(node.name.as_str()).copied().unwrap_or_default();
+        let after = before.saturating_add(claim.watts);
+        let costs = after.max(node.floor).saturating_sub(before.max(node.floor));
+        if take(rack, &mut left, &claim.domain, costs) {
+            served.insert(node.name.as_str(), after);
+        } else {
+            shed.insert(claim.id);
+        }
+    }
+    shed
+}
+
+/// Takes watts from a domain and all that feed it; where one of them has too little, nothing is taken, and nobody who comes later
+/// gets anything of that one.
+pub(super) fn take<'a>(
+    rack: &'a Rack,
+    left: &mut BTreeMap<&'a str, Power>,
+    domain: &'a str,
+    watts: Power,
+) -> bool {
+    let through = above(&rack.config, domain);
+    let mut fits = true;
+    for name in &through {
+        if let Some(room) = left.get_mut(name)
+            && *room < watts
+        {
+            *room = Power::ZERO;
+            fits = false;
+        }
+    }
+    if fits {
+        for name in &through {
+            if let Some(room) = left.get_mut(name) {
+                *room = room.saturating_sub(watts);
+            }
+        }
+    }
+    fits
+}

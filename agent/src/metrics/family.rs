@@ -19,7 +19,7 @@ facts::families! {
         "Steps between the host and the intent in force; none left means converged." from "the keeper";
     POWER_CAP Gauge "busbar_power_cap_watts" []
         "The cap in force of all CPU packages and GPUs together; absent where none is." from "the keeper";
-    LEASE_CAP Gauge "busbar_power_lease_cap_watts" ["rack", "level"]
+    LEASE_CAP Gauge "busbar_power_lease_cap_watts" ["level"]
         "What the rack leases to this node at each level of loss; level 1 holds when nobody renews. Absent without a lease, as all of its family." from "the keeper";
     LEASE_IN_FORCE Gauge "busbar_power_lease_in_force_watts" []
         "All limits together, as read back from the hardware in the last second; absent where they cannot be read." from "powercap, NVML";

@@ -14,7 +14,7 @@ pub(super) fn write(draft: &mut Draft<'_>, view: &View) {
         let mut samples = draft.family(&f::LEASE_CAP);
         let levels = std::iter::once(&lease.cap_watts).chain(&lease.levels);
         for (level, watts) in levels.enumerate() {
-            samples.add(&[&lease.rack, &level.to_string()], Some(watts.as_watts_f64()));
+            samples.add(&[&level.to_string()], Some(watts.as_watts_f64()));
         }
         let in_force = lease.in_force_watts.map(|watts| watts.as_watts_f64());
         draft.one(&f::LEASE_IN_FORCE, in_force);

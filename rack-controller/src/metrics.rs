@@ -26,7 +26,6 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
         domain::FAMILIES,
         promise::FAMILIES,
         lease::FAMILIES,
-        lease::FAMILIES,
         node::FAMILIES,
         bmc::FAMILIES,
         actions::FAMILIES,

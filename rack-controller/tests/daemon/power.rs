@@ -25,7 +25,7 @@ async fn claims_stand_until_they_are_released_whatever_happens_to_the_daemon() {
     assert_eq!(shelf(&before).firm_watts, watts(15_000));
 
     let dry = client
-        .claim(&ask("web", 6_000, Some("n01")), None, true)
+        .claim(&ask("web", 4_000, Some("n01")), None, true)
         .await
         .unwrap();
     assert_eq!((dry.id.as_str(), dry.domain.as_str()), ("", "shelf"));
@@ -36,17 +36,17 @@ async fn claims_stand_until_they_are_released_whatever_happens_to_the_daemon() {
     );
 
     let web = client
-        .claim(&ask("web", 6_000, Some("n01")), Some("key-1"), false)
+        .claim(&ask("web", 4_000, Some("n01")), Some("key-1"), false)
         .await
         .unwrap();
     assert_eq!(
         client
-            .claim(&ask("web", 6_000, Some("n01")), Some("key-1"), false)
+            .claim(&ask("web", 4_000, Some("n01")), Some("key-1"), false)
             .await
             .unwrap(),
         web
     );
-    client.claim(&ask("db", 6_400, None), None, false).await.unwrap();
+    client.claim(&ask("db", 8_400, None), None, false).await.unwrap();
 
     refuses_what_does_not_fit(&client).await;
 
@@ -63,7 +63,7 @@ async fn claims_stand_until_they_are_released_whatever_happens_to_the_daemon() {
     );
     assert_eq!(
         client
-            .claim(&ask("web", 6_000, Some("n01")), Some("key-1"), false)
+            .claim(&ask("web", 4_000, Some("n01")), Some("key-1"), false)
             .await
             .unwrap(),
         web
@@ -72,8 +72,8 @@ async fn claims_stand_until_they_are_released_whatever_happens_to_the_daemon() {
         shelf(rack).headroom_watts == watts(2_600) && rack.nodes.iter().all(|node| node.state == "discovered")
     })
     .await;
-    assert_eq!(client.release("db").await.unwrap().watts, watts(6_400));
-    assert_eq!(shelf(&client.rack().await.unwrap()).headroom_watts, watts(9_000));
+    assert_eq!(client.release("db").await.unwrap().watts, watts(8_400));
+    assert_eq!(shelf(&client.rack().await.unwrap()).headroom_watts, watts(11_000));
     assert_eq!(running.stop(), Some(0));
 }
 

@@ -55,6 +55,8 @@ impl Counted {
             "lease_refused",
             "granted",
             "taken_back",
+            "moved_away",
+            "came_twice",
             "checked",
         ] {
             let times = self.0.get(kind).copied().unwrap_or_default();
@@ -255,6 +257,12 @@ impl Day {
             Request::Put(lease) => node.take(lease, self.now, &mut self.world),
         };
         let is_put = matches!(sent.request, Request::Put(_));
+        if is_put && answer.is_ok() && self.dice.one_in(20) {
+            // The network has a copy of it, and delivers that when other orders stand.
+            let again = self.now + 500 + self.dice.below(4_000);
+            self.mail.push((again, Mail::ToAgent(sent.clone())));
+            self.counted.count("came_twice");
+        }
         self.counted.count(match (is_put, &answer) {
             (true, Ok(_)) => "lease_taken",
             (true, Err(_)) => "lease_refused",

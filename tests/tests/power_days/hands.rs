@@ -11,7 +11,7 @@ use crate::node::State;
 
 impl Day {
     pub fn happen(&mut self) {
-        match self.dice.below(20) {
+        match self.dice.below(22) {
             0..=5 => (0..3).for_each(|_| self.claim()),
             6..=7 => self.release(),
             8..=9 => self.demand(),
@@ -20,6 +20,7 @@ impl Day {
             14 => self.node_boots(),
             15..=16 => self.cut_off(),
             17 => self.controller_dies(),
+            20..=21 => self.move_away(),
             18 => {
                 self.counted.count("shelf_silent");
                 self.trouble();
@@ -27,6 +28,26 @@ impl Day {
             }
             _ => {}
         }
+    }
+
+    /// A node that does not answer loses its claims, and others ask for their watts: its old cap is in force all the while.
+    fn move_away(&mut self) {
+        if !self.may_trouble() || self.controller.is_none() {
+            return;
+        }
+        let which = self.some_node();
+        self.nodes[which].cut_off_until = self.now + 2_000 + self.dice.below(6_000);
+        self.trouble();
+        let name = self.nodes[which].name.clone();
+        let rack = &self.controller.as_ref().expect("it runs").rack;
+        let claims = rack.kept.claims.values();
+        let mine = claims.filter(|claim| claim.node.as_deref() == Some(name.as_str()));
+        let mine: Vec<String> = mine.map(|claim| claim.purpose.clone()).collect();
+        for claim in mine {
+            assert!(self.input(&Input::ReleaseClaim { claim }));
+        }
+        (0..6).for_each(|_| self.claim());
+        self.counted.count("moved_away");
     }
 
     /// Where the operator accepts that silence and a loss at once go dark, the two are kept apart.

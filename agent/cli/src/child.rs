@@ -67,14 +67,20 @@ impl Ready {
         Ok(Ready::Moved(Box::new(command)))
     }
 
-    /// Lets it begin.
+    /// Lets it begin. From here on this process hears what is to be passed on: a signal that came before the command was watched must
+    /// not end who watches it, because the command would go on and hold its place. A signal before this ends both.
     ///
     /// # Errors
     /// When the command cannot be executed.
-    pub fn go(self) -> io::Result<Child> {
+    pub fn go(self) -> io::Result<(Child, Option<Ear>)> {
         match self {
-            Ready::Born(waiting) => waiting.go().map(Child::Born),
-            Ready::Moved(mut command) => command.spawn().map(Child::Ours),
+            // It was born with the signals of before.
+            Ready::Born(waiting) => {
+                let ear = Ear::open()?;
+                Ok((Child::Born(waiting.go()?), Some(ear)))
+            }
+            // What is blocked here would be blocked there too.
+            Ready::Moved(mut command) => Ok((Child::Ours(command.spawn()?), None)),
         }
     }
 }
@@ -123,8 +129,8 @@ impl Child {
     ///
     /// # Errors
     /// When the kernel does not say how it ended.
-    pub async fn watch(mut self) -> anyhow::Result<ExitStatus> {
-        let ear = Ear::open().context("cannot hear signals")?;
+    pub async fn watch(mut self, ear: Option<Ear>) -> anyhow::Result<ExitStatus> {
+        let ear = ear.map_or_else(Ear::open, Ok).context("cannot hear signals")?;
         let mut changes = signal(SignalKind::child()).context("cannot hear of stops")?;
         loop {
             let heard = tokio::select! {

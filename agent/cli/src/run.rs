@@ -158,11 +158,11 @@ impl What<'_> {
             announce(cli, &workload);
         }
         match ready.go() {
-            Ok(mut child) => {
+            Ok((mut child, ear)) => {
                 if let Some(monitor) = &monitor {
                     pinned(cli, args, agent, &workload, monitor, &mut child).await?;
                 }
-                Ok(code(child.watch().await?))
+                Ok(code(child.watch(ear).await?))
             }
             Err(error) => {
                 eprintln!("busbar: cannot start {program}: {error}");

@@ -46,7 +46,8 @@ impl Day {
         for claim in mine {
             assert!(self.input(&Input::ReleaseClaim { claim }));
         }
-        (0..6).for_each(|_| self.claim());
+        // Small ones: they fit what the other nodes can still draw.
+        (0..12).for_each(|_| self.claim_up_to(300, 100));
         self.counted.count("moved_away");
     }
 
@@ -56,11 +57,16 @@ impl Day {
     }
 
     pub fn claim(&mut self) {
+        self.claim_up_to(1_300, 600);
+    }
+
+    /// A claim of at most so many firm and revocable watts.
+    fn claim_up_to(&mut self, firm: u64, revocable: u64) {
         self.names += 1;
         let watts = |most: u64, dice: &mut Dice| Power::from_watts(dice.below(most)).unwrap();
         let ask = PowerAsk {
-            watts: watts(1_300, &mut self.dice),
-            revocable_watts: watts(600, &mut self.dice),
+            watts: watts(firm, &mut self.dice),
+            revocable_watts: watts(revocable, &mut self.dice),
             purpose: format!("w{}", self.names),
             node: Some(format!("n{:02}", 1 + self.dice.below(NODES as u64))),
             priority: Some(1 + self.dice.below(9) as u8),

@@ -216,6 +216,36 @@ fn without_a_word_of_the_operator_no_more_is_lent_than_a_silent_rack_survives() 
 }
 
 #[test]
+fn what_a_node_gave_up_is_lent_to_nobody_before_it_has_answered() {
+    let careful = Plan {
+        more: "sell_revocable = true\ndetect_within = \"250ms\"",
+        ..Plan::default()
+    };
+    let mut house = sold(&careful, 230, 40);
+    assert!(!house.granted("w-n64"), "64 x 270 W are more than survive");
+    let release = Input::ReleaseClaim {
+        claim: "w-n01".to_owned(),
+    };
+    house.bench.run(&release).unwrap();
+    let late = house.order("n01").clone();
+    assert!(late.may > late.cap);
+    for node in house.names().into_iter().skip(1) {
+        house.answer(&node);
+    }
+    let others: Power = house
+        .held
+        .iter()
+        .filter(|(node, _)| *node != "n01")
+        .map(|(_, order)| order.cap)
+        .sum();
+    assert!(
+        others.saturating_add(late.may) <= watts(15_000),
+        "{others} and {}",
+        late.may
+    );
+}
+
+#[test]
 fn an_agent_that_lowers_slowly_ends_the_sale() {
     let mut house = sold(&Plan::default(), 200, 40);
     assert!(house.granted("w-n64"));

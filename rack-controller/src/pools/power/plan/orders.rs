@@ -9,7 +9,7 @@ use rack_api::v1::DomainState;
 
 use super::ration::{Rations, rations};
 use super::standing::{above, below, kept, standing};
-use super::sums::ride_limit_of;
+use super::sums::{Sums, ride_limit_of};
 use crate::config::{DomainConfig, NodeConfig};
 use crate::rack::order::{NodeOrder, Order, at_level};
 use crate::rack::state::Rack;
@@ -84,6 +84,17 @@ pub fn counted(rack: &Rack, node: &NodeConfig, now: Moment) -> Counted {
     }
 }
 
+/// What all caps in force may be together: what is ridden after the next loss, or only what survives it where nobody has accepted that
+/// a silent rack goes on drawing them (power.md, rules 3 and 6).
+fn most_in_force(domain: &DomainConfig, sums: &Sums) -> Power {
+    let ride = ride_limit_of(sums.surviving, sums.installed, domain.overload_factor_ppm);
+    if domain.accept_silence {
+        ride
+    } else {
+        ride.min(sums.surviving)
+    }
+}
+
 /// The sums of one domain that orders must keep.
 struct Room {
     /// Everything that counts now.
@@ -105,11 +116,7 @@ impl Room {
         let mut room = Room {
             now: Power::ZERO,
             next: Power::ZERO,
-            most_now: kept(domain).firm(ride_limit_of(
-                sums.surviving,
-                sums.installed,
-                domain.overload_factor_ppm,
-            )),
+            most_now: kept(domain).firm(most_in_force(domain, &sums)),
             most_next: kept(domain).firm(sums.surviving),
             may_grow: matches!(sums.state, DomainState::Redundant | DomainState::Exposed),
         };

@@ -44,7 +44,8 @@ impl Day {
         let mine = claims.filter(|claim| claim.node.as_deref() == Some(name.as_str()));
         let mine: Vec<String> = mine.map(|claim| claim.purpose.clone()).collect();
         for claim in mine {
-            assert!(self.input(&Input::ReleaseClaim { claim }));
+            // Its time may have been over at this very moment.
+            self.input(&Input::ReleaseClaim { claim });
         }
         // Small ones: they fit what the other nodes can still draw.
         (0..12).for_each(|_| self.claim_up_to(300, 100));

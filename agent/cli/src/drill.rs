@@ -29,7 +29,8 @@ pub async fn calibrate(cli: &Cli, rack: &RackClient, node: &str) -> anyhow::Resu
         for event in rack.events(after).await? {
             after = after.max(event.sequence);
             let proven = event.kind == "cap_proven";
-            if event.subject != node || !(proven || event.kind == "cap_doubted") {
+            let over = proven || ["cap_doubted", "drill_showed_nothing"].contains(&event.kind.as_str());
+            if event.subject != node || !over {
                 continue;
             }
             match cli.output {

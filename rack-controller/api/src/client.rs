@@ -144,7 +144,8 @@ impl RackClient {
         .await
     }
 
-    /// `POST /v1/nodes/{node}/calibrate`: begins a drill of the node's cap; its end is an event, `cap_proven` or `cap_doubted`.
+    /// `POST /v1/nodes/{node}/calibrate`: begins a drill of the node's cap; its end is an event: `cap_proven`, `cap_doubted` or
+    /// `drill_showed_nothing`.
     ///
     /// # Errors
     /// As of every call here; `conflict` where nothing could be shown now.

@@ -135,7 +135,7 @@ fn go_on(next: &mut Course<'_>, drill: Drill, drawn: Power) {
     }
 }
 
-/// A drill that shows nothing in its time has shown that the cap is not to be believed, or that there was no load.
+/// A drill whose time is over: there was no load, or the cap is not to be believed.
 pub(super) fn pass_time(next: &mut Course<'_>) {
     let Some(drill) = next.rack.sight.drill.clone() else {
         return;
@@ -143,21 +143,25 @@ pub(super) fn pass_time(next: &mut Course<'_>) {
     if next.now.since(drill.since) < PATIENCE {
         return;
     }
-    let reason = match drill.phase {
-        DrillPhase::Loading => format!(
-            "in a drill its load never drew more than {}: put load on it and try again",
-            plus(drill.cap, LOAD_PPM)
-        ),
-        DrillPhase::Capped { before } => format!(
-            "in a drill it drew {before}, and {} s after it was capped at {} still more than that",
-            PATIENCE.as_secs(),
-            drill.cap
-        ),
-    };
     next.happen(What::DrillSeen(None));
-    next.happen(What::CapDoubted {
-        node: drill.node,
-        reason,
+    let node = drill.node;
+    next.happen(match drill.phase {
+        // An idle node keeps what an earlier drill showed.
+        DrillPhase::Loading => What::DrillShowedNothing {
+            node,
+            reason: format!(
+                "its load never drew more than {}; put load on it and try again",
+                plus(drill.cap, LOAD_PPM)
+            ),
+        },
+        DrillPhase::Capped { before } => What::CapDoubted {
+            node,
+            reason: format!(
+                "in a drill it drew {before}, and {} s after it was capped at {} still more than that",
+                PATIENCE.as_secs(),
+                drill.cap
+            ),
+        },
     });
 }
 

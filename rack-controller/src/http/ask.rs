@@ -76,7 +76,7 @@ pub(super) async fn renew(
         .map(Json)
 }
 
-/// Begins a drill; how it ends is told on the event stream (`cap_proven`, `cap_doubted`).
+/// Begins a drill; how it ends is told on the event stream (`cap_proven`, `cap_doubted`, `drill_showed_nothing`).
 pub(super) async fn calibrate(
     State(app): State<App>,
     Path(node): Path<String>,

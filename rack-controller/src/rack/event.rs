@@ -162,6 +162,13 @@ pub enum What {
         /// What was seen.
         proof: Proof,
     },
+    /// A drill ended before it could show anything: what was known of the node's cap stands.
+    DrillShowedNothing {
+        /// The node.
+        node: String,
+        /// Why.
+        reason: String,
+    },
     /// A node's cap is not believed any more.
     CapDoubted {
         /// The node.

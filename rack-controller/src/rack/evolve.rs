@@ -73,7 +73,7 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::NodeUnreachable { node, .. } => {
             rack.kept.ready_nodes.remove(node);
         }
-        What::ActionFailed { .. } => {}
+        What::ActionFailed { .. } | What::DrillShowedNothing { .. } => {}
         What::SuppliesSeen(seen) => supplies_seen(rack, seen, at),
         What::NodeSeen { node, seen } => node_seen(rack, node, seen, at),
         What::ActionTried { action, outcome } => tried(rack, action, outcome, at),

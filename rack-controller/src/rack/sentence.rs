@@ -31,6 +31,7 @@ impl Event {
             What::CapsOrdered { .. } => "caps_ordered",
             What::CapProven { .. } => "cap_proven",
             What::CapDoubted { .. } => "cap_doubted",
+            What::DrillShowedNothing { .. } => "drill_showed_nothing",
             What::LoweringTimed { .. } => "lowering_timed",
             What::CapsLowered { .. } => "caps_lowered",
             What::DrillSeen(_) => "drill_seen",
@@ -67,7 +68,9 @@ impl Event {
                 _ => "caps",
             },
             What::DrillSeen(_) => "drill",
-            What::OverSeen { node, .. } | What::LoweringTimed { node, .. } => node,
+            What::OverSeen { node, .. }
+            | What::LoweringTimed { node, .. }
+            | What::DrillShowedNothing { node, .. } => node,
             What::CapProven { node, .. } | What::CapDoubted { node, .. } | What::LeaseSeen { node, .. } => {
                 node
             }
@@ -117,6 +120,9 @@ impl Event {
             What::CapProven { node, proof } => caps::proven(node, proof),
             What::CapDoubted { node, reason } => {
                 format!("{node} counts as uncapped until a drill shows that its cap bites: {reason}")
+            }
+            What::DrillShowedNothing { node, reason } => {
+                format!("the drill of {node} showed nothing: {reason}")
             }
             What::LeaseSeen { node, .. } => format!("{node} said how it stands to its caps"),
             What::Located { place, label, until } => {

@@ -69,11 +69,15 @@ fn a_drill_shows_that_a_cap_bites_and_what_is_measured_can_take_that_back() {
 
 #[test]
 fn a_drill_without_load_or_without_a_bite_ends_and_says_so() {
-    for (drawn, after, expected) in [(118, 118, "put load on it"), (600, 600, "still more than that")] {
+    for (drawn, after, kind, expected) in [
+        (118, 118, "drill_showed_nothing", "put load on it"),
+        (600, 600, "cap_doubted", "still more than that"),
+    ] {
         let mut house = House::unproven(&Plan {
             nodes: 4,
             ..Plan::default()
         });
+        house.prove("n01", watts(120));
         house.draws("n01", 118);
         house
             .bench
@@ -87,10 +91,13 @@ fn a_drill_without_load_or_without_a_bite_ends_and_says_so() {
             house.bench.now = Moment::from_millis(house.bench.now.millis() + 4_000);
             let events = house.draws("n01", if step == 0 { drawn } else { after });
             house.obey();
-            told = told.or(kind_of(&events, "cap_doubted"));
+            told = told.or(kind_of(&events, kind));
         }
         assert!(told.unwrap().contains(expected));
         assert_eq!(house.order("n01").cap, watts(120));
         assert!(house.bench.rack.sight.drill.is_none());
+        // An idle node keeps what an earlier drill showed; one whose cap did not bite does not.
+        let is_believed = house.bench.rack.kept.proofs.contains_key("n01");
+        assert_eq!(is_believed, kind == "drill_showed_nothing");
     }
 }

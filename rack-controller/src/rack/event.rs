@@ -2,7 +2,7 @@
 
 use facts::supply::{Doubt, RedundancyClaim};
 use facts::{Moment, NoData, Power};
-use rack_api::v1::{DomainState, EventView, Interlock, PowerAsk};
+use rack_api::v1::{DomainState, Interlock, PowerAsk};
 use serde::{Deserialize, Serialize};
 
 use super::order::{LeaseSight, NodeOrder};
@@ -389,17 +389,5 @@ impl Event {
                 | What::LeaseSeen { .. }
                 | What::ActionTried { .. }
         )
-    }
-
-    /// As it goes over the wire, under its number in the journal.
-    pub fn view(&self, sequence: u64) -> EventView {
-        EventView {
-            sequence,
-            at: self.at,
-            kind: self.kind().to_owned(),
-            subject: self.subject().to_owned(),
-            message: self.message(),
-            event: serde_json::to_value(self).unwrap_or(serde_json::Value::Null),
-        }
     }
 }

@@ -4,12 +4,24 @@ mod caps;
 mod claims;
 
 use facts::Power;
-use rack_api::v1::{DomainState, Interlock};
+use rack_api::v1::{DomainState, EventView, Interlock};
 
 use super::event::{Action, BayChange, Cause, Event, What};
 use crate::bay::Bay;
 
 impl Event {
+    /// As it goes over the wire, under its number in the journal.
+    pub fn view(&self, sequence: u64) -> EventView {
+        EventView {
+            sequence,
+            at: self.at,
+            kind: self.kind().to_owned(),
+            subject: self.subject().to_owned(),
+            message: self.message(),
+            event: serde_json::to_value(self).unwrap_or(serde_json::Value::Null),
+        }
+    }
+
     /// The kind in one word, as `supply_lost`.
     pub const fn kind(&self) -> &'static str {
         match &self.what {

@@ -3,14 +3,12 @@
 //!
 //! A process that is moved by another one makes the kernel keep everybody from forking meanwhile, and that may wait for a grace
 //! period of RCU. One that is born in a cgroup, or that has one thread and moves itself, does not. It waits before the command begins, so
-//! that the agent can look at it; when its mother dies before that, it ends.
-#![allow(unsafe_code)] // No wrapper of fork takes a cgroup, and between fork and exec only system calls are allowed.
+//! that the agent can look at it; when its mother dies before that, it ends. Until then it is in its mother's memory ([`bare`]).
+#![allow(unsafe_code)] // No wrapper of clone3 takes a cgroup, and before its command a child makes system calls only.
 
-use std::ffi::{CString, OsStr};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -26,16 +24,17 @@ use nix::unistd::{Pid, pipe2};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::bare::{self, Stack};
+use crate::will::{self, Program, Will};
+
 /// `include/uapi/linux/sched.h`. Linux 5.2.
 const CLONE_PIDFD: u64 = 0x1000;
+/// The same file. Linux 5.5.
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 /// The same file. Linux 5.7.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// The threads of a v1 cgroup. Who writes 0 moves itself.
 const TASKS: &str = "tasks";
-const MYSELF: &[u8] = b"0\n";
-/// What a child leaves with that never became its command; nobody asks for it.
-const NEVER_BEGAN: libc::c_int = 127;
-
 /// Cgroups that a process can be born in.
 #[derive(Debug)]
 pub struct Cradle {
@@ -75,6 +74,8 @@ pub struct Waiting {
     born: Option<Born>,
     go: Option<File>,
     said: File,
+    /// What the child reads and stands on until it is its command or has ended.
+    _lent: (Box<Will>, Stack),
 }
 
 /// A command that runs.
@@ -85,44 +86,33 @@ pub struct Born {
     status: Option<ExitStatus>,
 }
 
-/// All that the child needs, made before it: it must not allocate.
-struct Will {
-    words: Vec<CString>,
-    legacy: Vec<RawFd>,
-    output: Option<(RawFd, RawFd)>,
-    mask: SigSet,
-    go: RawFd,
-    go_of_mother: RawFd,
-    said: RawFd,
-}
-
 /// Bears a child in the cgroups that will become this command, with this log where there is one.
 ///
 /// # Errors
 /// When the kernel has no `clone3`, or refuses one of the cgroups; nothing is left of the child then.
 pub fn bear(command: &Command, log: Option<&(File, File)>, cradle: &Cradle) -> io::Result<Waiting> {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let words: Vec<CString> = words.map(c_string).collect::<io::Result<_>>()?;
     let (go_read, go) = pipe2(OFlag::O_CLOEXEC)?;
     let (said, said_write) = pipe2(OFlag::O_CLOEXEC)?;
     let mut mask = SigSet::empty();
-    // A handler of ours must not run in the child: from its birth to its command it hears nothing.
+    // From its birth to its command the child hears nothing.
     pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut mask))?;
-    let will = Will {
-        words,
+    let mut will = Box::new(Will {
+        becomes: Program::of(command)?,
         legacy: cradle.legacy.iter().map(AsRawFd::as_raw_fd).collect(),
         output: log.map(|(output, errors)| (output.as_raw_fd(), errors.as_raw_fd())),
         mask,
         go: go_read.as_raw_fd(),
         go_of_mother: go.as_raw_fd(),
         said: said_write.as_raw_fd(),
-    };
-    let born = will.clone_into(cradle.unified.as_ref());
+    });
+    let mut stack = Stack::new();
+    let born = clone_into(&mut will, &mut stack, cradle.unified.as_ref());
     let restored = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
     let mut waiting = Waiting {
         born: Some(born?),
         go: Some(File::from(go)),
         said: File::from(said),
+        _lent: (will, stack),
     };
     restored?;
     drop((go_read, said_write));
@@ -137,84 +127,26 @@ pub fn bear(command: &Command, log: Option<&(File, File)>, cradle: &Cradle) -> i
     }
 }
 
-fn c_string(word: &OsStr) -> io::Result<CString> {
-    CString::new(word.as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
-}
-
-impl Will {
-    fn clone_into(&self, unified: Option<&File>) -> io::Result<Born> {
-        let mut words: Vec<*const libc::c_char> = self.words.iter().map(|word| word.as_ptr()).collect();
-        words.push(ptr::null());
-        let mut handle: libc::c_int = -1;
-        // SAFETY: a structure of numbers, for all of which zero means nothing.
-        let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-        arguments.flags = CLONE_PIDFD;
-        arguments.exit_signal = number(libc::SIGCHLD)?;
-        arguments.pidfd = number(ptr::from_mut(&mut handle).expose_provenance())?;
-        if let Some(unified) = unified {
-            arguments.flags |= CLONE_INTO_CGROUP;
-            arguments.cgroup = number(unified.as_raw_fd())?;
-        }
-        // SAFETY: as fork: no stack is given and no memory is shared, so the child goes on here with a copy of ours. The kernel reads
-        // the arguments and writes the handle's number into our variable.
-        let answer = unsafe {
-            let arguments = ptr::from_mut(&mut arguments);
-            libc::syscall(libc::SYS_clone3, arguments, size_of::<libc::clone_args>())
-        };
-        match answer {
-            0 => self.fulfil(&words),
-            pid if pid > 0 => Ok(Born {
-                pid: Pid::from_raw(number(pid)?),
-                // SAFETY: the kernel has just given us this descriptor, close-on-exec, and nobody else has it.
-                handle: unsafe { OwnedFd::from_raw_fd(handle) },
-                status: None,
-            }),
-            _ => Err(io::Error::last_os_error()),
-        }
+fn clone_into(will: &mut Will, stack: &mut Stack, unified: Option<&File>) -> io::Result<Born> {
+    let mut handle: libc::c_int = -1;
+    // SAFETY: a structure of numbers, for all of which zero means nothing.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+    arguments.exit_signal = number(libc::SIGCHLD)?;
+    arguments.pidfd = number(ptr::from_mut(&mut handle).expose_provenance())?;
+    if let Some(unified) = unified {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = number(unified.as_raw_fd())?;
     }
-
-    /// The child: into its cgroups, a word to its mother, and when she answers the command. System calls only.
-    fn fulfil(&self, words: &[*const libc::c_char]) -> ! {
-        // SAFETY: descriptors and strings were made by our mother and are copies that live as long as we do; `words` ends with a null pointer.
-        unsafe {
-            libc::close(self.go_of_mother);
-            let mut trouble: libc::c_int = 0;
-            for file in &self.legacy {
-                if libc::write(*file, MYSELF.as_ptr().cast(), MYSELF.len()) < 0 && trouble == 0 {
-                    trouble = Errno::last_raw();
-                }
-            }
-            if !self.legacy.is_empty() {
-                self.say(trouble);
-            }
-            let mut word = 0_u8;
-            if trouble != 0 || libc::read(self.go, ptr::from_mut(&mut word).cast(), 1) != 1 {
-                libc::_exit(NEVER_BEGAN);
-            }
-            if let Some((output, errors)) = self.output {
-                libc::dup2(output, libc::STDOUT_FILENO);
-                libc::dup2(errors, libc::STDERR_FILENO);
-            }
-            // Rust's own runtime ignores it, and what is ignored stays so over an exec.
-            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-            libc::sigprocmask(
-                libc::SIG_SETMASK,
-                ptr::from_ref(self.mask.as_ref()),
-                ptr::null_mut(),
-            );
-            if let [program, ..] = words {
-                libc::execvp(*program, words.as_ptr());
-            }
-            self.say(Errno::last_raw());
-            libc::_exit(NEVER_BEGAN)
-        }
-    }
-
-    fn say(&self, number: libc::c_int) {
-        let bytes = number.to_ne_bytes();
-        // SAFETY: the bytes are ours, and the kernel only reads them.
-        unsafe { libc::write(self.said, bytes.as_ptr().cast(), bytes.len()) };
-    }
+    // SAFETY: will and stack are `Waiting`'s until the child has said that it left them, or has ended: `hear` and `drop` wait for that.
+    // The kernel reads the arguments and writes the handle's number into our variable.
+    let pid = unsafe { bare::bear(&mut arguments, stack, will::live, ptr::from_mut(will).cast()) }?;
+    Ok(Born {
+        pid: Pid::from_raw(pid),
+        // SAFETY: the kernel has just given us this descriptor, close-on-exec, and nobody else has it.
+        handle: unsafe { OwnedFd::from_raw_fd(handle) },
+        status: None,
+    })
 }
 
 /// Signals that can be waited for beside a command.
@@ -366,6 +298,49 @@ mod tests {
         let mut born = waiting(&["sleep", "1000"], None).go().unwrap();
         runtime().block_on(born.kill()).unwrap();
         assert_eq!(ended(born).signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn a_program_is_found_as_execvp_finds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, mode: u32| {
+            use std::os::unix::fs::PermissionsExt;
+            let path = dir.path().join(name);
+            std::fs::write(&path, "exit 5\n").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            path.to_string_lossy().into_owned()
+        };
+        // No loader knows it and it does not say by whom it is read: the shell reads it, with the words behind it.
+        assert_eq!(
+            ended(waiting(&[&file("plain", 0o755), "word"], None).go().unwrap()).code(),
+            Some(5)
+        );
+        let error = waiting(&[&file("refused", 0o644)], None).go().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        for (nobody, kind) in [
+            ("", io::ErrorKind::NotFound),
+            ("no-such-program-anywhere", io::ErrorKind::NotFound),
+        ] {
+            assert_eq!(
+                waiting(&[nobody], None).go().unwrap_err().kind(),
+                kind,
+                "{nobody}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_waits_leaves_its_mother_as_she_was() {
+        // In one memory: what the mother does meanwhile and what the child does are not mixed up.
+        let mut all: Vec<Waiting> = (0..8)
+            .map(|at| waiting(&["sh", "-c", &format!("exit {at}")], None))
+            .collect();
+        let noise: Vec<String> = (0..1000).map(|at| format!("{at}")).collect();
+        std::fs::metadata("/nowhere/at/all").unwrap_err();
+        assert_eq!(noise.len(), 1000);
+        for at in (0..8).rev() {
+            assert_eq!(ended(all.remove(at).go().unwrap()).code(), i32::try_from(at).ok());
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod adopt;
 mod amount;
 mod args;
 mod ask;
+mod bare;
 mod born;
 mod child;
 mod draw;
@@ -31,6 +32,7 @@ mod top;
 mod verify;
 mod vm;
 mod why;
+mod will;
 
 fn main() -> ExitCode {
     let cli = Cli::of_this_process();

@@ -126,7 +126,7 @@ fn once(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path, may: boo
     fs::write(&initramfs, archive).map_err(|err| format!("cannot write {}: {err}", initramfs.display()))?;
     let log = place.log(&format!("lab-{name}"));
     let lines = Lines::within(&folder.0);
-    let mut command = emulator(kernel, &initramfs, &log);
+    let mut command = emulator(kernel, &initramfs, &log, &story);
     command.args(lines.words()).args(&story.devices);
     if let Some(companion) = &companion {
         command.args(&companion.devices);
@@ -296,12 +296,13 @@ fn count(title: &str, text: &str) -> Checks {
     }
 }
 
-fn emulator(kernel: &Kernel, initramfs: &Path, log: &Path) -> Command {
+fn emulator(kernel: &Kernel, initramfs: &Path, log: &Path, story: &Story) -> Command {
     let mut command = Command::new(EMULATOR);
+    let threads = if story.has_one_thread { "single" } else { "multi" };
     command
         .args(MACHINE)
         .arg(format!("file:{}", log.display()))
-        .args(["-accel", "tcg,thread=multi"]);
+        .args(["-accel", &format!("tcg,thread={threads}")]);
     command
         .arg("-kernel")
         .arg(&kernel.image)

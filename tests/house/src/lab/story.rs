@@ -7,8 +7,17 @@ use std::path::{Path, PathBuf};
 const ASKS: &str = "#:";
 
 /// What may be asked for.
-const ASKED: [&str; 9] = [
-    "modules", "module", "qemu", "programs", "examples", "packages", "file", "measured", "lasts",
+const ASKED: [&str; 10] = [
+    "modules",
+    "module",
+    "qemu",
+    "programs",
+    "examples",
+    "packages",
+    "file",
+    "measured",
+    "lasts",
+    "one-thread",
 ];
 
 /// A story file and what it asks for.
@@ -30,6 +39,9 @@ pub struct Story {
     pub files: Vec<(String, String)>,
     /// Whether it measures: our programs are the optimised ones, and the house itself is in the guest, with its stop watch.
     pub is_measured: bool,
+    /// Whether all CPUs of the guest share one thread of the emulator. It is slower, and loses no timer, which several threads do now
+    /// and then when the host is busy: for what lasts long.
+    pub has_one_thread: bool,
     /// How many seconds it may take, where that is more than any other needs.
     pub lasts: Option<u64>,
     /// The script that runs on the host beside the guest.
@@ -79,6 +91,7 @@ impl Story {
                     story.files.push((from, to));
                 }
                 "measured" => story.is_measured = true,
+                "one-thread" => story.has_one_thread = true,
                 "lasts" => {
                     let seconds = words.next().and_then(|word| word.parse().ok());
                     let why = || format!("line {}: expected: lasts SECONDS", at + 1);
@@ -106,7 +119,7 @@ mod tests {
     fn a_story_asks_in_its_own_lines() {
         let text = "# a story\n#: modules a b\n#: module nvme_core admin_timeout=5 io_timeout=3\n\
                     #: qemu -device x,id=y -m slots=4\n#: programs nvme\n#: packages crun dbus\n\
-                    #: file a/b.service etc/b.service\n#: measured\n#: lasts 900\ncheck '#: no'\n";
+                    #: file a/b.service etc/b.service\n#: measured\n#: one-thread\n#: lasts 900\ncheck '#: no'\n";
         let story = Story::parse(text).unwrap();
         let module = |name: &str, words: &str| (name.to_owned(), words.to_owned());
         assert_eq!(
@@ -125,6 +138,7 @@ mod tests {
             (story.files.as_slice(), story.is_measured, story.lasts),
             ([file].as_slice(), true, Some(900))
         );
+        assert!(story.has_one_thread && !Story::parse("").unwrap().has_one_thread);
         let half = Story::parse("#: file a\n").unwrap_err();
         assert!(half.contains("FROM TO"), "{half}");
         let soon = Story::parse("#: lasts long\n").unwrap_err();

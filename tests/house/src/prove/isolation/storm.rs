@@ -48,12 +48,11 @@ struct Storm<'s> {
 /// Hears after how many operations agent and kernel said the same, how many kills there were, and what the watcher has seen.
 type Hears = fn(usize, usize, [usize; 2]);
 
-/// `house prove-storm COUNT`, in a guest of the lab: so many operations by the programs beside this one, and a line for each check.
+/// `house prove-storm COUNT [SEED]`, in a guest of the lab: so many operations by the programs beside this one, and a line for each check.
 pub fn storm(words: &[String]) -> Result<ExitCode, Wrong> {
-    let most: Option<usize> = words.first().and_then(|word| word.parse().ok());
-    let most = most
-        .filter(|most| *most > 0)
-        .ok_or_else(|| Wrong::Usage("house prove-storm COUNT".to_owned()))?;
+    let (most, seed) = asked(words).ok_or_else(|| {
+        Wrong::Usage("house prove-storm COUNT [SEED]: two numbers, neither of them 0".to_owned())
+    })?;
     let program = std::env::current_exe()
         .map_err(|err| Wrong::Failed(format!("cannot find out where this program lies: {err}")))?;
     let binaries = program.parent().unwrap_or(Path::new("/"));
@@ -63,7 +62,8 @@ pub fn storm(words: &[String]) -> Result<ExitCode, Wrong> {
     let before = Masks::read();
     let mut stand = Stand::raise_in(folder, binaries)?;
     let begun = Instant::now();
-    let mut figures = blown(&mut stand, most, |done, kills, [moments, shared]| {
+    println!("{most} operations of seed {seed}");
+    let mut figures = blown(&mut stand, most, seed, |done, kills, [moments, shared]| {
         println!(
             "after {done} operations, {kills} kill -9 of the agent, agent and kernel say the same; {shared} of {moments} moments with two holders"
         );
@@ -91,6 +91,17 @@ pub fn storm(words: &[String]) -> Result<ExitCode, Wrong> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn asked(words: &[String]) -> Option<(usize, u64)> {
+    let (most, seed) = match words {
+        [most] => (most, None),
+        [most, seed] => (most, Some(seed)),
+        _ => return None,
+    };
+    let most = most.parse().ok().filter(|most| *most > 0)?;
+    let seed = seed.map_or(Some(SEED), |seed| seed.parse().ok().filter(|seed| *seed > 0))?;
+    Some((most, seed))
+}
+
 /// Does as many as this kernel deserves; what was seen.
 pub fn operations(stand: &mut Stand) -> Vec<Figure> {
     let most = if stand.has_partitions() {
@@ -98,15 +109,15 @@ pub fn operations(stand: &mut Stand) -> Vec<Figure> {
     } else {
         OPERATIONS_WITHOUT
     };
-    blown(stand, most, |_, _, _| ())
+    blown(stand, most, SEED, |_, _, _| ())
 }
 
 /// Does them all; what was seen.
-fn blown(stand: &mut Stand, most: usize, hears: Hears) -> Vec<Figure> {
+fn blown(stand: &mut Stand, most: usize, seed: u64, hears: Hears) -> Vec<Figure> {
     let watcher = Watcher::start(stand.roots());
     let mut storm = Storm {
         stand,
-        dice: Dice::new(SEED),
+        dice: Dice::new(seed),
         live: Vec::new(),
         count: 0,
         kills: 0,

@@ -148,6 +148,10 @@ async fn talk(wire: Wire, front: Front, peer: Option<Peer>, mut stopping: watch:
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
+    if peer.is_some() {
+        // On this machine's socket nobody has anything to gain by HTTP/2, and looking for it is a call more before the first answer.
+        builder = builder.http1_only();
+    }
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
     builder
         .http2()

@@ -191,7 +191,10 @@ impl Target {
                 answer.map_err(broken(sent))
             }
             Target::Http { base, tls, kept, .. } => match lane {
-                Lane::Own => ask_http2(&mut open(base, tls.as_ref(), sent).await?, sent, request).await,
+                Lane::Own => {
+                    let mut questions = open(base, tls.as_ref(), sent).await?;
+                    ask_http2(&mut questions, sent, request).await
+                }
                 Lane::Shared | Lane::First | Lane::Follows => {
                     ask_kept(base, tls.as_ref(), kept, sent, request).await
                 }
@@ -263,7 +266,12 @@ async fn open_unix(socket: &Path, sent: &str) -> Result<LocalQuestions, ClientEr
     Ok(questions)
 }
 
+/// On the heap: a greeting by TLS holds 16 KiB, which whoever asks over a Unix socket would carry about as well.
 async fn open(base: &Base, tls: Option<&Tls>, sent: &str) -> Result<Questions, ClientError> {
+    Box::pin(greet(base, tls, sent)).await
+}
+
+async fn greet(base: &Base, tls: Option<&Tls>, sent: &str) -> Result<Questions, ClientError> {
     let unreachable = |source: io::Error| ClientError::Unreachable {
         sent: sent.to_owned(),
         target: base.url.clone(),

@@ -1,13 +1,12 @@
 //! Several ways to start the same command, one after the other in turns, and how soon it says that it runs: `house prove-turns`.
 
-use std::io::BufRead;
-use std::process::{Command, ExitCode};
+use std::io::{BufRead, Read};
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::figure::millis;
 use super::super::scrape::Latencies;
-use super::starts::timed;
 use crate::Wrong;
 
 /// What the turn's number stands for in a way's words.
@@ -38,7 +37,7 @@ pub fn turns(words: &[String]) -> Result<ExitCode, Wrong> {
     for turn in 0..count + WARM_UP {
         for (way, took) in ways.iter().zip(&mut took) {
             thread::sleep(PAUSE);
-            let (running, _) = timed(way.command(turn)?)?;
+            let running = heard(way.command(turn)?)?;
             if turn >= WARM_UP {
                 took.push(running);
             }
@@ -53,6 +52,24 @@ pub fn turns(words: &[String]) -> Result<ExitCode, Wrong> {
         println!("MEASURED {line}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a command that says something as the first thing it does, whatever it is: how long until it was heard, since before it was
+/// started.
+fn heard(mut command: Command) -> Result<Duration, Wrong> {
+    let program = command.get_program().display().to_string();
+    let wrong = |why: String| Wrong::Failed(format!("{program}: {why}"));
+    let since = Instant::now();
+    let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = started.map_err(|err| wrong(err.to_string()))?;
+    let mut first = [0];
+    let said = child.stdout.as_mut().map(|output| output.read_exact(&mut first));
+    let took = since.elapsed();
+    let over = child.wait().map_err(|err| wrong(err.to_string()))?;
+    match said {
+        Some(Ok(())) if over.success() => Ok(took),
+        Some(_) | None => Err(wrong(format!("it said nothing, or broke ({over})"))),
+    }
 }
 
 fn way(line: &str) -> Result<Way, Wrong> {

@@ -100,7 +100,7 @@ pub(super) fn swap(next: &mut Course<'_>, request: &SwapRequest) -> Result<(), R
             next,
             place,
             SwapTurn::Begun {
-                swap: begun(next, &bay),
+                swap: Box::new(begun(next, &bay)),
             },
         );
     } else if next.rack.kept.swaps.get(place).is_some_and(|swap| {

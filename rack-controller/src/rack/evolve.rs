@@ -7,7 +7,7 @@ use rack_api::v1::{DomainState, PowerAsk};
 
 use super::event::{Action, BayChange, Cause, Event, NodeSeen, Outcome, SuppliesSeen, What};
 use super::order::{LeaseSight, NodeOrder};
-use super::person::{Known, Pause, SwapChange, SwapTrouble, SwapTurn};
+use super::person::{Known, Pause, Swap, SwapChange, SwapTrouble, SwapTurn};
 use super::sight::{Attempt, NodeSide, Sight};
 use super::state::{DomainStanding, Rack};
 use crate::bay::Life;
@@ -204,7 +204,7 @@ fn paused(rack: &mut Rack, pause: &Pause, event: &Event) {
 fn swap_changed(rack: &mut Rack, change: &SwapChange, at: Moment) {
     if let SwapTurn::Begun { swap } = &change.turn {
         if rack.kept.bays.contains_key(&change.place) {
-            rack.kept.swaps.insert(change.place.clone(), swap.clone());
+            rack.kept.swaps.insert(change.place.clone(), Swap::clone(swap));
         }
         return;
     }

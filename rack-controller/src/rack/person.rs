@@ -77,7 +77,7 @@ pub enum SwapTurn {
     /// It began.
     Begun {
         /// The swap.
-        swap: Swap,
+        swap: Box<Swap>,
     },
     /// Somebody goes on with it after it was stopped.
     WentOn,

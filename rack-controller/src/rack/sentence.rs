@@ -277,7 +277,7 @@ fn cause_words(cause: &Cause, bay: &Bay) -> String {
             let forced = if *answer == Interlock::No { ", forced" } else { "" };
             let what_for = match purpose {
                 DrainFor::Pull => String::new(),
-                other => format!(" {}", other.words()),
+                DrainFor::SwitchOff | DrainFor::Firmware => format!(" {}", purpose.words()),
             };
             format!(
                 "is being drained{what_for} ({}{forced}{reason}{back})",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use facts::supply::SupplyState;
 use facts::{Identity, Moment, Power};
-use rack_api::v1::BayLife;
+use rack_api::v1::{BayLife, DrainFor};
 use serde::{Deserialize, Serialize};
 
 mod rules;
@@ -68,6 +68,9 @@ pub struct Leaving {
     pub back_at: Option<Moment>,
     /// Whether promises were broken on purpose.
     pub forced: bool,
+    /// What for. What is not to be pulled has an end, and its bay is not lit.
+    #[serde(default)]
+    pub purpose: DrainFor,
 }
 
 impl Life {
@@ -120,6 +123,9 @@ impl Life {
         match self {
             Life::Faulted { why, tries, .. } if *tries > 1 => Some(format!("{why} ({tries} times)")),
             Life::Faulted { why, .. } | Life::Condemned { why } => Some(why.clone()),
+            Life::Draining(leaving) | Life::ReadyToPull(leaving) if leaving.purpose != DrainFor::Pull => {
+                Some(leaving.purpose.words().to_owned())
+            }
             Life::Draining(leaving) | Life::ReadyToPull(leaving) if leaving.forced => {
                 Some("forced".to_owned())
             }

@@ -4,16 +4,23 @@ mod acted;
 mod ask;
 mod drain;
 mod drill;
+mod known;
+mod pause;
 mod seen;
 mod settle;
+mod swap;
 mod want;
 
 use facts::supply::Supplies;
 use facts::{Moment, NoData};
-use rack_api::v1::{DrainAnswer, DrainRequest, LocateRequest, PowerAsk, Shortfall};
+use rack_api::v1::{
+    AckRequest, Asked, DrainAnswer, DrainRequest, LocateRequest, PauseRequest, PowerAsk, Shortfall,
+    SwapRequest,
+};
 
 pub use ask::{admitted, preview};
 pub use drain::drain_answer;
+pub use swap::swap_answer;
 pub use want::want;
 
 use crate::rack::event::{Action, Event, Outcome, What};
@@ -108,6 +115,17 @@ pub enum Input {
     Drain(DrainRequest),
     /// Somebody wants a bay's LED lit or out.
     Locate(LocateRequest),
+    /// Somebody wants to swap a bay's part.
+    Swap(SwapRequest),
+    /// Somebody knows of a doubt.
+    Acknowledge {
+        /// What they say.
+        request: AckRequest,
+        /// What the doubt says now; `None` where there is no such doubt.
+        message: Option<String>,
+    },
+    /// Somebody wants that nothing is done for a while, or that it goes on.
+    Pause(PauseRequest),
     /// An action was tried.
     ActionDone {
         /// Which.
@@ -166,7 +184,20 @@ impl Refusal {
 /// # Errors
 /// Only inputs from people are refused: claims and what becomes of them, drains, drills, locates.
 pub fn decide(rack: &Rack, input: &Input, now: Moment) -> Result<Vec<Event>, Refusal> {
-    let mut next = settle::Course::new(rack, now);
+    decide_for(rack, input, now, None)
+}
+
+/// As [`decide`], with who asked and why in each event that does what was asked.
+///
+/// # Errors
+/// As of [`decide`].
+pub fn decide_for(
+    rack: &Rack,
+    input: &Input,
+    now: Moment,
+    asked: Option<&Asked>,
+) -> Result<Vec<Event>, Refusal> {
+    let mut next = settle::Course::new(rack, now, asked.cloned());
     match input {
         Input::Started { version } => next.happen(What::Started {
             version: version.clone(),
@@ -188,6 +219,11 @@ pub fn decide(rack: &Rack, input: &Input, now: Moment) -> Result<Vec<Event>, Ref
         Input::LeaseSeen { node, seen } => seen::lease(&mut next, node, seen),
         Input::Drain(request) => drain::drain(&mut next, request)?,
         Input::Locate(request) => drain::locate(&mut next, request)?,
+        Input::Swap(request) => swap::swap(&mut next, request)?,
+        Input::Acknowledge { request, message } => {
+            known::acknowledge(&mut next, request, message.as_deref())?
+        }
+        Input::Pause(request) => pause::pause(&mut next, request)?,
         Input::ActionDone { action, outcome } => acted::done(&mut next, action, outcome),
         Input::Tick => {}
     }

@@ -7,6 +7,7 @@ mod failure;
 mod guard;
 mod ipmi;
 mod page;
+mod people;
 mod read;
 pub mod serve;
 
@@ -104,6 +105,9 @@ impl App {
             .route("/v1/nodes/{node}/calibrate", post(ask::calibrate))
             .route("/v1/drain", post(ask::drain))
             .route("/v1/locate", post(ask::locate))
+            .route("/v1/swap", post(people::swap))
+            .route("/v1/doubts/ack", post(people::acknowledge))
+            .route("/v1/pause", post(people::pause))
             .route("/v1/events", get(events::events))
             .fallback(unknown_route)
             .method_not_allowed_fallback(wrong_method)

@@ -4,12 +4,16 @@
 
 mod asked;
 mod light;
+mod people;
 mod round;
 mod shown;
 
 use std::sync::Arc;
 
-use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk};
+use rack_api::v1::{
+    AckRequest, Asked, ClaimView, DoubtView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest,
+    PauseRequest, PauseView, PowerAsk, SwapAnswer, SwapRequest,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use round::{Parts, Turn, TurnError};
@@ -27,8 +31,8 @@ pub type Reply<T> = oneshot::Sender<Result<T, NoAnswer>>;
 pub enum Message {
     /// Something was seen.
     Seen(Input),
-    /// Somebody asks.
-    Asked(Question),
+    /// Somebody asks, and says who and why or does not.
+    Asked(Question, Option<Asked>),
 }
 
 /// What people ask, and where the answer goes.
@@ -55,6 +59,8 @@ pub enum Question {
     Apply {
         /// Its id or name.
         claim: String,
+        /// Only how it would be.
+        dry_run: bool,
         /// The claim as it is then.
         reply: Reply<ClaimView>,
     },
@@ -62,6 +68,8 @@ pub enum Question {
     Calibrate {
         /// The node.
         node: String,
+        /// Only whether it would begin.
+        dry_run: bool,
         /// Nothing: it has begun, and its end is an event.
         reply: Reply<()>,
     },
@@ -69,6 +77,8 @@ pub enum Question {
     Renew {
         /// Its id or name.
         claim: String,
+        /// Only how it would be.
+        dry_run: bool,
         /// The claim as it is then.
         reply: Reply<ClaimView>,
     },
@@ -85,6 +95,27 @@ pub enum Question {
         request: LocateRequest,
         /// What came of it.
         reply: Reply<LocateAnswer>,
+    },
+    /// To swap the part of a bay, to go on with that, or to give it up.
+    Swap {
+        /// Which, and how.
+        request: SwapRequest,
+        /// What the interlock says, and how the swap stands.
+        reply: Reply<SwapAnswer>,
+    },
+    /// To be told of a doubt no more.
+    Acknowledge {
+        /// Which.
+        request: AckRequest,
+        /// The doubt as it stands then.
+        reply: Reply<DoubtView>,
+    },
+    /// That nothing is done for a while, or that it goes on.
+    Pause {
+        /// Where, how long.
+        request: PauseRequest,
+        /// Every pause in force then.
+        reply: Reply<Vec<PauseView>>,
     },
 }
 
@@ -118,9 +149,13 @@ impl Desk {
     ///
     /// # Errors
     /// It was refused, there was no room, or the daemon stops.
-    pub async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, NoAnswer> {
+    pub async fn ask<T>(
+        &self,
+        asked: Option<Asked>,
+        question: impl FnOnce(Reply<T>) -> Question,
+    ) -> Result<T, NoAnswer> {
         let (reply, answered) = oneshot::channel();
-        let sent = self.inputs.try_send(Message::Asked(question(reply)));
+        let sent = self.inputs.try_send(Message::Asked(question(reply), asked));
         sent.map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NoAnswer::Busy,
             mpsc::error::TrySendError::Closed(_) => NoAnswer::Stopping,

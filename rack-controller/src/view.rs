@@ -1,5 +1,7 @@
 //! The rack as one machine, for people, programs and metrics: rendered from the state, never stored.
 
+mod people;
+
 use facts::{Moment, Power, Reading};
 use rack_api::v1::{BayView, BmcView, DomainState, DomainView, NodeLease, NodeView, RackView};
 
@@ -7,6 +9,8 @@ use crate::config::{BayConfig, DomainConfig, NodeConfig};
 use crate::pools::power::plan;
 use crate::rack::sight::{AgentFacts, BmcFacts, NodeSight};
 use crate::rack::state::Rack;
+
+pub use people::{doubt, pauses, swap, swaps};
 
 /// The rack as it is known now.
 pub fn view(rack: &Rack, now: Moment) -> RackView {
@@ -33,7 +37,15 @@ pub fn view(rack: &Rack, now: Moment) -> RackView {
             .values()
             .map(|claim| claim.view(rack.kept.granted.contains(&claim.id)))
             .collect(),
-        doubts: rack.sight.doubts.values().flatten().cloned().collect(),
+        doubts: rack
+            .sight
+            .doubts
+            .values()
+            .flatten()
+            .map(|said| doubt(rack, said.clone(), now))
+            .collect(),
+        swaps: swaps(rack),
+        pauses: pauses(rack),
         bmcs: config
             .bmcs
             .iter()

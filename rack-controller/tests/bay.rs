@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use facts::supply::SupplyState;
 use facts::{Identity, Moment, Power};
-use rack_api::v1::BayLife;
+use rack_api::v1::{BayLife, DrainFor};
 use rack_controller::bay::{Bay, BayRules, Life, Present, Sighting, step};
 
 const RULES: BayRules = BayRules::of_supplies(Duration::from_secs(1), Duration::from_secs(4));
@@ -208,7 +208,7 @@ fn a_bay_on_its_way_out_stays_there_when_its_supply_fails() {
     let back_at = Some(Moment::from_millis(place.millis + 1_000));
     place.bay = place
         .bay
-        .drained(now, back_at, false)
+        .drained(now, back_at, false, DrainFor::Pull)
         .unwrap()
         .ready(now)
         .unwrap();

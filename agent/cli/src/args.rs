@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use facts::Power;
 use intent::WorkloadId;
 
 use crate::adopt::{ADOPT_HELP, AdoptArgs};
-use crate::amount::{parse_duration, parse_grace, parse_watch};
+use crate::amount::{parse_duration, parse_grace};
 use crate::ask::{AskArgs, RUN_HELP};
+use crate::commission::{COMMISSION_HELP, CommissionArgs};
+use crate::doubts::{DoubtVerb, PauseWhere};
 use crate::help::{AFTER_HELP, DEFRAG_HELP, PLACE_HELP, TOP_HELP, VERIFY_HELP};
-use crate::place::words::parse_watts;
+use crate::local::CapArgs;
 use crate::place::{DefragArgs, PlaceArgs};
 use crate::power::Resource;
+use crate::swap::{SWAP_HELP, SwapArgs};
 use crate::top::TopArgs;
+use crate::verify::VerifyArgs;
 
 /// The rack's address where none is given.
 pub const DEFAULT_RACK: &str = "http://127.0.0.1:9712";
@@ -107,30 +110,35 @@ pub enum Verb {
     Claim {
         /// Which resource.
         #[command(subcommand)]
-        resource: Resource,
+        resource: Box<Resource>,
     },
     /// Turn a reservation into a claim: its node may draw its watts.
     Apply {
         /// The claim's name or id.
         claim: String,
+        #[command(flatten)]
+        change: Change,
     },
     /// Let a claim with a time to live stand for that time again.
     Renew {
         /// The claim's name or id.
         claim: String,
+        #[command(flatten)]
+        change: Change,
     },
     /// Show in a drill that a node's cap bites: its load draws what it wants, then the cap is ordered, and its BMC must tell.
     Calibrate {
         /// The node.
         node: String,
+        #[command(flatten)]
+        change: Change,
     },
     /// Give a claim back.
     Release {
         /// The claim's name or id.
         claim: String,
-        /// Only say what would happen.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        change: Change,
     },
     /// Say why a claim or a node is as it is, or why a workload on this machine suffers.
     Why(crate::why::WhyArgs),
@@ -144,6 +152,12 @@ pub enum Verb {
         /// Go on although promises are broken (smoke does not wait); needs --reason.
         #[arg(long, requires_all = ["reason", "place"])]
         force: bool,
+        /// What for. A supply is switched off or updated by other tools; this is their permit, for one supply at a time.
+        #[arg(long = "for", value_enum, default_value_t = Purpose::Pull)]
+        purpose: Purpose,
+        /// How long such a permit holds (at most 30m; 10m where nothing is said); then the supply is tried again by itself.
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        within: Option<u32>,
         #[command(flatten)]
         change: Change,
     },
@@ -153,6 +167,31 @@ pub enum Verb {
         place: Option<String>,
         #[command(flatten)]
         change: Change,
+    },
+    /// Swap a supply step by step: the interlock, the bay's light, pull, put in, trial, back in service.
+    #[command(after_help = SWAP_HELP)]
+    Swap(Box<SwapArgs>),
+    /// Map a shelf: each bay is lit, and you say which printed label, height unit and feed it is. Writes a proposal.
+    #[command(after_help = COMMISSION_HELP)]
+    Commission(CommissionArgs),
+    /// List what BMCs say and cannot be believed, with what it means; or say that you know of one.
+    Doubts {
+        /// What to do; without it they are listed.
+        #[command(subcommand)]
+        verb: Option<DoubtVerb>,
+    },
+    /// The controller does nothing new for a while: no cap rises, no LED is set. Leases stay, and lowering for safety goes on.
+    Pause {
+        /// For how long (at most 24h); it ends by itself.
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+        for_seconds: u32,
+        #[command(flatten)]
+        place: PauseWhere,
+    },
+    /// End a pause before its time.
+    Resume {
+        #[command(flatten)]
+        place: PauseWhere,
     },
     /// Light a bay's locate LED.
     Locate {
@@ -253,7 +292,18 @@ pub enum Side {
     Drives,
 }
 
-/// What every change of a bay has.
+/// What a supply leaves service for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Purpose {
+    /// To be pulled; its bay is lit.
+    Pull,
+    /// To be switched off.
+    SwitchOff,
+    /// To have its firmware updated.
+    Firmware,
+}
+
+/// What every change has.
 #[derive(Debug, Args)]
 pub struct Change {
     /// Only say what would happen.
@@ -262,19 +312,6 @@ pub struct Change {
     /// Why; goes into the journal.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-}
-
-/// `busbar cap`.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct CapArgs {
-    /// The most that all packages and GPUs together may draw, as in 1200; workloads that are revocable or shed first are
-    /// squeezed first, and GPUs that nobody holds before them; it stands until another cap or its release.
-    #[arg(long, value_parser = parse_watts)]
-    pub watts: Option<Power>,
-    /// Put back what was found before the first cap.
-    #[arg(long)]
-    pub release: bool,
 }
 
 /// `busbar run`.
@@ -301,16 +338,6 @@ pub struct RunArgs {
     /// The command and its arguments.
     #[arg(required_unless_present = "oci", last = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,
-}
-
-/// `busbar verify`.
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// The workload.
-    pub workload: WorkloadId,
-    /// How long to watch, as in 500ms, 5s or 1m (at most 1m).
-    #[arg(long = "for", default_value = "5s", value_parser = parse_watch, value_name = "TIME")]
-    pub for_milliseconds: u32,
 }
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ pub fn power(view: &RackView, paint: Paint) -> String {
         text.push_str(&one_domain(view, domain, paint));
     }
     text.push_str(&doubts(view, paint));
+    for pause in &view.pauses {
+        let line = crate::doubts::paused(pause);
+        let _ = writeln!(text, "{}", paint.tone(Tone::Warn, &line));
+    }
     text
 }
 
@@ -98,7 +102,7 @@ fn claimed(view: &RackView, domain: &DomainView) -> String {
     let doubts = view
         .doubts
         .iter()
-        .filter(|doubt| doubt.kind == "redundancy")
+        .filter(|doubt| doubt.doubt.kind == "redundancy")
         .count();
     let claims: Vec<String> = domain
         .claimed
@@ -200,12 +204,17 @@ pub fn doubts(view: &RackView, paint: Paint) -> String {
     let mut text = String::new();
     for (index, doubt) in view.doubts.iter().enumerate() {
         let heading = format!("doubt {}", index + 1);
+        let tone = if doubt.acknowledged.is_some() {
+            Tone::Faint
+        } else {
+            Tone::Warn
+        };
         let _ = writeln!(
             text,
             "{}: {} ({})",
-            paint.tone(Tone::Warn, &heading),
-            doubt.message,
-            doubt.resource
+            paint.tone(tone, &heading),
+            doubt.doubt.message,
+            doubt.doubt.resource
         );
     }
     text
@@ -215,6 +224,7 @@ pub fn doubts(view: &RackView, paint: Paint) -> String {
 mod tests {
     use facts::supply::{Doubt, RedundancyClaim};
     use facts::{Identity, Moment};
+    use rack_api::v1::DoubtView;
 
     use super::*;
 
@@ -281,7 +291,13 @@ mod tests {
             domains: vec![domain],
             nodes: vec![],
             claims: vec![],
-            doubts: vec![doubt],
+            doubts: vec![DoubtView {
+                id: "1f2e3d4c".to_owned(),
+                doubt,
+                acknowledged: None,
+            }],
+            swaps: vec![],
+            pauses: vec![],
             bmcs: vec![],
         }
     }

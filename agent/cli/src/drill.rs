@@ -16,9 +16,16 @@ const LOOK: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Begins a drill, and says what it showed.
-pub async fn calibrate(cli: &Cli, rack: &RackClient, node: &str) -> anyhow::Result<ExitCode> {
+pub async fn calibrate(cli: &Cli, rack: &RackClient, node: &str, dry_run: bool) -> anyhow::Result<ExitCode> {
     let mut after = rack.rack().await?.journal_sequence;
-    rack.calibrate(node).await?;
+    rack.calibrate(node, dry_run).await?;
+    if dry_run {
+        match cli.output {
+            Output::Json => println!("{}", serde_json::json!({"node": node, "would_begin": true})),
+            Output::Text => println!("a drill of {node} would begin"),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     if cli.output == Output::Text {
         println!(
             "a drill of {node} has begun: its load may draw what it wants, then its cap is ordered; a minute each at most"

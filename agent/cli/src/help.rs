@@ -7,6 +7,8 @@ First steps:
   busbar show power                            supplies, sums, headroom
   busbar claim power --watts 800 --for web     hold firm watts; they survive the loss of a supply
   busbar drain shelf/psu-3 --dry-run           may this supply be pulled?
+  busbar swap shelf/psu-3                      swap it, step by step
+  busbar doubts                                what BMCs say and cannot be believed
   busbar run --cpus 1 --exclusive -- CMD       run CMD on a core of its own, on this machine
   busbar place asks.toml                       where would all of these go?
   busbar verify web-1                          was nobody else on its CPUs?

@@ -4,10 +4,26 @@ use std::process::ExitCode;
 
 use agent_api::AgentClient;
 use agent_api::v1::{CapRequest, Drained, NodeDrain, NodeDrainRequest};
+use clap::Args;
+use facts::Power;
 use intent::WorkloadId;
 use serde::Serialize;
 
-use crate::args::{CapArgs, Change, Cli, Output};
+use crate::args::{Change, Cli, Output};
+use crate::place::words::parse_watts;
+
+/// `busbar cap`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct CapArgs {
+    /// The most that all packages and GPUs together may draw, as in 1200; workloads that are revocable or shed first are
+    /// squeezed first, and GPUs that nobody holds before them; it stands until another cap or its release.
+    #[arg(long, value_parser = parse_watts)]
+    pub watts: Option<Power>,
+    /// Put back what was found before the first cap.
+    #[arg(long)]
+    pub release: bool,
+}
 
 /// Stops all processes of a workload, or lets them go on.
 pub async fn freeze(cli: &Cli, workload: &WorkloadId, frozen: bool) -> anyhow::Result<ExitCode> {

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use rack_api::client::{RackClient, Token};
-use rack_api::v1::{DrainRequest, LocateRequest};
+use rack_api::v1::{DrainFor, DrainRequest, LocateRequest};
 
-use crate::args::{Change, Cli, Verb};
+use crate::args::{Cli, Purpose, Verb};
 
 mod adopt;
 mod amount;
@@ -15,6 +15,8 @@ mod ask;
 mod bare;
 mod born;
 mod child;
+mod commission;
+mod doubts;
 mod draw;
 mod drill;
 mod failure;
@@ -27,10 +29,12 @@ mod power;
 mod run;
 mod show;
 mod signals;
+mod swap;
 mod tables;
 mod top;
 mod verify;
 mod vm;
+mod who;
 mod why;
 mod will;
 
@@ -71,10 +75,23 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Man => man(),
         Verb::Show { side } => show::show(cli, &rack(cli)?, *side).await,
         Verb::Claim { resource } => power::claim(cli, &rack(cli)?, resource).await,
-        Verb::Apply { claim } => power::go_on(cli, rack(cli)?.apply(claim).await?, "applied"),
-        Verb::Renew { claim } => power::go_on(cli, rack(cli)?.renew(claim).await?, "renewed"),
-        Verb::Calibrate { node } => drill::calibrate(cli, &rack(cli)?, node).await,
-        Verb::Release { claim, dry_run } => power::release(cli, &rack(cli)?, claim, *dry_run).await,
+        Verb::Apply { claim, change } => {
+            let applied = rack(cli)?.apply(claim, change.dry_run).await?;
+            power::go_on(cli, applied, change.said("applied"))
+        }
+        Verb::Renew { claim, change } => {
+            let renewed = rack(cli)?.renew(claim, change.dry_run).await?;
+            power::go_on(cli, renewed, change.said("renewed"))
+        }
+        Verb::Calibrate { node, change } => drill::calibrate(cli, &rack(cli)?, node, change.dry_run).await,
+        Verb::Release { claim, change } => power::release(cli, &rack(cli)?, claim, change.dry_run).await,
+        Verb::Swap(args) => swap::swap(cli, &rack(cli)?, args).await,
+        Verb::Commission(args) => commission::commission(cli, &rack(cli)?, args).await,
+        Verb::Doubts { verb } => doubts::doubts(cli, &rack(cli)?, verb.as_ref()).await,
+        Verb::Pause { for_seconds, place } => {
+            doubts::pause(cli, &rack(cli)?, place, Some(*for_seconds)).await
+        }
+        Verb::Resume { place } => doubts::pause(cli, &rack(cli)?, place, None).await,
         Verb::Why(args) => match (&args.workload, &args.what) {
             (Some(workload), _) => why::workload(cli, workload).await,
             (None, what) => show::why(cli, &rack(cli)?, what.as_deref().unwrap_or_default()).await,
@@ -84,28 +101,11 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
         } => local::drain(cli, change, true).await,
         Verb::Undrain { place: None, change } => local::drain(cli, change, false).await,
         Verb::Drain {
-            place: Some(place),
-            exposed,
-            force,
-            change,
-        } => {
-            let request = DrainRequest {
-                exposed: *exposed,
-                force: *force,
-                ..drain(place, change)
-            };
-            power::drain(cli, &rack(cli)?, request).await
+            place: Some(place), ..
         }
-        Verb::Undrain {
-            place: Some(place),
-            change,
-        } => {
-            let request = DrainRequest {
-                cancel: true,
-                ..drain(place, change)
-            };
-            power::drain(cli, &rack(cli)?, request).await
-        }
+        | Verb::Undrain {
+            place: Some(place), ..
+        } => power::drain(cli, &rack(cli)?, drain(place, &cli.verb)).await,
         Verb::Locate {
             place,
             for_seconds,
@@ -129,10 +129,21 @@ fn man() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl Purpose {
+    const fn wire(self) -> DrainFor {
+        match self {
+            Purpose::Pull => DrainFor::Pull,
+            Purpose::SwitchOff => DrainFor::SwitchOff,
+            Purpose::Firmware => DrainFor::Firmware,
+        }
+    }
+}
+
 /// The rack that was selected; nothing is sent yet.
 fn rack(cli: &Cli) -> anyhow::Result<RackClient> {
     let token = cli.rack_token_file.as_deref().map(Token::load).transpose()?;
-    Ok(RackClient::new(&cli.rack, cli.rack_ca.as_deref(), token)?)
+    let rack = RackClient::new(&cli.rack, cli.rack_ca.as_deref(), token)?;
+    Ok(rack.asked(who::asked(cli.verb.reason())))
 }
 
 fn locate(place: &str, for_seconds: u32, off: bool) -> LocateRequest {
@@ -143,13 +154,31 @@ fn locate(place: &str, for_seconds: u32, off: bool) -> LocateRequest {
     }
 }
 
-fn drain(place: &str, change: &Change) -> DrainRequest {
-    DrainRequest {
+/// What the rack is asked of a bay that is drained, or given back.
+fn drain(place: &str, verb: &Verb) -> DrainRequest {
+    let mut request = DrainRequest {
         place: place.to_owned(),
-        dry_run: change.dry_run,
-        exposed: false,
-        force: false,
-        reason: change.reason.clone(),
-        cancel: false,
+        reason: verb.reason().map(str::to_owned),
+        ..DrainRequest::default()
+    };
+    if let Verb::Drain {
+        exposed,
+        force,
+        purpose,
+        within,
+        change,
+        ..
+    } = verb
+    {
+        request.exposed = *exposed;
+        request.force = *force;
+        request.purpose = purpose.wire();
+        request.for_seconds = *within;
+        request.dry_run = change.dry_run;
     }
+    if let Verb::Undrain { change, .. } = verb {
+        request.cancel = true;
+        request.dry_run = change.dry_run;
+    }
+    request
 }

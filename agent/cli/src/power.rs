@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use facts::Power;
 use rack_api::client::RackClient;
-use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, Interlock, LocateRequest, PowerAsk};
+use rack_api::v1::{ClaimView, DrainAnswer, DrainFor, DrainRequest, Interlock, LocateRequest, PowerAsk};
 
 use crate::amount::parse_duration;
 use crate::args::{Cli, Output};
@@ -51,6 +51,9 @@ pub enum Resource {
         /// Only say whether it would be admitted.
         #[arg(long)]
         dry_run: bool,
+        /// Why; goes into the journal.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 
@@ -68,6 +71,7 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
         reserve,
         idempotency_key,
         dry_run,
+        reason: _,
     } = resource;
     let ask = PowerAsk {
         watts: watts.unwrap_or(Power::ZERO),
@@ -135,7 +139,7 @@ fn waits(claim: &ClaimView) -> Option<String> {
 }
 
 /// Says how a claim is that was applied or renewed.
-pub fn go_on(cli: &Cli, claim: ClaimView, done: &str) -> anyhow::Result<ExitCode> {
+pub fn go_on(cli: &Cli, claim: ClaimView, done: String) -> anyhow::Result<ExitCode> {
     match cli.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(&claim)?),
         Output::Text => {
@@ -191,7 +195,9 @@ pub async fn drain(cli: &Cli, rack: &RackClient, request: DrainRequest) -> anyho
                 Interlock::No => Tone::Bad,
             };
             println!("{}", Paint::stdout().tone(tone, &answer.sentence));
-            if answer.begun && !request.cancel {
+            if answer.begun && request.purpose != DrainFor::Pull {
+                println!("it is yours; when it is done: busbar undrain {}", request.place);
+            } else if answer.begun && !request.cancel {
                 println!("pull it when its bay says `pull me`: busbar show power");
             }
         }

@@ -305,7 +305,13 @@ async fn follow_events(cli: &Cli, rack: &RackClient, after: u64) -> anyhow::Resu
 fn print_event(cli: &Cli, event: &EventView) -> anyhow::Result<()> {
     match cli.output {
         Output::Json => println!("{}", serde_json::to_string(event)?),
-        Output::Text => println!("{:>6}  {}  {}", event.sequence, event.at, event.message),
+        Output::Text => println!(
+            "{:>6}  {}  {}{}",
+            event.sequence,
+            event.at,
+            event.message,
+            crate::doubts::by(event.asked.as_ref())
+        ),
     }
     Ok(())
 }

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use agent_api::client::AgentClient;
 use agent_api::v1::{Intruder, Proof, ProofRequest, Verdict, Witness};
+use clap::Args;
+use intent::WorkloadId;
 
-use crate::args::{Cli, Output, VerifyArgs};
+use crate::amount::parse_watch;
+use crate::args::{Cli, Output};
 use crate::failure::REFUSED;
 use crate::paint::{Paint, Tone};
 
@@ -15,6 +18,16 @@ use crate::paint::{Paint, Tone};
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// The most files that are shown of those that are as they shall be.
 const MOST_FILES: usize = 4;
+
+/// `busbar verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The workload.
+    pub workload: WorkloadId,
+    /// How long to watch, as in 500ms, 5s or 1m (at most 1m).
+    #[arg(long = "for", default_value = "5s", value_parser = parse_watch, value_name = "TIME")]
+    pub for_milliseconds: u32,
+}
 
 /// Asks the agent to watch, and prints what came of it.
 pub async fn verify(cli: &Cli, args: &VerifyArgs) -> anyhow::Result<ExitCode> {

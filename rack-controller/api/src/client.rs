@@ -12,14 +12,18 @@ pub use crate::error::ClientError;
 use crate::stream::EventStream;
 pub use crate::token::Token;
 use crate::v1::{
-    ClaimView, DrainAnswer, DrainRequest, ErrorBody, EventView, LocateAnswer, LocateRequest, PowerAsk,
-    RackView,
+    AckRequest, Asked, ClaimView, DoubtView, DrainAnswer, DrainRequest, ErrorBody, EventView, LocateAnswer,
+    LocateRequest, PauseRequest, PauseView, PowerAsk, RackView, SwapAnswer, SwapRequest,
 };
 
 /// Where a rack controller listens by default.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:9712";
 /// The header by which a claim that is sent again is the same claim.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// The header by which a change says who asks for it; journaled, not proven.
+pub const ASKED_BY: &str = "Busbar-Asked-By";
+/// The header by which a change says why; journaled.
+pub const REASON: &str = "Busbar-Reason";
 
 /// To a finished handshake. The controller is on the same network; one that needs longer is not there.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -40,6 +44,7 @@ pub struct RackClient {
     url: Url,
     http: reqwest::Client,
     token: Option<Token>,
+    asked: Asked,
 }
 
 impl RackClient {
@@ -76,7 +81,15 @@ impl RackClient {
             url: parsed,
             http,
             token,
+            asked: Asked::default(),
         })
+    }
+
+    /// The same client, which says with each change who asks for it and why.
+    #[must_use]
+    pub fn asked(mut self, asked: Asked) -> RackClient {
+        self.asked = asked;
+        self
     }
 
     /// The address.
@@ -113,33 +126,29 @@ impl RackClient {
                 Some(key) => request.header(IDEMPOTENCY_KEY, key),
                 None => request,
             };
-            if dry_run {
-                request.query(&[("dry_run", "true")])
-            } else {
-                request
-            }
+            dry(request, dry_run)
         })
         .await
     }
 
-    /// `POST /v1/claims/{id or name}/apply`: turns a reservation into a claim.
+    /// `POST /v1/claims/{id or name}/apply`: turns a reservation into a claim, or with `dry_run` says how it would be.
     ///
     /// # Errors
     /// As of every call here; `not_found` where no such claim is in force.
-    pub async fn apply(&self, id_or_name: &str) -> Result<ClaimView, ClientError> {
+    pub async fn apply(&self, id_or_name: &str, dry_run: bool) -> Result<ClaimView, ClientError> {
         self.ask(Method::POST, &["v1", "claims", id_or_name, "apply"], |request| {
-            request
+            dry(request, dry_run)
         })
         .await
     }
 
-    /// `POST /v1/claims/{id or name}/renew`: lets a claim stand for its time again.
+    /// `POST /v1/claims/{id or name}/renew`: lets a claim stand for its time again, or with `dry_run` says how it would.
     ///
     /// # Errors
     /// As of every call here; `conflict` where the claim has no time to live, or is only reserved.
-    pub async fn renew(&self, id_or_name: &str) -> Result<ClaimView, ClientError> {
+    pub async fn renew(&self, id_or_name: &str, dry_run: bool) -> Result<ClaimView, ClientError> {
         self.ask(Method::POST, &["v1", "claims", id_or_name, "renew"], |request| {
-            request
+            dry(request, dry_run)
         })
         .await
     }
@@ -149,9 +158,9 @@ impl RackClient {
     ///
     /// # Errors
     /// As of every call here; `conflict` where nothing could be shown now.
-    pub async fn calibrate(&self, node: &str) -> Result<(), ClientError> {
+    pub async fn calibrate(&self, node: &str, dry_run: bool) -> Result<(), ClientError> {
         let path = ["v1", "nodes", node, "calibrate"];
-        self.ask::<Option<()>>(Method::POST, &path, |request| request)
+        self.ask::<Option<()>>(Method::POST, &path, |request| dry(request, dry_run))
             .await
             .map(|_| ())
     }
@@ -167,6 +176,27 @@ impl RackClient {
     #[allow(clippy::missing_errors_doc)]
     pub async fn drain(&self, request: &DrainRequest) -> Result<DrainAnswer, ClientError> {
         self.ask(Method::POST, &["v1", "drain"], |sent| sent.json(request))
+            .await
+    }
+
+    /// `POST /v1/swap`: begins the swap of a bay's part, goes on with it, or gives it up.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn swap(&self, request: &SwapRequest) -> Result<SwapAnswer, ClientError> {
+        self.ask(Method::POST, &["v1", "swap"], |sent| sent.json(request))
+            .await
+    }
+
+    /// `POST /v1/doubts/ack`: somebody knows of a doubt.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn acknowledge(&self, request: &AckRequest) -> Result<DoubtView, ClientError> {
+        self.ask(Method::POST, &["v1", "doubts", "ack"], |sent| sent.json(request))
+            .await
+    }
+
+    /// `POST /v1/pause`: the controller shall not act for a while, or act again; what is paused then.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn pause(&self, request: &PauseRequest) -> Result<Vec<PauseView>, ClientError> {
+        self.ask(Method::POST, &["v1", "pause"], |sent| sent.json(request))
             .await
     }
 
@@ -234,6 +264,14 @@ impl RackClient {
             Some(token) => request.bearer_auth(token.secret()),
             None => request,
         };
+        let says = [(ASKED_BY, &self.asked.by), (REASON, &self.asked.reason)];
+        let request =
+            says.into_iter()
+                .filter(|_| *method != Method::GET)
+                .fold(request, |request, (name, text)| match text {
+                    Some(text) => request.header(name, text.as_bytes()),
+                    None => request,
+                });
         Ok((request, shown))
     }
 
@@ -254,6 +292,15 @@ impl RackClient {
         }
         let bytes = body(response, method, url).await?;
         Err(refusal(status, &bytes, method, url))
+    }
+}
+
+/// The request, asked only whether it would be done.
+fn dry(request: RequestBuilder, dry_run: bool) -> RequestBuilder {
+    if dry_run {
+        request.query(&[("dry_run", "true")])
+    } else {
+        request
     }
 }
 

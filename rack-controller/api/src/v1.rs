@@ -1,12 +1,14 @@
 //! Version 1 of the rack's API: what goes over the wire.
 
-use facts::supply::{Doubt, RedundancyClaim};
+use facts::supply::RedundancyClaim;
 use facts::{Bytes, Identity, Moment, Power};
 use serde::{Deserialize, Serialize};
 
 mod ask;
+mod people;
 
 pub use ask::*;
+pub use people::*;
 
 /// The rack as one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,9 +30,15 @@ pub struct RackView {
     /// Claims in force.
     pub claims: Vec<ClaimView>,
     /// What BMCs say and cannot be believed.
-    pub doubts: Vec<Doubt>,
+    pub doubts: Vec<DoubtView>,
     /// BMCs and how they answer.
     pub bmcs: Vec<BmcView>,
+    /// The latest swap of each bay at which one was begun.
+    #[serde(default)]
+    pub swaps: Vec<SwapView>,
+    /// Where the controller does not act now, because somebody said so.
+    #[serde(default)]
+    pub pauses: Vec<PauseView>,
 }
 
 /// The head of the rack's view: which rack this is and how it is set.
@@ -347,6 +355,9 @@ pub struct EventView {
     pub subject: String,
     /// A sentence for people.
     pub message: String,
+    /// Who asked for it, and why; `None` where it happened by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// The event itself, as journaled.
     pub event: serde_json::Value,
 }

@@ -2,6 +2,7 @@
 
 use facts::supply::SupplyState;
 use facts::{Identity, Moment};
+use rack_api::v1::DrainFor;
 
 use super::{Bay, BayRules, Leaving, Life, Present, Sighting, doubled};
 
@@ -185,7 +186,8 @@ fn idle(bay: &Bay, present: &Present, now: Moment, rules: &BayRules, why: &str) 
 fn no_way_back(bay: &Bay, leaving: &Leaving) -> Option<Bay> {
     let stays_out = Leaving {
         from_service: false,
-        back_at: None,
+        // Whoever may switch it off has a time for that, and then it is tried again.
+        back_at: leaving.back_at.filter(|_| leaving.purpose != DrainFor::Pull),
         ..leaving.clone()
     };
     if stays_out == *leaving {
@@ -232,12 +234,19 @@ impl Bay {
 
     /// The bay on its way out of service. An empty bay or one of which nothing was seen has nothing to drain.
     #[must_use]
-    pub fn drained(&self, now: Moment, back_at: Option<Moment>, forced: bool) -> Option<Bay> {
+    pub fn drained(
+        &self,
+        now: Moment,
+        back_at: Option<Moment>,
+        forced: bool,
+        purpose: DrainFor,
+    ) -> Option<Bay> {
         let leaving = Leaving {
             began: now,
             from_service: self.life.counts(),
             back_at,
             forced,
+            purpose,
         };
         match self.life {
             Life::Unseen | Life::Empty | Life::Draining(_) | Life::ReadyToPull(_) => None,
@@ -264,6 +273,28 @@ impl Bay {
             since: now,
             ..self.clone()
         })
+    }
+
+    /// The bay with a part that nobody expected in it: out until it is pulled, or until somebody takes it.
+    #[must_use]
+    pub fn refused(&self, now: Moment, why: &str) -> Bay {
+        Bay {
+            life: Life::Condemned { why: why.to_owned() },
+            since: now,
+            ..self.clone()
+        }
+    }
+
+    /// The bay on its way in from the start.
+    #[must_use]
+    pub fn taken(&self, now: Moment, rules: &BayRules) -> Bay {
+        Bay {
+            life: Life::Settling {
+                until: now.after(rules.settle),
+            },
+            since: now,
+            ..self.clone()
+        }
     }
 
     /// The bay back from its way out: in service where it came from there, else on its way in from the start.

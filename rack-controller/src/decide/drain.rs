@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use facts::Moment;
-use rack_api::v1::{DrainAnswer, DrainRequest, Interlock, LocateRequest};
+use rack_api::v1::{DrainAnswer, DrainFor, DrainRequest, Interlock, LocateRequest};
 
 use super::Refusal;
 use super::settle::Course;
@@ -18,6 +18,9 @@ pub const LONGEST_EXPOSED: Duration = Duration::from_secs(1_800);
 /// The longest light for whoever looks for a bay, and the usual one.
 pub const LONGEST_LOCATE_SECONDS: u32 = 1_800;
 const USUAL_LOCATE_SECONDS: u32 = 600;
+/// The longest permit to switch a supply off or to update its firmware, and the usual one.
+pub const LONGEST_PERMIT_SECONDS: u32 = 1_800;
+const USUAL_PERMIT_SECONDS: u32 = 600;
 
 /// What a drain request is answered, without doing it: `begun` says whether it would begin.
 /// Whether the LED was lit is only known after the act; see [`DrainAnswer::led`].
@@ -36,6 +39,14 @@ pub fn drain_answer(rack: &Rack, request: &DrainRequest, now: Moment) -> Result<
             "force without a reason; expected why, as in \"smoke\": it is journaled".to_owned(),
         ));
     }
+    let permit = permit_seconds(request)?;
+    if let Some(other) = other_on_the_way(rack, request).filter(|_| !request.force) {
+        answer.answer = Interlock::No;
+        answer.sentence = format!(
+            "no: {other}, and in one domain only one supply at a time is switched off or updated; wait until it is back in service"
+        );
+        return Ok(answer);
+    }
     let confirmed = match answer.answer {
         Interlock::Yes => true,
         Interlock::YesExposed => request.exposed || request.force,
@@ -47,6 +58,8 @@ pub fn drain_answer(rack: &Rack, request: &DrainRequest, now: Moment) -> Result<
         answer.sentence.truncate(asks);
         answer.sentence.push_str(if request.force {
             "; forced: it stays out until it is pulled or given back"
+        } else if request.purpose != DrainFor::Pull {
+            ""
         } else {
             "; back in service after 30 min unless it is pulled"
         });
@@ -56,10 +69,54 @@ pub fn drain_answer(rack: &Rack, request: &DrainRequest, now: Moment) -> Result<
             .sentence
             .push_str("; forced: promises are broken until it is back");
     }
+    if let Some(seconds) = permit.filter(|_| confirmed) {
+        let words = request.purpose.words();
+        answer.sentence.push_str(&format!(
+            ", {words} within {seconds} s; then it is tried again by itself"
+        ));
+    }
     Ok(answer)
 }
 
-fn no_bay(rack: &Rack, place: &str) -> Refusal {
+/// How long a permit holds; `None` where the bay is drained to be pulled.
+fn permit_seconds(request: &DrainRequest) -> Result<Option<u32>, Refusal> {
+    if request.purpose == DrainFor::Pull {
+        return match request.for_seconds {
+            None => Ok(None),
+            Some(_) => Err(Refusal::BadRequest(
+                "a time for a bay that is drained to be pulled; expected one only with for = switch_off or firmware".to_owned(),
+            )),
+        };
+    }
+    let seconds = request.for_seconds.unwrap_or(USUAL_PERMIT_SECONDS);
+    if seconds == 0 || seconds > LONGEST_PERMIT_SECONDS {
+        return Err(Refusal::BadRequest(format!(
+            "{seconds} seconds; expected 1 to {LONGEST_PERMIT_SECONDS} for a permit"
+        )));
+    }
+    Ok(Some(seconds))
+}
+
+/// Another bay of the same domain that is on its way out of service or back into it, where that forbids a permit.
+fn other_on_the_way(rack: &Rack, request: &DrainRequest) -> Option<String> {
+    if request.purpose == DrainFor::Pull {
+        return None;
+    }
+    let domain = &rack.config.bay(&request.place)?.domain;
+    rack.config
+        .bays
+        .iter()
+        .filter(|bay| bay.domain == *domain && bay.place != request.place)
+        .find_map(|bay| {
+            let life = &rack.kept.bays.get(&bay.place)?.life;
+            let moves =
+                life.leaving().is_some() || matches!(life, Life::Settling { .. } | Life::Probation { .. });
+            let why = life.reason().map_or(String::new(), |why| format!(" {why}"));
+            moves.then(|| format!("{} is {}{why}", bay.label, life.word().word()))
+        })
+}
+
+pub(super) fn no_bay(rack: &Rack, place: &str) -> Refusal {
     let places: Vec<&str> = rack.config.bays.iter().map(|bay| bay.place.as_str()).collect();
     let by_label = rack
         .config
@@ -105,11 +162,8 @@ pub(super) fn drain(next: &mut Course<'_>, request: &DrainRequest) -> Result<(),
         return Err(no_bay(&next.rack, &request.place));
     };
     if request.cancel {
-        let rules = plan::rules(&next.rack, &request.place);
-        if !request.dry_run
-            && let Some(back) = rules.and_then(|rules| bay.given_back(next.now, &rules))
-        {
-            next.bay(&request.place, back, Cause::GivenBack { expired: false });
+        if !request.dry_run {
+            give_back(next, &request.place);
         }
         return Ok(());
     }
@@ -124,20 +178,34 @@ pub(super) fn drain(next: &mut Course<'_>, request: &DrainRequest) -> Result<(),
     Ok(())
 }
 
-fn begin(next: &mut Course<'_>, request: &DrainRequest, answer: &DrainAnswer, bay: &Bay) {
+/// A bay that is on its way out goes back.
+pub(super) fn give_back(next: &mut Course<'_>, place: &str) {
+    let rules = plan::rules(&next.rack, place);
+    let bay = next.rack.kept.bays.get(place);
+    let back = bay.and_then(|bay| bay.given_back(next.now, &rules?));
+    if let Some(back) = back {
+        next.bay(place, back, Cause::GivenBack { expired: false });
+    }
+}
+
+pub(super) fn begin(next: &mut Course<'_>, request: &DrainRequest, answer: &DrainAnswer, bay: &Bay) {
     let exposed = answer.answer == Interlock::YesExposed;
-    let back_at = (exposed && !request.force).then(|| next.now.after(LONGEST_EXPOSED));
+    let permit = permit_seconds(request).ok().flatten();
+    let back_at = permit
+        .map(|seconds| next.now.after(Duration::from_secs(u64::from(seconds))))
+        .or_else(|| (exposed && !request.force).then(|| next.now.after(LONGEST_EXPOSED)));
     let forced = request.force && answer.answer != Interlock::Yes;
-    match bay.drained(next.now, back_at, forced) {
+    match bay.drained(next.now, back_at, forced, request.purpose) {
         Some(draining) => {
             let cause = Cause::Drained {
                 answer: answer.answer,
                 reason: request.reason.clone(),
+                purpose: request.purpose,
             };
             next.bay(&request.place, draining, cause);
         }
         // Nothing to drain: an empty bay, or one of which nothing was seen. Its light shows where the part goes.
-        None if matches!(bay.life, Life::Empty | Life::Unseen) => {
+        None if matches!(bay.life, Life::Empty | Life::Unseen) && request.purpose == DrainFor::Pull => {
             let until = next.now.after(SWAP_LIGHT);
             light(next, &request.place, until);
         }
@@ -145,7 +213,7 @@ fn begin(next: &mut Course<'_>, request: &DrainRequest, answer: &DrainAnswer, ba
     }
 }
 
-fn light(next: &mut Course<'_>, place: &str, until: Moment) {
+pub(super) fn light(next: &mut Course<'_>, place: &str, until: Moment) {
     let label = next.label(place);
     next.happen(What::Located {
         place: place.to_owned(),

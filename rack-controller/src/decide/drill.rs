@@ -59,6 +59,11 @@ pub(super) fn begin(next: &mut Course<'_>, name: &str) -> Result<(), Refusal> {
 
 fn why_not(rack: &Rack, node: &NodeConfig, now: Moment) -> Option<String> {
     let name = &node.name;
+    if rack.is_node_paused(name, now) {
+        return Some(format!(
+            "{name} is paused, and a drill lets it draw more; expected: busbar resume"
+        ));
+    }
     if let Some(drill) = &rack.sight.drill {
         return Some(format!("a drill of {} is under way; one at a time", drill.node));
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use facts::Moment;
-use rack_api::v1::DomainState;
+use rack_api::v1::{Asked, DomainState, DrainFor};
 
 use crate::bay::{Bay, Life};
 use crate::claim::ClaimId;
@@ -21,14 +21,17 @@ pub(super) struct Course<'a> {
     pub rack: Cow<'a, Rack>,
     /// The moment of the decision.
     pub now: Moment,
+    /// Who asks, while what they asked is done; nobody while what follows from it is.
+    pub asked: Option<Asked>,
     events: Vec<Event>,
 }
 
 impl<'a> Course<'a> {
-    pub const fn new(rack: &'a Rack, now: Moment) -> Course<'a> {
+    pub const fn new(rack: &'a Rack, now: Moment, asked: Option<Asked>) -> Course<'a> {
         Course {
             rack: Cow::Borrowed(rack),
             now,
+            asked,
             events: Vec::new(),
         }
     }
@@ -39,7 +42,8 @@ impl<'a> Course<'a> {
 
     /// One more event.
     pub fn happen(&mut self, what: What) {
-        let event = Event::new(self.now, what);
+        let mut event = Event::new(self.now, what);
+        event.asked.clone_from(&self.asked);
         evolve(self.rack.to_mut(), &event);
         self.events.push(event);
     }
@@ -59,6 +63,7 @@ impl<'a> Course<'a> {
             effect: None,
         };
         let mut event = Event::new(self.now, What::BayChanged(Box::new(change)));
+        event.asked.clone_from(&self.asked);
         evolve(self.rack.to_mut(), &event);
         let after = self.sums_of(&config.domain);
         if let (What::BayChanged(change), Some(before), Some(after)) = (&mut event.what, before, after)
@@ -83,8 +88,11 @@ impl<'a> Course<'a> {
 
     /// What follows from the time and from what happened so far, whatever the input was.
     pub fn pass_time(&mut self) {
+        self.asked = None;
         self.lights();
         self.bays_on_their_way_out();
+        super::swap::pass_time(self);
+        super::pause::pass_time(self);
         self.claims_that_end();
         self.domains();
         super::drill::pass_time(self);
@@ -173,7 +181,11 @@ impl<'a> Course<'a> {
             if over && let Some(back) = rules.and_then(|rules| bay.given_back(self.now, &rules)) {
                 self.bay(&place, back, Cause::GivenBack { expired: true });
             } else if matches!(bay.life, Life::Draining(_))
-                && self.is_lit_or_dark_for_good(&place, bay.since)
+                && (bay
+                    .life
+                    .leaving()
+                    .is_some_and(|leaving| leaving.purpose != DrainFor::Pull)
+                    || self.is_lit_or_dark_for_good(&place, bay.since))
                 && let Some(ready) = bay.ready(self.now)
             {
                 self.bay(&place, ready, Cause::Ready);
@@ -202,6 +214,12 @@ impl<'a> Course<'a> {
             let label = self.label(&place);
             self.happen(What::LocateEnded { place, label });
         }
+    }
+
+    /// Why whoever asks does so; `None` where they did not say.
+    pub fn reason(&self) -> Option<String> {
+        let said = self.asked.as_ref()?.reason.as_ref()?;
+        (!said.trim().is_empty()).then(|| said.clone())
     }
 
     /// A bay's printed label; its place where it is not configured any more.

@@ -2,19 +2,20 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use rack_api::client::IDEMPOTENCY_KEY;
-use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk};
+use rack_api::v1::{Asked, ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::people::By;
 use super::{ANSWER, App, Failure, MAX_BODY_BYTES};
 use crate::turn::{NoAnswer, Question, Reply};
 
 /// The body, or why it could not be taken.
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,15 +24,20 @@ pub(super) struct ClaimQuery {
     dry_run: bool,
 }
 
+fn is_dry(query: Result<Query<ClaimQuery>, QueryRejection>) -> Result<bool, Failure> {
+    query.map(|Query(query)| query.dry_run).map_err(|error| {
+        Failure::bad_request(format!("{}; expected dry_run=true or nothing", error.body_text()))
+    })
+}
+
 pub(super) async fn claim(
     State(app): State<App>,
-    query: Result<Query<ClaimQuery>, axum::extract::rejection::QueryRejection>,
+    By(asked): By,
+    query: Result<Query<ClaimQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<ClaimView>), Failure> {
-    let Query(ClaimQuery { dry_run }) = query.map_err(|error| {
-        Failure::bad_request(format!("{}; expected dry_run=true or nothing", error.body_text()))
-    })?;
+    let dry_run = is_dry(query)?;
     let ask: PowerAsk = json(&headers, body, "{\"watts\": 800, \"for\": \"web\"}")?;
     let key = key(&headers)?;
     let status = if dry_run {
@@ -39,7 +45,7 @@ pub(super) async fn claim(
     } else {
         StatusCode::CREATED
     };
-    let claim = question(&app, |reply| Question::Claim {
+    let claim = question(&app, asked, |reply| Question::Claim {
         ask,
         key,
         dry_run,
@@ -51,64 +57,89 @@ pub(super) async fn claim(
 
 pub(super) async fn release(
     State(app): State<App>,
+    By(asked): By,
     Path(claim): Path<String>,
 ) -> Result<Json<ClaimView>, Failure> {
-    question(&app, |reply| Question::Release { claim, reply })
+    question(&app, asked, |reply| Question::Release { claim, reply })
         .await
         .map(Json)
 }
 
 pub(super) async fn apply(
     State(app): State<App>,
+    By(asked): By,
     Path(claim): Path<String>,
+    query: Result<Query<ClaimQuery>, QueryRejection>,
 ) -> Result<Json<ClaimView>, Failure> {
-    question(&app, |reply| Question::Apply { claim, reply })
-        .await
-        .map(Json)
+    let dry_run = is_dry(query)?;
+    question(&app, asked, |reply| Question::Apply {
+        claim,
+        dry_run,
+        reply,
+    })
+    .await
+    .map(Json)
 }
 
 pub(super) async fn renew(
     State(app): State<App>,
+    By(asked): By,
     Path(claim): Path<String>,
+    query: Result<Query<ClaimQuery>, QueryRejection>,
 ) -> Result<Json<ClaimView>, Failure> {
-    question(&app, |reply| Question::Renew { claim, reply })
-        .await
-        .map(Json)
+    let dry_run = is_dry(query)?;
+    question(&app, asked, |reply| Question::Renew {
+        claim,
+        dry_run,
+        reply,
+    })
+    .await
+    .map(Json)
 }
 
 /// Begins a drill; how it ends is told on the event stream (`cap_proven`, `cap_doubted`, `drill_showed_nothing`).
 pub(super) async fn calibrate(
     State(app): State<App>,
+    By(asked): By,
     Path(node): Path<String>,
+    query: Result<Query<ClaimQuery>, QueryRejection>,
 ) -> Result<(StatusCode, Json<()>), Failure> {
-    question(&app, |reply| Question::Calibrate { node, reply }).await?;
+    let dry_run = is_dry(query)?;
+    let calibrate = |reply| Question::Calibrate { node, dry_run, reply };
+    question(&app, asked, calibrate).await?;
     Ok((StatusCode::ACCEPTED, Json(())))
 }
 
 pub(super) async fn drain(
     State(app): State<App>,
+    By(asked): By,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<DrainAnswer>, Failure> {
     let request: DrainRequest = json(&headers, body, "{\"place\": \"shelf/psu-3\"}")?;
-    question(&app, |reply| Question::Drain { request, reply })
+    question(&app, asked, |reply| Question::Drain { request, reply })
         .await
         .map(Json)
 }
 
 pub(super) async fn locate(
     State(app): State<App>,
+    By(asked): By,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<LocateAnswer>, Failure> {
     let request: LocateRequest = json(&headers, body, "{\"place\": \"shelf/psu-3\", \"on\": true}")?;
-    question(&app, |reply| Question::Locate { request, reply })
+    question(&app, asked, |reply| Question::Locate { request, reply })
         .await
         .map(Json)
 }
 
-async fn question<T>(app: &App, question: impl FnOnce(Reply<T>) -> Question) -> Result<T, Failure> {
-    let Ok(answer) = tokio::time::timeout(ANSWER, app.desk.ask(question)).await else {
+pub(super) async fn question<T>(
+    app: &App,
+    asked: Option<Asked>,
+    question: impl FnOnce(Reply<T>) -> Question,
+) -> Result<T, Failure> {
+    let Ok(answer) = tokio::time::timeout(ANSWER, app.desk.ask(asked, question)).await else {
         return Err(Failure::busy(format!(
             "no answer within {ANSWER:?}; ask again with the same {IDEMPOTENCY_KEY} to learn whether it was done"
         )));
@@ -120,7 +151,11 @@ async fn question<T>(app: &App, question: impl FnOnce(Reply<T>) -> Question) -> 
 }
 
 /// A body that must be JSON and say so: a form of a foreign page cannot.
-fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, example: &str) -> Result<T, Failure> {
+pub(super) fn json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    example: &str,
+) -> Result<T, Failure> {
     let body = body.map_err(|error| {
         let message = format!("{}; expected at most {MAX_BODY_BYTES} bytes", error.body_text());
         Failure::new(error.status(), "bad_request", message)

@@ -48,11 +48,16 @@ pub(super) static FAMILIES: &[Family] = &[
         name: "busbar_rack_doubts",
         kind: Kind::Gauge,
         labels: &["kind"],
-        help: "Things that BMCs say and that cannot be believed as they stand",
+        help: "Things that BMCs say, that cannot be believed as they stand and that nobody has acknowledged",
         fill: |source, series| {
             let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-            for doubt in &source.view.doubts {
-                let so_far = kinds.entry(&doubt.kind).or_default();
+            let unknown = source
+                .view
+                .doubts
+                .iter()
+                .filter(|doubt| doubt.acknowledged.is_none());
+            for doubt in unknown {
+                let so_far = kinds.entry(&doubt.doubt.kind).or_default();
                 *so_far = so_far.saturating_add(1);
             }
             for (kind, how_many) in kinds {

@@ -123,6 +123,8 @@ fn view() -> RackView {
             until: None,
         }],
         doubts: Vec::new(),
+        swaps: Vec::new(),
+        pauses: Vec::new(),
         bmcs: vec![BmcView {
             name: "shelf".to_owned(),
             url: "https://192.0.2.5".to_owned(),

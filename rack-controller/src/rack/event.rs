@@ -2,10 +2,12 @@
 
 use facts::supply::{Doubt, RedundancyClaim};
 use facts::{Moment, NoData, Power};
-use rack_api::v1::{DomainState, Interlock, PowerAsk};
+use rack_api::v1::{Asked, DomainState, DrainFor, Interlock, PowerAsk};
 use serde::{Deserialize, Serialize};
 
+pub use super::action::{Action, Outcome};
 use super::order::{LeaseSight, NodeOrder};
+use super::person::{Known, Pause, Scope, SwapChange};
 use super::sight::{AgentFacts, BaySight, BmcFacts, Drill, NodeSide};
 use super::state::Proof;
 use crate::bay::Bay;
@@ -16,6 +18,9 @@ use crate::claim::{Claim, ClaimId};
 pub struct Event {
     /// When.
     pub at: Moment,
+    /// Who asked for it, and why; `None` where it happened by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// What.
     #[serde(flatten)]
     pub what: What,
@@ -188,6 +193,24 @@ pub enum What {
         /// Why.
         reason: String,
     },
+    /// The swap of a bay's part went on.
+    SwapChanged(Box<SwapChange>),
+    /// Somebody knows of a doubt.
+    DoubtKnown(Known),
+    /// An acknowledgement was taken back.
+    DoubtUnknown {
+        /// The doubt's name.
+        id: String,
+    },
+    /// The controller shall not act.
+    Paused(Pause),
+    /// It acts again.
+    Resumed {
+        /// Where.
+        place: Scope,
+        /// Whether the pause's time was over; else somebody asked.
+        expired: bool,
+    },
     /// What a BMC says of its supplies. Not journaled.
     #[serde(skip)]
     SuppliesSeen(Box<SuppliesSeen>),
@@ -282,6 +305,9 @@ pub enum Cause {
         answer: Interlock,
         /// Why, as the asker said.
         reason: Option<String>,
+        /// What for.
+        #[serde(default, rename = "for")]
+        purpose: DrainFor,
     },
     /// It may be pulled.
     Ready,
@@ -292,6 +318,10 @@ pub enum Cause {
     },
     /// Its rating or its identity is known better.
     Known,
+    /// Another kind of part than the swap expects is in it.
+    WrongPart,
+    /// Somebody takes that part: on its way in from the start.
+    Accepted,
 }
 
 /// What a change did to a domain's sums.
@@ -335,46 +365,14 @@ pub enum NodeSeen {
     Silent(NodeSide, String),
 }
 
-/// One change to the rack, as data. The gate and the hand stand in `pools/*/act.rs`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "act")]
-pub enum Action {
-    /// Light a bay's LED or put it out.
-    SetLed {
-        /// The bay.
-        place: String,
-        /// Lit or out.
-        on: bool,
-    },
-    /// Limit a node at its BMC.
-    SetCap {
-        /// The node.
-        node: String,
-        /// The limit.
-        watts: Power,
-    },
-    /// Read a BMC's supplies now: a deadline has passed that only a fresh look can settle. Writes nothing.
-    ReadSupplies {
-        /// The BMC.
-        bmc: String,
-    },
-}
-
-/// What came of an action.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Done and read back as wanted.
-    Done,
-    /// Not done: the actuator's mode does not let us.
-    Would,
-    /// It failed, or was read back otherwise.
-    Failed(String),
-}
-
 impl Event {
     /// An event.
     pub const fn new(at: Moment, what: What) -> Event {
-        Event { at, what }
+        Event {
+            at,
+            asked: None,
+            what,
+        }
     }
 
     /// Whether it belongs in the journal. What is only seen is observed again after a start.

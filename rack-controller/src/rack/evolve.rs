@@ -7,6 +7,7 @@ use rack_api::v1::{DomainState, PowerAsk};
 
 use super::event::{Action, BayChange, Cause, Event, NodeSeen, Outcome, SuppliesSeen, What};
 use super::order::{LeaseSight, NodeOrder};
+use super::person::{Known, Pause, Swap, SwapChange, SwapTrouble, SwapTurn};
 use super::sight::{Attempt, NodeSide, Sight};
 use super::state::{DomainStanding, Rack};
 use crate::bay::Life;
@@ -32,7 +33,7 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::Started { .. } => started(rack, at),
         What::BmcSilent { bmc, reason, detail } => silent(rack, bmc, *reason, detail),
         What::BmcAnswered { bmc } => answered(rack, bmc, at),
-        What::BayChanged(change) => bay_changed(rack, change),
+        What::BayChanged(change) => bay_changed(rack, change, at),
         What::DomainChanged { domain, to, .. } => domain_changed(rack, domain, *to, at),
         What::ClaimAdmitted { claim, ask, key, .. } => admitted(rack, claim, ask, key.as_deref()),
         What::ClaimReleased { claim, .. } | What::ClaimExpired { claim, .. } => {
@@ -74,6 +75,15 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
             rack.kept.ready_nodes.remove(node);
         }
         What::ActionFailed { .. } | What::DrillShowedNothing { .. } => {}
+        What::SwapChanged(change) => swap_changed(rack, change, at),
+        What::DoubtKnown(known) => doubt_known(rack, known, event),
+        What::DoubtUnknown { id } => {
+            rack.kept.known.remove(id);
+        }
+        What::Paused(pause) => paused(rack, pause, event),
+        What::Resumed { place, .. } => {
+            rack.kept.pauses.remove(place);
+        }
         What::SuppliesSeen(seen) => supplies_seen(rack, seen, at),
         What::NodeSeen { node, seen } => node_seen(rack, node, seen, at),
         What::ActionTried { action, outcome } => tried(rack, action, outcome, at),
@@ -129,7 +139,7 @@ fn silent(rack: &mut Rack, bmc: &str, reason: NoData, detail: &str) {
     }
 }
 
-fn bay_changed(rack: &mut Rack, change: &BayChange) {
+fn bay_changed(rack: &mut Rack, change: &BayChange, at: Moment) {
     let Some(bay) = rack.kept.bays.get_mut(&change.place) else {
         return;
     };
@@ -137,6 +147,17 @@ fn bay_changed(rack: &mut Rack, change: &BayChange) {
     if before.life == Life::Empty && change.bay.life != Life::Empty {
         // Whatever came, it is in: nobody looks for the bay any more.
         rack.kept.located.remove(&change.place);
+    }
+    if change.bay.life == Life::Empty
+        && let Some(swap) = rack.kept.swaps.get_mut(&change.place)
+        && swap.is_open()
+    {
+        swap.emptied = Some(at);
+        // The wrong part is out again.
+        swap.stopped = swap
+            .stopped
+            .take()
+            .filter(|stop| stop.kind != SwapTrouble::WrongPart);
     }
     match change.cause {
         Cause::Pulled => {
@@ -157,7 +178,51 @@ fn bay_changed(rack: &mut Rack, change: &BayChange) {
         | Cause::Drained { .. }
         | Cause::Ready
         | Cause::GivenBack { .. }
+        | Cause::WrongPart
+        | Cause::Accepted
         | Cause::Known => {}
+    }
+}
+
+fn doubt_known(rack: &mut Rack, known: &Known, event: &Event) {
+    let known = Known {
+        at: event.at,
+        asked: event.asked.clone(),
+        ..known.clone()
+    };
+    rack.kept.known.insert(known.id.clone(), known);
+}
+
+fn paused(rack: &mut Rack, pause: &Pause, event: &Event) {
+    let pause = Pause {
+        asked: event.asked.clone(),
+        ..pause.clone()
+    };
+    rack.kept.pauses.insert(pause.scope.clone(), pause);
+}
+
+fn swap_changed(rack: &mut Rack, change: &SwapChange, at: Moment) {
+    if let SwapTurn::Begun { swap } = &change.turn {
+        if rack.kept.bays.contains_key(&change.place) {
+            rack.kept.swaps.insert(change.place.clone(), Swap::clone(swap));
+        }
+        return;
+    }
+    let Some(swap) = rack.kept.swaps.get_mut(&change.place) else {
+        return;
+    };
+    match &change.turn {
+        SwapTurn::Begun { .. } => {}
+        SwapTurn::WentOn => {
+            swap.stopped = None;
+            swap.watched_from = at;
+        }
+        SwapTurn::Accepted => {
+            swap.stopped = None;
+            swap.accepts_any = true;
+        }
+        SwapTurn::Stopped(stop) => swap.stopped = Some(stop.clone()),
+        SwapTurn::Ended(end) => swap.ended = Some(end.clone()),
     }
 }
 

@@ -2,12 +2,15 @@
 
 mod caps;
 mod claims;
+mod people;
 
 use facts::Power;
-use rack_api::v1::{DomainState, EventView, Interlock};
+use rack_api::v1::{DomainState, DrainFor, EventView, Interlock};
 
 use super::event::{Action, BayChange, Cause, Event, What};
 use crate::bay::Bay;
+
+pub(crate) use people::part;
 
 impl Event {
     /// As it goes over the wire, under its number in the journal.
@@ -18,6 +21,7 @@ impl Event {
             kind: self.kind().to_owned(),
             subject: self.subject().to_owned(),
             message: self.message(),
+            asked: self.asked.clone(),
             event: serde_json::to_value(self).unwrap_or(serde_json::Value::Null),
         }
     }
@@ -57,6 +61,11 @@ impl Event {
             What::ActionFailed { .. } => "action_failed",
             What::NodeReady { .. } => "node_ready",
             What::NodeUnreachable { .. } => "node_unreachable",
+            What::SwapChanged(change) => people::swap_kind(&change.turn),
+            What::DoubtKnown(_) => "doubt_known",
+            What::DoubtUnknown { .. } => "doubt_unknown",
+            What::Paused(_) => "paused",
+            What::Resumed { .. } => "resumed",
             What::SuppliesSeen(_) => "supplies_seen",
             What::NodeSeen { .. } => "node_seen",
             What::ActionTried { .. } => "action_tried",
@@ -91,6 +100,11 @@ impl Event {
             }
             What::CapSet { node, .. } | What::NodeReady { node } | What::NodeUnreachable { node, .. } => node,
             What::ActionFailed { action, .. } | What::ActionTried { action, .. } => action.subject(),
+            What::SwapChanged(change) => &change.place,
+            What::DoubtKnown(known) => &known.id,
+            What::DoubtUnknown { id } => id,
+            What::Paused(pause) => pause.scope.words().1.unwrap_or("rack"),
+            What::Resumed { place, .. } => place.words().1.unwrap_or("rack"),
             What::SuppliesSeen(seen) => &seen.bmc,
             What::NodeSeen { node, .. } => node,
         }
@@ -152,6 +166,11 @@ impl Event {
             What::NodeUnreachable { node, reason } => {
                 format!("the agent of {node} does not answer: {reason}")
             }
+            What::SwapChanged(change) => people::swap(change),
+            What::DoubtKnown(known) => people::known(known),
+            What::DoubtUnknown { id } => format!("doubt {id} is not known any more"),
+            What::Paused(pause) => people::paused(pause),
+            What::Resumed { place, expired } => people::resumed(place, *expired),
             What::SuppliesSeen(seen) => format!("the supplies of BMC {} were read", seen.bmc),
             What::NodeSeen { node, .. } => format!("{node} was looked at"),
             What::ActionTried { action, .. } => format!("tried to {}", action.words()),
@@ -195,6 +214,8 @@ const fn change_kind(cause: &Cause) -> &'static str {
         Cause::Ready => "ready_to_pull",
         Cause::GivenBack { .. } => "drain_ended",
         Cause::Known => "supply_known",
+        Cause::WrongPart => "wrong_part",
+        Cause::Accepted => "part_accepted",
     }
 }
 
@@ -241,7 +262,11 @@ fn cause_words(cause: &Cause, bay: &Bay) -> String {
         Cause::Faulted => format!("is not usable: {}", why()),
         Cause::Condemned => format!("is given up until it is pulled: {}", why()),
         Cause::Retried => until("is tried again; settling"),
-        Cause::Drained { answer, reason } => {
+        Cause::Drained {
+            answer,
+            reason,
+            purpose,
+        } => {
             let reason = reason
                 .as_ref()
                 .map_or(String::new(), |reason| format!(", \"{reason}\""));
@@ -250,7 +275,14 @@ fn cause_words(cause: &Cause, bay: &Bay) -> String {
                 .until()
                 .map_or(String::new(), |until| format!(", back in service at {until}"));
             let forced = if *answer == Interlock::No { ", forced" } else { "" };
-            format!("is being drained ({}{forced}{reason}{back})", answer.words())
+            let what_for = match purpose {
+                DrainFor::Pull => String::new(),
+                DrainFor::SwitchOff | DrainFor::Firmware => format!(" {}", purpose.words()),
+            };
+            format!(
+                "is being drained{what_for} ({}{forced}{reason}{back})",
+                answer.words()
+            )
         }
         Cause::Ready => "is ready to be pulled".to_owned(),
         Cause::GivenBack { expired: true } => {
@@ -258,6 +290,8 @@ fn cause_words(cause: &Cause, bay: &Bay) -> String {
         }
         Cause::GivenBack { expired: false } => format!("goes back: {}", bay.life.word().word()),
         Cause::Known => "is known better now".to_owned(),
+        Cause::WrongPart => format!("holds the wrong part: {}", why()),
+        Cause::Accepted => until("is taken with the part that is in it; settling"),
     }
 }
 

@@ -9,6 +9,7 @@ use rack_api::v1::DomainState;
 use serde::{Deserialize, Serialize};
 
 use super::order::Order;
+use super::person::{Known, Pause, Scope, Swap};
 use super::sight::Sight;
 use crate::bay::Bay;
 use crate::claim::{Answered, Claim, ClaimId};
@@ -58,6 +59,12 @@ pub struct Kept {
     pub proofs: BTreeMap<String, Proof>,
     /// The longest that lowering a node took, from the order to the agent's answer, and when that was; `None` before the first.
     pub slowest_lowering: Option<(Duration, Moment)>,
+    /// The latest swap of each bay.
+    pub swaps: BTreeMap<String, Swap>,
+    /// Doubts that somebody knows of, by name.
+    pub known: BTreeMap<String, Known>,
+    /// Where the controller does not act.
+    pub pauses: BTreeMap<Scope, Pause>,
 }
 
 /// What a drill showed of a node's caps.
@@ -144,6 +151,9 @@ impl Rack {
                 shed: Arc::default(),
                 proofs: BTreeMap::new(),
                 slowest_lowering: None,
+                swaps: BTreeMap::new(),
+                known: BTreeMap::new(),
+                pauses: BTreeMap::new(),
             },
             sight: Sight::default(),
             config: Arc::new(config.clone()),
@@ -160,6 +170,22 @@ impl Rack {
     /// The claim in force of this name.
     pub fn claim_named(&self, name: &str) -> Option<&Claim> {
         self.kept.claims.values().find(|claim| claim.purpose == name)
+    }
+
+    /// Whether nothing shall be done in a domain now, because somebody said so.
+    pub fn is_domain_paused(&self, domain: &str, now: Moment) -> bool {
+        self.is_paused(&Scope::Rack, now) || self.is_paused(&Scope::Domain(domain.to_owned()), now)
+    }
+
+    /// Whether nothing shall be done at a node now, because somebody said so.
+    pub fn is_node_paused(&self, node: &str, now: Moment) -> bool {
+        let domain = self.config.node(node).map(|node| node.domain.as_str());
+        self.is_paused(&Scope::Node(node.to_owned()), now)
+            || self.is_domain_paused(domain.unwrap_or_default(), now)
+    }
+
+    fn is_paused(&self, scope: &Scope, now: Moment) -> bool {
+        self.kept.pauses.get(scope).is_some_and(|pause| now < pause.until)
     }
 
     /// Whether a bay can be seen now.

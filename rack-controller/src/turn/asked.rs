@@ -11,6 +11,7 @@ use super::round::{Turn, refused};
 use super::{NoAnswer, Question, Reply};
 use crate::claim::USUAL_PRIORITY;
 use crate::decide::{self, Input, Refusal};
+use crate::rack::{Rack, evolve};
 
 impl Turn {
     pub(super) fn answer(&mut self, question: Question) {
@@ -32,18 +33,31 @@ impl Turn {
                 let answer = self.release(&claim);
                 self.tell(reply, answer);
             }
-            Question::Apply { claim, reply } => {
+            Question::Apply {
+                claim,
+                dry_run,
+                reply,
+            } => {
                 let input = Input::ApplyClaim { claim: claim.clone() };
-                let answer = self.go_on(&claim, &input);
+                let answer = self.go_on(&claim, &input, dry_run);
                 self.tell(reply, answer);
             }
-            Question::Calibrate { node, reply } => {
-                let answer = self.take(&Input::Calibrate { node });
+            Question::Calibrate { node, dry_run, reply } => {
+                let input = Input::Calibrate { node };
+                let answer = if dry_run {
+                    self.after_all(&input).map(|_| ())
+                } else {
+                    self.take(&input)
+                };
                 self.tell(reply, answer);
             }
-            Question::Renew { claim, reply } => {
+            Question::Renew {
+                claim,
+                dry_run,
+                reply,
+            } => {
                 let input = Input::RenewClaim { claim: claim.clone() };
-                let answer = self.go_on(&claim, &input);
+                let answer = self.go_on(&claim, &input, dry_run);
                 self.tell(reply, answer);
             }
             Question::Drain { request, reply } => match self.drain(&request) {
@@ -52,6 +66,18 @@ impl Turn {
                 }
                 answer => self.tell(reply, answer),
             },
+            Question::Swap { request, reply } => {
+                let answer = self.swap(&request);
+                self.tell(reply, answer);
+            }
+            Question::Acknowledge { request, reply } => {
+                let answer = self.acknowledge(&request);
+                self.tell(reply, answer);
+            }
+            Question::Pause { request, reply } => {
+                let answer = self.pause(&request);
+                self.tell(reply, answer);
+            }
             Question::Locate { request, reply } => match self.locate(&request) {
                 Ok(answer) => self.wait_for_light(request.place, request.on, About::Locate(answer, reply)),
                 Err(why) => self.tell(reply, Err(why)),
@@ -113,15 +139,26 @@ impl Turn {
     }
 
     /// A reservation is applied, or a claim renewed: answered with how it is then.
-    fn go_on(&mut self, claim: &str, input: &Input) -> Result<ClaimView, NoAnswer> {
-        self.take(input)?;
+    fn go_on(&mut self, claim: &str, input: &Input, dry_run: bool) -> Result<ClaimView, NoAnswer> {
         let gone = || refused(Refusal::NotFound(format!("there is no claim {claim:?} any more")));
+        if dry_run {
+            let after = self.after_all(input)?;
+            return claim_view(&after, claim).ok_or_else(gone);
+        }
+        self.take(input)?;
         self.claim_view(claim).ok_or_else(gone)
     }
 
+    /// The rack as it would be; nothing changes.
+    fn after_all(&self, input: &Input) -> Result<Rack, NoAnswer> {
+        let events = decide::decide(&self.rack, input, self.clock.now()).map_err(refused)?;
+        let mut after = self.rack.clone();
+        events.iter().for_each(|event| evolve(&mut after, event));
+        Ok(after)
+    }
+
     fn claim_view(&self, claim: &str) -> Option<ClaimView> {
-        let granted = |id| self.rack.kept.granted.contains(id);
-        self.rack.claim(claim).map(|claim| claim.view(granted(&claim.id)))
+        claim_view(&self.rack, claim)
     }
 
     fn release(&mut self, claim: &str) -> Result<ClaimView, NoAnswer> {
@@ -153,4 +190,9 @@ impl Turn {
             sentence: String::new(),
         })
     }
+}
+
+fn claim_view(rack: &Rack, claim: &str) -> Option<ClaimView> {
+    let granted = |id| rack.kept.granted.contains(id);
+    rack.claim(claim).map(|claim| claim.view(granted(&claim.id)))
 }

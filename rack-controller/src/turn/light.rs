@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use facts::Moment;
 use rack_api::v1::{DrainAnswer, LocateAnswer};
 use tokio::time::Instant;
 
@@ -40,7 +41,7 @@ pub(super) enum Light {
 
 impl Waiting {
     /// How its light stands; `moving` where the hand is at it.
-    pub(super) fn light(&self, rack: &Rack, hand: &Hand, moving: bool, wanted: bool) -> Light {
+    pub(super) fn light(&self, rack: &Rack, hand: &Hand, moving: bool, wanted: bool, now: Moment) -> Light {
         let action = Action::SetLed {
             place: self.place.clone(),
             on: self.on,
@@ -55,6 +56,9 @@ impl Waiting {
         }
         if led.is_none() {
             return Light::Not("it has none".to_owned());
+        }
+        if bay.is_some_and(|bay| rack.is_domain_paused(&bay.domain, now)) {
+            return Light::Not("its domain is paused".to_owned());
         }
         if let Some(would) = hand.held_back(&action) {
             return Light::Not(format!("the actuator {} does not enforce", would.actuator));

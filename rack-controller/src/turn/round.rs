@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use facts::Moment;
+use rack_api::v1::Asked;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use super::shown::Shown;
 use super::{Desk, Message, NoAnswer, QUEUE};
 use crate::clock::Clock;
 use crate::config::RackConfig;
-use crate::decide::{self, Input, Refusal, decide};
+use crate::decide::{self, Input, Refusal, decide, decide_for};
 use crate::eyes::Lines;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Own;
@@ -54,6 +55,8 @@ pub struct Turn {
     moving: BTreeSet<Action>,
     would: Vec<Would>,
     pub(super) waiting: Vec<Waiting>,
+    /// Who asks, while they are answered.
+    pub(super) asked: Option<Asked>,
 }
 
 /// What a turn is made of.
@@ -102,6 +105,7 @@ impl Turn {
             moving: BTreeSet::new(),
             would: Vec::new(),
             waiting: Vec::new(),
+            asked: None,
         };
         // What was ordered before stands: it is renewed before anything is seen (power.md, rule 5).
         for (node, order) in turn.rack.kept.orders.iter() {
@@ -126,7 +130,11 @@ impl Turn {
             tokio::select! {
                 message = self.inputs.recv() => match message {
                     Some(Message::Seen(input)) => self.see(&input),
-                    Some(Message::Asked(question)) => self.answer(question),
+                    Some(Message::Asked(question, asked)) => {
+                        self.asked = asked;
+                        self.answer(question);
+                        self.asked = None;
+                    }
                     None => return,
                 },
                 Some(done) = self.actions.join_next(), if !self.actions.is_empty() => {
@@ -155,7 +163,8 @@ impl Turn {
     /// input → decide → journal → evolve.
     pub(super) fn take(&mut self, input: &Input) -> Result<(), NoAnswer> {
         self.own.input();
-        let events = decide(&self.rack, input, self.clock.now()).map_err(refused)?;
+        let asked = self.asked.as_ref();
+        let events = decide_for(&self.rack, input, self.clock.now(), asked).map_err(refused)?;
         self.happen(&events).map_err(|error| {
             let said = crate::eyes::chain(&error);
             tracing::error!("the journal cannot be written, so nothing new is promised: {said}");
@@ -278,6 +287,10 @@ impl Turn {
         self.would = would;
     }
 
+    pub(super) fn shown(&self) -> Arc<Shown> {
+        Arc::clone(&self.shown.borrow())
+    }
+
     fn publish(&self) {
         let shown = Shown::of(&self.rack, self.clock.now(), &self.lines, self.would.clone());
         self.shown.send_replace(Arc::new(shown));
@@ -301,8 +314,9 @@ impl Turn {
             Action::SetLed { place: moving, .. } => moving == place,
             Action::SetCap { .. } | Action::ReadSupplies { .. } => false,
         });
-        let wanted = plan::wanted_light(&self.rack, place, self.clock.now());
-        waiting.light(&self.rack, &self.hand, moving, wanted)
+        let now = self.clock.now();
+        let wanted = plan::wanted_light(&self.rack, place, now);
+        waiting.light(&self.rack, &self.hand, moving, wanted, now)
     }
 
     /// When the turn must look at the time again.

@@ -7,7 +7,7 @@ use rack_api::v1::RackView;
 use crate::eyes::Lines;
 use crate::pools::power::act::Would;
 use crate::rack::{Rack, Sight};
-use crate::view::view;
+use crate::view::{doubt, view};
 
 /// The latest view.
 #[derive(Clone, Debug)]
@@ -27,7 +27,9 @@ impl Shown {
         }
         // A simulated BMC belongs to no machine, and the agent beside it is real: that they differ is no news.
         if !shown.simulated {
-            shown.doubts.extend(strangers(&rack.sight));
+            shown
+                .doubts
+                .extend(strangers(&rack.sight).map(|said| doubt(rack, said, now)));
         }
         Shown { rack: shown, would }
     }

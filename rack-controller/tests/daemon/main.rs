@@ -7,10 +7,13 @@
     clippy::wildcard_enum_match_arm
 )]
 
+mod aisle;
 mod closed;
 mod faults;
 mod house;
 mod ipmi;
 mod observe;
+mod people;
 mod pictures;
 mod power;
+mod swap;

@@ -25,6 +25,7 @@ async fn a_long_run_in_observe_makes_no_write_at_any_bmc() {
         force: false,
         reason: None,
         cancel: false,
+        ..DrainRequest::default()
     };
     client.drain(&request).await.unwrap();
     let drained = client

@@ -13,6 +13,7 @@ fn drain(place: &str) -> DrainRequest {
         force: false,
         reason: None,
         cancel: false,
+        ..DrainRequest::default()
     }
 }
 

@@ -111,6 +111,7 @@ impl Day {
             force,
             reason: force.then(|| "smoke".to_owned()),
             cancel: self.dice.one_in(5),
+            ..DrainRequest::default()
         };
         let answer = drain_answer(&self.rack, &request, self.now);
         if let Ok(answer) = &answer

@@ -61,6 +61,7 @@ pub fn drain_of(place: &str) -> DrainRequest {
         force: false,
         reason: None,
         cancel: false,
+        ..DrainRequest::default()
     }
 }
 

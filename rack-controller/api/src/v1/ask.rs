@@ -52,7 +52,7 @@ pub struct Shortfall {
 }
 
 /// A request to empty a bay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DrainRequest {
     /// The bay.
@@ -72,6 +72,36 @@ pub struct DrainRequest {
     /// Give the bay back to service instead of emptying it.
     #[serde(default)]
     pub cancel: bool,
+    /// What the supply shall leave service for. Others than `pull` are permits: one at a time in a domain, with an end.
+    #[serde(default, rename = "for")]
+    pub purpose: DrainFor,
+    /// How long a permit holds, in seconds: at most 1800, and 600 where nothing is said. Not for `pull`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_seconds: Option<u32>,
+}
+
+/// What a supply leaves service for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainFor {
+    /// To be pulled.
+    #[default]
+    Pull,
+    /// To be switched off by whoever asks.
+    SwitchOff,
+    /// For a firmware update by whoever asks.
+    Firmware,
+}
+
+impl DrainFor {
+    /// The words, as in `for its firmware update`.
+    pub const fn words(self) -> &'static str {
+        match self {
+            DrainFor::Pull => "to be pulled",
+            DrainFor::SwitchOff => "to be switched off",
+            DrainFor::Firmware => "for its firmware update",
+        }
+    }
 }
 
 /// The interlock's three answers (power.md: Interlock).

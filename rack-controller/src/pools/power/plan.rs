@@ -33,7 +33,7 @@ pub fn rules(rack: &Rack, place: &str) -> Option<BayRules> {
 
 /// What should be in force now and is not: caps, lights, fresh looks. Level-triggered: asked again until it is so.
 pub fn want(rack: &Rack, now: Moment) -> Vec<Action> {
-    let mut actions = caps::caps(rack);
+    let mut actions = caps::caps(rack, now);
     actions.extend(caps::lights(rack, now));
     actions.extend(caps::looks(rack, now));
     actions.retain(|action| {

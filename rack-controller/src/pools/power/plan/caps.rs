@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use facts::{Moment, Power};
+use rack_api::v1::DrainFor;
 
 use crate::bay::Life;
 use crate::config::NodeConfig;
@@ -37,8 +38,8 @@ pub fn wanted_cap(rack: &Rack, node: &NodeConfig) -> Option<Power> {
 }
 
 /// Caps that differ from what is wanted. Lower before raise: while a node of a domain has still to be lowered, none of
-/// its neighbours is raised. A node whose BMC does not answer is left as it is.
-pub(super) fn caps(rack: &Rack) -> Vec<Action> {
+/// its neighbours is raised. A node whose BMC does not answer is left as it is, and one that is paused is not raised.
+pub(super) fn caps(rack: &Rack, now: Moment) -> Vec<Action> {
     let mut by_domain: BTreeMap<&str, (Vec<Action>, Vec<Action>)> = BTreeMap::new();
     for node in &rack.config.nodes {
         let Some(wanted) = wanted_cap(rack, node) else {
@@ -62,6 +63,7 @@ pub(super) fn caps(rack: &Rack) -> Vec<Action> {
             watts: wanted,
         };
         match in_force {
+            Some(cap) if cap < wanted && rack.is_node_paused(&node.name, now) => {}
             Some(cap) if cap < wanted => raise.push(action),
             Some(_) | None => lower.push(action),
         }
@@ -80,18 +82,18 @@ pub fn wanted_light(rack: &Rack, place: &str, now: Moment) -> bool {
         .bays
         .get(place)
         .and_then(|bay| bay.life.leaving())
-        .is_some_and(|leaving| now < leaving.began.after(SWAP_LIGHT));
+        .is_some_and(|leaving| leaving.purpose == DrainFor::Pull && now < leaving.began.after(SWAP_LIGHT));
     leaving || rack.kept.located.get(place).is_some_and(|until| now < *until)
 }
 
-/// Lights that differ from what is wanted. A light that we did not light is not put out by us.
+/// Lights that differ from what is wanted, except where somebody said pause. A light that we did not light is not put out by us.
 pub(super) fn lights(rack: &Rack, now: Moment) -> Vec<Action> {
     rack.config
         .bays
         .iter()
         .filter_map(|bay| {
             let seen = rack.sight.bays.get(&bay.place)?;
-            if !rack.bmc_up(&bay.bmc) {
+            if !rack.bmc_up(&bay.bmc) || rack.is_domain_paused(&bay.domain, now) {
                 return None;
             }
             let wanted = wanted_light(rack, &bay.place, now);

@@ -190,7 +190,8 @@ pub fn orders(rack: &Rack, now: Moment) -> (Vec<NodeOrder>, Rations) {
                     .iter()
                     .all(|name| rooms.get(name).is_some_and(|room| room.bears(from, to)))
             };
-            let bears = remembers && mine(&rooms);
+            // A pause holds back what goes up, never what goes down.
+            let bears = remembers && !rack.is_node_paused(&node.name, now) && mine(&rooms);
             if bears {
                 for name in &through {
                     if let Some(room) = rooms.get_mut(name) {

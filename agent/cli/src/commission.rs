@@ -1,0 +1,201 @@
+//! `busbar commission shelf`: which bay is which. BMCs count from 0 and sheet metal from 1, so each bay is lit and somebody reads its
+//! printed label. Nothing is configured by this: a proposal for rack.toml is printed.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use rack_api::client::RackClient;
+use rack_api::v1::{BayView, LocateRequest};
+use serde::Serialize;
+
+use crate::args::{Cli, Output};
+
+/// A light stays on at most this long where this command is killed in the middle; seconds.
+const LIT_FOR: u32 = 600;
+
+/// Below the options of `busbar commission`.
+pub const COMMISSION_HELP: &str = "\
+Each bay is lit in turn. For each you are asked which printed label is lit, at which height unit, and on which feed; an empty
+line keeps what stands in brackets, `-` says that you do not know, q ends without a proposal. A feed that nobody traced stays
+`assumed` in the proposal. Answers may come from a pipe, a line each.
+
+Examples:
+  busbar commission shelf > shelf-bays.toml
+  busbar commission shelf --write shelf-bays.toml";
+
+/// `busbar commission`.
+#[derive(Debug, Args)]
+pub struct CommissionArgs {
+    /// The power domain, as in shelf.
+    pub domain: String,
+    /// Write the proposal into this new file instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Only list the bays that would be lit.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What somebody read at one bay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Mapped {
+    place: String,
+    label: String,
+    unit: Option<u32>,
+    feed: Option<String>,
+    /// Whether somebody said the feed now; else it is assumed.
+    feed_traced: bool,
+    /// Whether the bay's light was read back as lit.
+    lit: bool,
+}
+
+/// Lights one bay after another and asks.
+pub async fn commission(cli: &Cli, rack: &RackClient, args: &CommissionArgs) -> anyhow::Result<ExitCode> {
+    let view = rack.rack().await?;
+    let Some(domain) = view.domains.iter().find(|domain| domain.name == args.domain) else {
+        bail!(
+            "there is no power domain {:?}; see: busbar show power",
+            args.domain
+        );
+    };
+    if args.dry_run {
+        domain
+            .bays
+            .iter()
+            .for_each(|bay| println!("{} ({})", bay.place, bay.label));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut lines = std::io::stdin().lock().lines();
+    let mut mapped: Vec<Mapped> = Vec::new();
+    for bay in &domain.bays {
+        let lit = light(rack, bay, true).await?;
+        let said = ask(&mut lines, bay, lit, &mapped);
+        // Also where somebody gave up: no light is left behind.
+        light(rack, bay, false).await?;
+        mapped.push(said?);
+    }
+    let proposal = proposal(&mapped);
+    match (&args.write, cli.output) {
+        (Some(file), _) => {
+            let made = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(file);
+            made.and_then(|mut made| made.write_all(proposal.as_bytes()))
+                .with_context(|| format!("cannot write {}; expected a new file", file.display()))?;
+            println!(
+                "written: {}; put it in place of the [[bay]] tables of rack.toml",
+                file.display()
+            );
+        }
+        (None, Output::Json) => println!("{}", serde_json::to_string_pretty(&mapped)?),
+        (None, Output::Text) => print!("{proposal}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn light(rack: &RackClient, bay: &BayView, on: bool) -> anyhow::Result<bool> {
+    let request = LocateRequest {
+        place: bay.place.clone(),
+        on,
+        for_seconds: on.then_some(LIT_FOR),
+    };
+    let answer = rack.locate(&request).await?;
+    if answer.led != Some(on) {
+        eprintln!("{}", answer.sentence);
+    }
+    Ok(on && answer.led == Some(true))
+}
+
+fn ask(
+    lines: &mut impl Iterator<Item = std::io::Result<String>>,
+    bay: &BayView,
+    lit: bool,
+    mapped: &[Mapped],
+) -> anyhow::Result<Mapped> {
+    let how = if lit { "is lit" } else { "could NOT be lit" };
+    eprintln!("\n{} {how}", bay.place);
+    let label = loop {
+        let said = line(lines, &format!("  printed label [{}]: ", bay.label))?;
+        let label = said.unwrap_or_else(|| bay.label.clone());
+        match mapped.iter().find(|other| other.label == label) {
+            Some(other) => eprintln!("  {} was {label} already; look again", other.place),
+            None => break label,
+        }
+    };
+    let unit = loop {
+        let Some(said) = line(lines, "  height unit [-]: ")?.filter(|said| said != "-") else {
+            break None;
+        };
+        match said.parse::<u32>() {
+            Ok(unit) if (1..=100).contains(&unit) => break Some(unit),
+            Ok(_) | Err(_) => eprintln!("  {said:?} is no height unit; expected 1 to 100, or - "),
+        }
+    };
+    let known = bay.feed.as_deref().unwrap_or("-");
+    let said = line(lines, &format!("  feed, if you traced its cable [{known}]: "))?;
+    let feed_traced = said.as_deref().is_some_and(|said| said != "-");
+    Ok(Mapped {
+        place: bay.place.clone(),
+        label,
+        unit,
+        feed: match said {
+            Some(said) => (said != "-").then_some(said),
+            None => bay.feed.clone(),
+        },
+        feed_traced,
+        lit,
+    })
+}
+
+/// One answer; `None` where it is empty.
+fn line(
+    lines: &mut impl Iterator<Item = std::io::Result<String>>,
+    question: &str,
+) -> anyhow::Result<Option<String>> {
+    eprint!("{question}");
+    let said = lines
+        .next()
+        .context("the answers ended before the bays did; nothing was written")??;
+    let said = said.trim().to_owned();
+    if said == "q" {
+        bail!("ended by you; nothing was written");
+    }
+    Ok((!said.is_empty()).then_some(said))
+}
+
+/// The `[[bay]]` tables. What TOML has to quote is quoted by its own library.
+fn proposal(mapped: &[Mapped]) -> String {
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let mut text = String::from(
+        "# Proposed by busbar commission: put it in place of the [[bay]] tables of rack.toml.\n",
+    );
+    for bay in mapped {
+        let _ = write!(
+            text,
+            "\n[[bay]]\nplace = {}\nlabel = {}\n",
+            quoted(&bay.place),
+            quoted(&bay.label)
+        );
+        match (&bay.feed, bay.feed_traced) {
+            (Some(feed), true) => {
+                let _ = writeln!(text, "feed = {}", quoted(feed));
+            }
+            (Some(feed), false) => {
+                let _ = writeln!(text, "feed = {} # assumed: nobody traced its cable", quoted(feed));
+            }
+            (None, _) => text.push_str("# unknown: feed?\n"),
+        }
+        if let Some(unit) = bay.unit {
+            let _ = writeln!(text, "# height unit {unit}");
+        }
+        if !bay.lit {
+            text.push_str("# its LED was not lit: nobody has seen which bay this is\n");
+        }
+    }
+    text
+}

@@ -1,0 +1,40 @@
+//! What can be done to a rack, as data. The gate and the hand stand in `pools/*/act.rs`.
+
+use facts::Power;
+use serde::{Deserialize, Serialize};
+
+/// One change to the rack, as data. The gate and the hand stand in `pools/*/act.rs`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "act")]
+pub enum Action {
+    /// Light a bay's LED or put it out.
+    SetLed {
+        /// The bay.
+        place: String,
+        /// Lit or out.
+        on: bool,
+    },
+    /// Limit a node at its BMC.
+    SetCap {
+        /// The node.
+        node: String,
+        /// The limit.
+        watts: Power,
+    },
+    /// Read a BMC's supplies now: a deadline has passed that only a fresh look can settle. Writes nothing.
+    ReadSupplies {
+        /// The BMC.
+        bmc: String,
+    },
+}
+
+/// What came of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done and read back as wanted.
+    Done,
+    /// Not done: the actuator's mode does not let us.
+    Would,
+    /// It failed, or was read back otherwise.
+    Failed(String),
+}

@@ -10,6 +10,7 @@ mod head;
 pub mod reader;
 mod salvage;
 mod verify;
+pub mod writer;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -23,6 +24,7 @@ pub use error::JournalError;
 pub use reader::{Entry, Reader, list};
 pub use salvage::{Salvaged, salvage};
 pub use verify::{Verified, verify};
+pub use writer::{Progress, Writer};
 
 use crate::rack::event::Event;
 

@@ -29,6 +29,18 @@ impl Order {
         other.cap <= self.cap && levels.all(|is_not_above| is_not_above)
     }
 
+    /// This order, and nowhere more than another one says.
+    #[must_use]
+    pub fn at_most(&self, other: &Order) -> Order {
+        let levels = self.levels.iter().enumerate();
+        let levels = levels.map(|(index, level)| (*level).min(other.level(index.saturating_add(1))));
+        Order {
+            cap: self.cap.min(other.cap),
+            levels: levels.collect(),
+            ..self.clone()
+        }
+    }
+
     /// The armed cap of a level, from 1; of a level beyond the last one, the last one's.
     pub fn level(&self, level: usize) -> Power {
         at_level(&self.levels, level, self.cap)

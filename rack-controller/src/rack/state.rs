@@ -86,6 +86,13 @@ impl Answers {
         self.by_key.get(key)
     }
 
+    /// Forgets what was answered with this claim.
+    pub fn forget(&mut self, claim: ClaimId) {
+        self.by_key.retain(|_, answered| answered.claim.id != claim);
+        let kept = &self.by_key;
+        self.order.retain(|key| kept.contains_key(key));
+    }
+
     /// Keeps one more; the oldest go when there are more than `most`.
     pub fn keep(&mut self, key: &str, answered: Answered, most: usize) {
         if self.by_key.insert(key.to_owned(), answered).is_none() {

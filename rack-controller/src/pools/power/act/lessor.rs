@@ -92,6 +92,11 @@ impl Lessors {
         }
     }
 
+    /// What a node's lessor sends now.
+    pub fn standing(&self, node: &str) -> Option<Order> {
+        self.orders.get(node)?.borrow().clone()
+    }
+
     /// How far the journal has come.
     pub fn head(&self, head: Head) {
         self.head.send_replace(head);

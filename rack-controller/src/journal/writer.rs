@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::{Journal, JournalError, Link};
-use crate::rack::event::Event;
+use super::{Batch, Journal, JournalError, Link};
 
-/// Events in one transaction: an fsync for each thousand is cheap, and one that fails is repeated whole.
+/// Batches in one transaction: an fsync for each thousand is cheap, and one that fails is repeated whole.
 const MOST_AT_ONCE: usize = 1_000;
 /// The rest after a write that failed: a full disk is looked at once a second.
 const RETRY: Duration = Duration::from_secs(1);
@@ -25,7 +24,7 @@ pub struct Progress {
 /// Gives events to the journal's thread, and tells how far it has come. The thread ends after this is dropped, when all is written.
 #[derive(Debug)]
 pub struct Writer {
-    send: Sender<Vec<Event>>,
+    send: Sender<Batch>,
     progress: watch::Receiver<Progress>,
 }
 
@@ -38,7 +37,7 @@ impl Writer {
         journal: Journal,
         timed: impl Fn(Duration) + Send + 'static,
     ) -> Result<Writer, JournalError> {
-        let (send, events) = channel();
+        let (send, batches) = channel();
         let (tell, progress) = watch::channel(Progress {
             durable: journal.last(),
             trouble: None,
@@ -48,7 +47,7 @@ impl Writer {
             .name("journal".to_owned())
             .spawn(move || {
                 // The journal is closed before the end is told: who waits for it finds the lock free.
-                write(journal, &events, &tell, timed);
+                write(journal, &batches, &tell, timed);
                 drop(tell);
             })
             .map_err(|cause| JournalError::file("start the thread that writes", &path, cause))?;
@@ -56,9 +55,9 @@ impl Writer {
     }
 
     /// Events to be appended after all that were given before. Nobody waits.
-    pub fn give(&self, events: Vec<Event>) {
+    pub fn give(&self, batch: Batch) {
         // A thread that is gone is seen in the progress.
-        let _ = self.send.send(events);
+        let _ = self.send.send(batch);
     }
 
     /// How far it has come, and a notice of each step.
@@ -79,21 +78,21 @@ impl Writer {
 
 fn write(
     mut journal: Journal,
-    events: &Receiver<Vec<Event>>,
+    batches: &Receiver<Batch>,
     tell: &watch::Sender<Progress>,
     timed: impl Fn(Duration),
 ) {
-    let mut waiting: Vec<Event> = Vec::new();
-    let mut next = events.recv();
-    while let Ok(more) = next {
-        waiting.extend(more);
+    let mut waiting: Vec<Batch> = Vec::new();
+    let mut next = batches.recv().ok();
+    while next.is_some() || !waiting.is_empty() {
+        waiting.extend(next);
         while waiting.len() < MOST_AT_ONCE
-            && let Ok(more) = events.try_recv()
+            && let Ok(more) = batches.try_recv()
         {
-            waiting.extend(more);
+            waiting.push(more);
         }
         let began = Instant::now();
-        let trouble = match journal.append(&waiting) {
+        let trouble = match journal.append_all(&waiting) {
             Ok(_) => {
                 timed(began.elapsed());
                 waiting.clear();
@@ -107,13 +106,14 @@ fn write(
             trouble,
         });
         next = if failed {
-            match events.recv_timeout(RETRY) {
-                Err(RecvTimeoutError::Timeout) => Ok(Vec::new()),
-                Ok(more) => Ok(more),
-                Err(RecvTimeoutError::Disconnected) => events.recv(),
+            match batches.recv_timeout(RETRY) {
+                Ok(more) => Some(more),
+                Err(RecvTimeoutError::Timeout) => None,
+                // Nobody waits for it any more.
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         } else {
-            events.recv()
+            batches.recv().ok()
         };
     }
 }

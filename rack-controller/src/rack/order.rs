@@ -80,3 +80,26 @@ pub struct LeaseSight {
     /// Why the cap is not in force.
     pub reason: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_at_most_another_order_raises_nothing_of_it() {
+        let order = |cap: u64, levels: &[u64]| Order {
+            number: 1,
+            at: Moment::EPOCH,
+            cap: Power::from_milliwatts(cap),
+            levels: levels.iter().copied().map(Power::from_milliwatts).collect(),
+            may: Power::ZERO,
+            may_levels: Vec::new(),
+        };
+        // A raise from 200 to 260 waits for the journal when 240 is ordered: what was sent must not rise to that.
+        let sent = order(200, &[150]);
+        let both = order(240, &[160, 120]).at_most(&sent);
+        assert_eq!(both, order(200, &[150, 120]));
+        assert!(sent.is_above(&both));
+        assert_eq!(order(190, &[160]).at_most(&sent), order(190, &[150]));
+    }
+}

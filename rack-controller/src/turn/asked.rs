@@ -147,7 +147,12 @@ impl Turn {
 
     /// A reservation is applied, or a claim renewed: answered with how it is then.
     fn go_on(&mut self, claim: &str, input: &Input) -> Result<ClaimView, NoAnswer> {
-        self.promise(input)?;
+        // Whoever renews in time keeps what they have, also while the disk takes nothing: only the answer says so.
+        if matches!(input, Input::RenewClaim { .. }) {
+            self.take(input)?;
+        } else {
+            self.promise(input)?;
+        }
         let gone = || refused(Refusal::NotFound(format!("there is no claim {claim:?} any more")));
         self.claim_view(claim).ok_or_else(gone)
     }

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::RackConfig;
 use crate::decide::{self, Input, Refusal, decide};
 use crate::eyes::Lines;
-use crate::journal::{Journal, JournalError, Writer};
+use crate::journal::{Journal, JournalError};
 use crate::metrics::Own;
 use crate::pools::power::act::lessor::{Lessors, head_of};
 use crate::pools::power::act::{Hand, Would};
@@ -57,6 +57,8 @@ pub struct Parts {
     pub rack: Rack,
     /// The journal.
     pub journal: Journal,
+    /// Events that were read for the rack, after a snapshot where there was one.
+    pub read: u64,
     /// The clock.
     pub clock: Clock,
     /// The lines to the BMCs.
@@ -79,15 +81,14 @@ impl Turn {
         let hand = Hand::new(config, parts.lines.clone(), parts.own.clone());
         let may_lease = hand.may_lease();
         let head = head_of(parts.journal.last());
+        let store = Store::start(parts.journal, parts.read, parts.own.clone())?;
         let lessors = Lessors::start(&parts.rack.config, may_lease, &send, parts.clock, head);
         let first = Shown::of(&parts.rack, parts.clock.now(), &parts.lines, Vec::new());
         let (shown, see) = watch::channel(Arc::new(first));
         let (trouble, ask_trouble) = watch::channel(None);
-        let own = parts.own.clone();
-        let writer = Writer::start(parts.journal, move |took| own.append(took))?;
         let mut turn = Turn {
             rack: parts.rack,
-            store: Store::new(writer),
+            store,
             clock: parts.clock,
             hand,
             lessors,

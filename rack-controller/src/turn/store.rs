@@ -10,9 +10,10 @@ use super::NoAnswer;
 use super::round::Turn;
 use crate::claim::ClaimId;
 use crate::decide::Input;
-use crate::journal::{Progress, Writer};
+use crate::journal::{Batch, Journal, JournalError, Progress, Writer};
+use crate::metrics::Own;
 use crate::pools::power::act::lessor::head_of;
-use crate::rack::{Event, NodeOrder, What, evolve};
+use crate::rack::{Event, NodeOrder, Rack, What, evolve};
 
 /// How long an answer waits for the journal, and how long the disk may take before nothing more is promised: a healthy one takes
 /// milliseconds, and a client waits for ten seconds.
@@ -45,17 +46,36 @@ pub(super) struct Store {
     writer: Writer,
     progress: watch::Receiver<Progress>,
     unwritten: VecDeque<Unwritten>,
+    /// When the next snapshot is due, in events, and how many lie between two.
+    snapshot_at: u64,
+    snapshot_every: u64,
     held: Vec<Held>,
 }
 
 impl Store {
-    pub fn new(writer: Writer) -> Store {
-        Store {
+    /// Gives the journal to its thread. `read` is how many events were read at the start: where they were many, a snapshot is due at once.
+    pub fn start(journal: Journal, read: u64, own: Own) -> Result<Store, JournalError> {
+        let every = journal.snapshot_every();
+        let begun = journal.last().sequence.saturating_sub(read);
+        let writer = Writer::start(journal, move |took| own.append(took))?;
+        Ok(Store {
             progress: writer.progress(),
+            snapshot_at: begun.saturating_add(every),
+            snapshot_every: every,
             writer,
             unwritten: VecDeque::new(),
             held: Vec::new(),
+        })
+    }
+
+    fn give(&mut self, events: Vec<Event>, rack: &Rack) {
+        let sequence = rack.kept.sequence;
+        let due = sequence >= self.snapshot_at;
+        if due {
+            self.snapshot_at = sequence.saturating_add(self.snapshot_every);
         }
+        let snapshot = due.then(|| Box::new(rack.kept.clone()));
+        self.writer.give(Batch { events, snapshot });
     }
 
     /// The number of the last event that is on the disk.
@@ -142,7 +162,7 @@ impl Turn {
                 since: Instant::now(),
                 raises,
             });
-            self.store.writer.give(kept);
+            self.store.give(kept, &self.rack);
         }
         Ok(())
     }

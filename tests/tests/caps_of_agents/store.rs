@@ -143,11 +143,11 @@ fn two_losses_while_it_hangs(stand: &Stand) -> anyhow::Result<()> {
         said.contains("nothing was done, because the journal cannot be written") || said.contains("short by"),
         "{said}"
     );
-    let health = http::get_text(stand.rack.daemon.url(), "/healthz").unwrap_err();
-    ensure!(
-        format!("{health:#}").contains("has not answered for more than"),
-        "{health:#}"
-    );
+    wait::until("/healthz to say that the disk hangs", PATIENCE, || {
+        let health = http::get_text(stand.rack.daemon.url(), "/healthz");
+        let said = health.map_or_else(|error| format!("{error:#}"), |_| String::new());
+        Ok(said.contains("has not answered for more than").then_some(()))
+    })?;
     // All come back, and are counted; what rises for it waits.
     for supply in ["shelf/psu-3", "shelf/psu-4", "shelf/psu-5", "shelf/psu-0"] {
         stand.world.act(&["insert", supply])?;

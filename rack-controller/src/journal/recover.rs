@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::chain::Link;
 use super::error::JournalError;
 use super::head::{self, Head};
-use super::replay::{Replayed, Telling, replay};
+use super::replay::{Telling, replay};
 use super::{FILE, snapshot};
 use crate::rack::Kept;
 
@@ -111,9 +111,11 @@ pub fn advice(state_dir: &Path, heads: &[(String, u64, String)]) -> anyhow::Resu
     let path = state_dir.join(FILE);
     let read = replay(&path, 0, Telling::Quiet, &mut std::io::sink());
     let (good, kept, damage) = match read {
-        Ok(Replayed {
-            rack, last, damage, ..
-        }) => (last, rack.kept, damage),
+        Ok(told) => {
+            // Events may all be good in a file that SQLite cannot be trusted to write to.
+            let damage = told.damage.or_else(|| structure(&path, told.last.sequence));
+            (told.last, told.rack.kept, damage)
+        }
         Err(error) => {
             let Some(why) = unreadable(&error, head.as_ref()) else {
                 return Err(error);
@@ -139,6 +141,17 @@ pub fn advice(state_dir: &Path, heads: &[(String, u64, String)]) -> anyhow::Resu
         kept,
         damage,
     })
+}
+
+/// What is wrong with SQLite's own structure, where anything is.
+fn structure(path: &Path, good: u64) -> Option<String> {
+    let checked = super::replay::open(path)
+        .and_then(|connection| super::verify::check_structure(&connection, path, good));
+    match checked {
+        Err(JournalError::Damaged { why, .. }) => Some(why),
+        Err(error) => Some(crate::eyes::chain(&error)),
+        Ok(()) => None,
+    }
 }
 
 /// Why nothing of a file can be read; `None` where it is not ours to recover.

@@ -98,7 +98,7 @@ fn file_of(path: &Path) -> PathBuf {
 }
 
 /// A copy whose write-ahead log is not beside it is whole by itself; it is read as it is, also where nothing can be written.
-fn open(path: &Path) -> Result<Connection, JournalError> {
+pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
     if let Err(cause) = std::fs::File::open(path) {
         return Err(JournalError::file("open", path, cause));
     }

@@ -40,6 +40,13 @@ pub(super) struct Whole {
     pub token_file: Option<PathBuf>,
 }
 
+fn keep_events(section: &Section<'_>) -> u64 {
+    let expected = "how many events the journal keeps at least, as in 1000000";
+    section
+        .number("keep_events", LEAST_KEEP..u32::MAX, expected)
+        .map_or(USUAL_KEEP, u64::from)
+}
+
 pub(super) fn rack(section: Section<'_>, actuators: Option<Section<'_>>) -> Option<Whole> {
     let name = section.needed("name", "the rack's name, as in \"r12\"");
     let mode = section
@@ -87,13 +94,7 @@ pub(super) fn rack(section: Section<'_>, actuators: Option<Section<'_>>) -> Opti
         section
             .path("state_dir")
             .unwrap_or_else(|| PathBuf::from(USUAL_STATE_DIR)),
-        section
-            .number(
-                "keep_events",
-                LEAST_KEEP..u32::MAX,
-                "how many events the journal keeps at least, as in 1000000",
-            )
-            .map_or(USUAL_KEEP, u64::from),
+        keep_events(&section),
         section.flag("simulated").unwrap_or(false),
         section.path("token_file"),
     );

@@ -42,11 +42,48 @@ fn claim(number: u64) -> Claim {
         node: Some("n01".to_owned()),
         priority: 5,
         tenant: Some("t".to_owned()),
-        reserved: number % 3 == 0,
+        reserved: number.is_multiple_of(3),
         ttl_seconds: Some(60),
         since: Moment::from_millis(1_795_311_618_000),
         until: Some(Moment::from_millis(1_795_311_678_000)),
     }
+}
+
+fn caps(number: u64) -> What {
+    let power = Power::from_milliwatts(number);
+    What::CapsOrdered {
+        orders: vec![NodeOrder {
+            node: "n01".to_owned(),
+            order: Order {
+                number,
+                at: Moment::from_millis(number),
+                cap: power,
+                levels: vec![power],
+                may: power,
+                may_levels: vec![power],
+            },
+        }],
+        granted: vec![ClaimId(number)],
+        shed: vec![ClaimId(number + 1)],
+        given: power,
+        taken: power,
+    }
+}
+
+fn bay(number: u64) -> What {
+    let power = Power::from_milliwatts(number);
+    What::BayChanged(Box::new(BayChange {
+        place: format!("shelf/psu-{}", number % 4),
+        label: "PSU".to_owned(),
+        feed: None,
+        cause: Cause::Passed,
+        bay: Bay {
+            life: Life::InService,
+            rated: Some(power),
+            ..Bay::unseen()
+        },
+        effect: None,
+    }))
 }
 
 /// The nth event.
@@ -67,34 +104,18 @@ pub fn event(number: u64) -> Event {
             key: Some(format!("key {number}")),
             headroom: power,
         },
-        3 if number % 2 == 0 => What::ClaimRenewed {
+        3 if number.is_multiple_of(2) => What::ClaimRenewed {
             claim: claim(number - 1),
         },
         3 => What::ClaimReleased {
             claim: claim(number - 1),
             headroom: power,
         },
-        4 => What::CapsOrdered {
-            orders: vec![NodeOrder {
-                node: node(),
-                order: Order {
-                    number,
-                    at: Moment::from_millis(number),
-                    cap: power,
-                    levels: vec![power],
-                    may: power,
-                    may_levels: vec![power],
-                },
-            }],
-            granted: vec![ClaimId(number)],
-            shed: vec![ClaimId(number + 1)],
-            given: power,
-            taken: power,
-        },
+        4 => caps(number),
         5 => What::DomainChanged {
             domain: "shelf".to_owned(),
             from: DomainState::Blind,
-            to: if number % 2 == 0 {
+            to: if number.is_multiple_of(2) {
                 DomainState::Redundant
             } else {
                 DomainState::Exposed
@@ -103,18 +124,7 @@ pub fn event(number: u64) -> Event {
             held: power,
             deficit: Power::ZERO,
         },
-        6 => What::BayChanged(Box::new(BayChange {
-            place: format!("shelf/psu-{}", number % 4),
-            label: "PSU".to_owned(),
-            feed: None,
-            cause: Cause::Passed,
-            bay: Bay {
-                life: Life::InService,
-                rated: Some(power),
-                ..Bay::unseen()
-            },
-            effect: None,
-        })),
+        6 => bay(number),
         7 => What::LoweringTimed {
             node: node(),
             took_millis: number,

@@ -80,7 +80,7 @@ fn no_acknowledged_event_is_lost_at_random_kills() {
         );
         assert_eq!(recalled.rack.kept.sequence, has);
         in_the_middle += u64::from(has > least);
-        if round % 50 == 0 || round == kills {
+        if round.is_multiple_of(50) || round == kills {
             let mut expected = Rack::new(&config);
             (1..=has).for_each(|number| evolve(&mut expected, &event(number)));
             assert_eq!(recalled.rack.kept, expected.kept, "round {round}");
@@ -114,7 +114,7 @@ fn a_long_journal_is_replayed() {
     for batch in all.chunks(500) {
         let made: Vec<Event> = batch.iter().map(|number| event(*number)).collect();
         made.iter().for_each(|event| evolve(&mut rack, event));
-        let due = batch.last().is_some_and(|last| last % 20_000 == 0);
+        let due = batch.last().is_some_and(|last| last.is_multiple_of(20_000));
         let snapshot = due.then(|| Box::new(rack.kept.clone()));
         journal
             .append_all(&[Batch {

@@ -138,7 +138,7 @@ fn two_losses_while_it_hangs(stand: &Stand) -> anyhow::Result<()> {
         stand.world.act(&["pull", supply])?;
     }
     node.limit_becomes(300, "its floor after the second loss, while the disk hangs")?;
-    let said = refused(stand, &["claim", "power", "--for", "late", "--watts", "1"])?;
+    let said = refused(stand, &["claim", "power", "--for", "tardy", "--watts", "1"])?;
     ensure!(
         said.contains("nothing was done, because the journal cannot be written") || said.contains("short by"),
         "{said}"
@@ -168,9 +168,9 @@ fn two_losses_while_it_hangs(stand: &Stand) -> anyhow::Result<()> {
     node.limit_becomes(380, "all its watts again, now that the journal has why")?;
     journaled_in_order(stand, before)?;
     let claims = stand.busbar(&["show", "claims"])?;
-    ensure!(!claims.contains("late"), "{claims}");
-    stand.busbar(&["claim", "power", "--for", "late", "--watts", "1"])?;
-    stand.busbar(&["release", "late"])?;
+    ensure!(!claims.contains("tardy"), "{claims}");
+    stand.busbar(&["claim", "power", "--for", "tardy", "--watts", "1"])?;
+    stand.busbar(&["release", "tardy"])?;
     Ok(())
 }
 

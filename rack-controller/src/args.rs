@@ -1,10 +1,12 @@
 //! The command line of `busbar-rack`, and what each subcommand is for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::config::RackConfig;
+use crate::journal::Telling;
 use crate::{journal, serve};
 
 /// busbar-rack: one rack of servers as one machine, its watts first.
@@ -48,6 +50,39 @@ enum Command {
     Inspect(crate::inspect::InspectArgs),
     /// Take a picture of a BMC for a bug report: Redfish or IPMI, masked; changes nothing
     Record(crate::record::RecordArgs),
+    /// Tell a journal as a story: when, what, about what, and the sums after it
+    ///
+    /// Reads a state directory, or a copy of its rack.sqlite alone, also beside a controller that writes it. Changes nothing. Where the
+    /// journal is damaged, it is told as far as it is good, and the damage is the error.
+    Replay {
+        /// The folder of the journal (state_dir in rack.toml), or a copy of its rack.sqlite
+        #[arg(value_name = "JOURNAL")]
+        journal: PathBuf,
+        /// Begin with this event; those before it are replayed and not told
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        from: u64,
+        /// How to tell it
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+        /// Only count events, and tell how long that took
+        #[arg(long)]
+        quiet: bool,
+    },
+    /// Say what a damaged journal lacks and how to go on; with --yes, go on
+    ///
+    /// Nothing is written without --yes. With it, the damaged files are kept in a folder beside, and a new journal begins with what can
+    /// still be read. Exit code 1 where something has to be done and was not.
+    Recover {
+        /// The folder of the journal (state_dir in rack.toml)
+        #[arg(value_name = "STATE_DIR")]
+        state_dir: PathBuf,
+        /// Ask the agents of this rack.toml too how far the journal had come
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Check, rescue or list the journal while no controller runs on it
     #[command(subcommand)]
     Journal(Journal),
@@ -60,6 +95,16 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// How something is printed.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Output {
+    /// Lines for people
+    #[default]
+    Text,
+    /// A JSON object a line
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,6 +142,17 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Init(args) => wait_for(crate::init::run(args)),
         Command::Inspect(args) => wait_for(crate::inspect::run(args)),
         Command::Record(args) => wait_for(crate::record::run(args)),
+        Command::Replay {
+            journal,
+            from,
+            output,
+            quiet,
+        } => replay(&journal, from, output, quiet).map(|()| ExitCode::SUCCESS),
+        Command::Recover {
+            state_dir,
+            config,
+            yes,
+        } => wait_for(recover(state_dir, config, yes)),
         Command::Journal(journal) => journal_command(&journal).map(|()| ExitCode::SUCCESS),
         Command::Man => man().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
@@ -119,6 +175,68 @@ fn wait_for(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
         .enable_all()
         .build()?;
     runtime.block_on(command)
+}
+
+fn replay(path: &Path, from: u64, output: Output, quiet: bool) -> anyhow::Result<()> {
+    let telling = match (quiet, output) {
+        (true, _) => Telling::Quiet,
+        (false, Output::Text) => Telling::Lines,
+        (false, Output::Json) => Telling::Json,
+    };
+    let told = journal::replay(path, from, telling, &mut std::io::stdout().lock())?;
+    if quiet {
+        let seconds = told.took.as_secs_f64();
+        let micros = told.took.as_micros().max(1);
+        let a_second = u128::from(told.events).saturating_mul(1_000_000) / micros;
+        println!(
+            "{} events in {seconds:.3} s ({a_second} a second), head {} {}",
+            told.events,
+            told.last.sequence,
+            told.last.hex()
+        );
+    }
+    match told.damage {
+        Some(damage) => anyhow::bail!(
+            "the journal {} is good up to event {}, and then damaged: {damage}",
+            path.display(),
+            told.last.sequence
+        ),
+        None => Ok(()),
+    }
+}
+
+async fn recover(state_dir: PathBuf, config: Option<PathBuf>, yes: bool) -> anyhow::Result<ExitCode> {
+    let mut heads = Vec::new();
+    if let Some(file) = config {
+        let config = RackConfig::load(&file)?;
+        for node in config.nodes.iter().filter(|node| node.agent.is_some()) {
+            match crate::pools::power::act::lessor::head_at(node).await {
+                Ok(Some(head)) => heads.push((node.name.clone(), head.sequence, head.chain)),
+                Ok(None) => {}
+                Err(error) => eprintln!(
+                    "{}: its agent cannot be asked: {}",
+                    node.name,
+                    crate::eyes::chain(&error)
+                ),
+            }
+        }
+    }
+    let advice = journal::advice(&state_dir, &heads)?;
+    if !yes || !advice.is_needed() {
+        print!("{advice}");
+        return Ok(if advice.is_needed() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        });
+    }
+    let kept = journal::recover(&advice, crate::clock::Clock::start(facts::Moment::EPOCH).now())?;
+    println!("done: the damaged files are in {}", kept.display());
+    println!(
+        "start busbar-rack; claims that were made after event {} must be made again",
+        advice.good.sequence
+    );
+    Ok(ExitCode::SUCCESS)
 }
 
 fn journal_command(command: &Journal) -> anyhow::Result<()> {

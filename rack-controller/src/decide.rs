@@ -23,6 +23,7 @@ pub use drain::drain_answer;
 pub use swap::swap_answer;
 pub use want::want;
 
+use crate::claim::ClaimId;
 use crate::rack::event::{Action, Event, Outcome, What};
 use crate::rack::order::LeaseSight;
 use crate::rack::sight::{AgentFacts, BmcFacts, NodeSide};
@@ -89,6 +90,8 @@ pub enum Input {
         /// Its id or its name.
         claim: String,
     },
+    /// A claim is taken back whose asker does not know of it: the journal did not take it in time.
+    WithdrawClaim(ClaimId),
     /// Somebody turns a reservation into a claim.
     ApplyClaim {
         /// Its id or its name.
@@ -213,6 +216,7 @@ pub fn decide_for(
         Input::NodeSilent { node, side, reason } => seen::node_silent(&mut next, node, *side, reason),
         Input::ClaimPower { ask, key } => ask::claim(&mut next, ask, key.as_deref())?,
         Input::ReleaseClaim { claim } => ask::release(&mut next, claim)?,
+        Input::WithdrawClaim(claim) => ask::withdraw(&mut next, *claim),
         Input::ApplyClaim { claim } => ask::apply(&mut next, claim)?,
         Input::RenewClaim { claim } => ask::renew(&mut next, claim)?,
         Input::Calibrate { node } => drill::begin(&mut next, node)?,

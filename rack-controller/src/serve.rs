@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum_server::Handle;
-use facts::Moment;
 use rack_api::Token;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,9 +18,8 @@ use crate::config::RackConfig;
 use crate::eyes::{Eyes, Lines};
 use crate::http::serve::Listening;
 use crate::http::{App, Parts as HttpParts};
-use crate::journal::Journal;
+use crate::journal::{self, Recalled};
 use crate::metrics::Own;
-use crate::rack::{Rack, evolve};
 use crate::turn::{Parts as TurnParts, Turn};
 
 /// How long answers that are under way may still take when we stop.
@@ -71,15 +69,16 @@ async fn serve(config: RackConfig) -> anyhow::Result<()> {
     let token = config.token_file.as_deref().map(Token::load).transpose()?;
     let listening = Listening::bind(config.listen_address, config.tls.as_ref())?;
     let url = listening.url();
-    let (rack, journal, last) = recall(&config)?;
-    let reader = journal.reader();
-    let clock = Clock::start(last);
+    let recalled = recall(&config)?;
+    let reader = recalled.journal.reader();
+    let clock = Clock::start(recalled.last);
     let own = Own::new().context("cannot make the counters")?;
     let lines = Lines::new(&config);
     let (stop, stopping) = watch::channel(false);
     let parts = TurnParts {
-        rack,
-        journal,
+        rack: recalled.rack,
+        journal: recalled.journal,
+        read: recalled.events,
         clock,
         lines: lines.clone(),
         own: own.clone(),
@@ -108,22 +107,35 @@ async fn serve(config: RackConfig) -> anyhow::Result<()> {
 }
 
 /// The journal first: everything that was promised stands before anything is seen.
-fn recall(config: &RackConfig) -> anyhow::Result<(Rack, Journal, Moment)> {
-    let journal = Journal::open(&config.state_dir)?;
-    let entries = journal.entries()?;
-    let mut rack = Rack::new(config);
-    for entry in &entries {
-        evolve(&mut rack, &entry.event);
-    }
-    let last = entries.last().map_or(Moment::EPOCH, |entry| entry.event.at);
+fn recall(config: &RackConfig) -> anyhow::Result<Recalled> {
+    let recalled = journal::recall(&config.state_dir, config)?;
     tracing::info!(
-        events = entries.len(),
-        claims = rack.kept.claims.len(),
+        events = recalled.events,
+        after_snapshot = recalled.snapshot,
+        claims = recalled.rack.kept.claims.len(),
         state_dir = %config.state_dir.display(),
         mode = config.actuators.mode.word(),
         "the journal was read"
     );
-    Ok((rack, journal, last))
+    if recalled.snapshot > 0 {
+        check_the_rest(config.state_dir.clone())?;
+    }
+    Ok(recalled)
+}
+
+/// What lies before the snapshot decides nothing any more: it is verified beside the work, and damage there is told.
+fn check_the_rest(state_dir: PathBuf) -> anyhow::Result<()> {
+    std::thread::Builder::new()
+        .name("journal-check".to_owned())
+        .spawn(move || match journal::verify(&state_dir) {
+            Ok(verified) => tracing::info!(events = verified.last.sequence, "the whole journal is sound"),
+            Err(error) => tracing::error!(
+                "{}; what is decided now rests on the newest snapshot and the events after it, which are sound",
+                crate::eyes::chain(&error)
+            ),
+        })
+        .context("cannot start the thread that checks the journal")?;
+    Ok(())
 }
 
 fn ready(url: &str) -> anyhow::Result<()> {

@@ -1,12 +1,15 @@
-//! The turn: one task owns the rack. Input → decide → journal, durable → evolve → want → act, and the view goes out.
+//! The turn: one task owns the rack. Input → decide → lower → evolve → journal → raise, want → act, and the view goes out.
 //!
-//! Who asked is answered after the journal has it, and after the view shows it. What is only seen is not journaled.
+//! The rack in memory runs ahead of the journal, which writes on a thread of its own. Caps that fall are sent at once (power.md, rule 8);
+//! caps that rise, LEDs, limits at BMCs that rise, and every answer wait until the journal has what led to them. What is only seen is not
+//! journaled.
 
 mod asked;
 mod light;
 mod people;
 mod round;
 mod shown;
+mod store;
 
 use std::sync::Arc;
 
@@ -16,7 +19,7 @@ use rack_api::v1::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use round::{Parts, Turn, TurnError};
+pub use round::{Parts, Turn};
 pub use shown::Shown;
 
 use crate::decide::{Input, Refusal};
@@ -132,8 +135,14 @@ pub enum NoAnswer {
     #[error("this controller is stopping; ask again when it runs, with the same idempotency key")]
     Stopping,
     /// The journal could not be written, so nothing was promised.
-    #[error("nothing was done, because the journal cannot be written: {0}")]
+    #[error("nothing was done, because the journal cannot be written: {0}; ask again when it can")]
     Journal(String),
+    /// It was done, and the journal could not be written in time.
+    #[error(
+        "it is done and not in the journal yet: {0}; it is written when the disk takes it, and forgotten if this controller ends before; \
+         ask again then"
+    )]
+    Unwritten(String),
 }
 
 /// Where asks go and views come from. Cheap to clone.

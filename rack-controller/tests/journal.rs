@@ -307,11 +307,11 @@ fn foreign_and_newer_files_are_left_alone() {
 
     written(directory.path(), 3);
     let newer = rusqlite::Connection::open(&path).unwrap();
-    newer.pragma_update(None, "user_version", 2).unwrap();
+    newer.pragma_update(None, "user_version", 3).unwrap();
     drop(newer);
     let said = Journal::open(directory.path()).unwrap_err().to_string();
     assert!(
-        said.contains("format 2") && said.contains("expected a newer busbar-rack"),
+        said.contains("format 3") && said.contains("expected a newer busbar-rack"),
         "{said}"
     );
 }

@@ -63,6 +63,7 @@ pub(super) fn put_together(
         listen_address: whole.listen.value,
         controller_host: whole.controller_host.map(|host| host.value),
         state_dir: whole.state_dir,
+        keep_events: whole.keep_events,
         simulated: whole.simulated,
         tls: whole.tls,
         token_file: whole.token_file,

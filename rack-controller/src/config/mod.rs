@@ -46,6 +46,8 @@ pub struct RackConfig {
     pub controller_host: Option<String>,
     /// Where the journal stands.
     pub state_dir: PathBuf,
+    /// How many events the journal keeps at least.
+    pub keep_events: u64,
     /// Whether the hardware is simulated.
     pub simulated: bool,
     /// Certificate and key of the API, where it speaks TLS.

@@ -11,6 +11,7 @@ use intent::{Actuator, Actuators, Mode};
 use super::access::{access, address, check_access};
 use super::section::{Placed, Section};
 use super::{BmcTrust, FeedConfig, PPM, Redundancy, TlsFiles, words};
+use crate::journal::{LEAST_KEEP, USUAL_KEEP};
 
 /// Where the API listens where nothing else is said.
 const USUAL_ADDRESS: &str = "127.0.0.1:9712";
@@ -33,9 +34,17 @@ pub(super) struct Whole {
     pub listen: Placed<SocketAddr>,
     pub controller_host: Option<Placed<String>>,
     pub state_dir: PathBuf,
+    pub keep_events: u64,
     pub simulated: bool,
     pub tls: Option<TlsFiles>,
     pub token_file: Option<PathBuf>,
+}
+
+fn keep_events(section: &Section<'_>) -> u64 {
+    let expected = "how many events the journal keeps at least, as in 1000000";
+    section
+        .number("keep_events", LEAST_KEEP..u32::MAX, expected)
+        .map_or(USUAL_KEEP, u64::from)
 }
 
 pub(super) fn rack(section: Section<'_>, actuators: Option<Section<'_>>) -> Option<Whole> {
@@ -85,18 +94,20 @@ pub(super) fn rack(section: Section<'_>, actuators: Option<Section<'_>>) -> Opti
         section
             .path("state_dir")
             .unwrap_or_else(|| PathBuf::from(USUAL_STATE_DIR)),
+        keep_events(&section),
         section.flag("simulated").unwrap_or(false),
         section.path("token_file"),
     );
     section.finish();
     let actuators = modes(mode, actuators);
-    let (controller_host, state_dir, simulated, token_file) = whole;
+    let (controller_host, state_dir, keep_events, simulated, token_file) = whole;
     Some(Whole {
         name: name?.value,
         actuators,
         listen: listen?,
         controller_host,
         state_dir,
+        keep_events,
         simulated,
         tls,
         token_file,

@@ -325,6 +325,14 @@ pub(super) fn release(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Ref
     Ok(())
 }
 
+/// Nothing where it is gone already.
+pub(super) fn withdraw(next: &mut Course<'_>, id: ClaimId) {
+    if let Some(claim) = next.rack.kept.claims.get(&id).cloned() {
+        let headroom = headroom_without(&next.rack, &claim);
+        next.happen(What::ClaimWithdrawn { claim, headroom });
+    }
+}
+
 /// A reservation becomes a claim; one that is a claim already stays as it is.
 pub(super) fn apply(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refusal> {
     let mut claim = in_force(&next.rack, id_or_name)?;

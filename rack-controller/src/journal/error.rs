@@ -55,7 +55,8 @@ pub enum JournalError {
     /// It is cut short or damaged.
     #[error(
         "the journal {} is damaged: {why}; events 1 to {last_good} are good, and it was left as it is; \
-         `busbar-rack journal salvage {} NEW_FILE` copies the good ones", path.display(), state_dir.display()
+         `busbar-rack recover {}` says what is missing and how to go on, and `busbar-rack journal salvage {} NEW_FILE` copies the good ones",
+        path.display(), state_dir.display(), state_dir.display()
     )]
     Damaged {
         /// The file.

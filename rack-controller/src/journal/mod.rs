@@ -8,8 +8,13 @@ mod chain;
 mod error;
 mod head;
 pub mod reader;
+pub mod recall;
+pub mod recover;
+pub mod replay;
 mod salvage;
+mod snapshot;
 mod verify;
+pub mod writer;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -21,9 +26,15 @@ use rusqlite::{Connection, OpenFlags, params};
 pub use chain::Link;
 pub use error::JournalError;
 pub use reader::{Entry, Reader, list};
+pub use recall::{Recalled, recall};
+pub use recover::{Advice, advice, recover};
+pub use replay::{Replayed, Telling, replay};
 pub use salvage::{Salvaged, salvage};
+pub use snapshot::Snapshot;
 pub use verify::{Verified, verify};
+pub use writer::{Progress, Writer};
 
+use crate::rack::Kept;
 use crate::rack::event::Event;
 
 /// The journal's file in the state directory.
@@ -33,7 +44,14 @@ pub const LOCK: &str = "rack.lock";
 /// `PRAGMA application_id`: "BUSB", so that no other program's database is taken for a journal.
 const APPLICATION: i32 = 0x4255_5342;
 /// `PRAGMA user_version`: the format that this program writes, and the newest that it reads.
-const FORMAT: i32 = 1;
+/// 2 has snapshots, and may begin after event 1.
+const FORMAT: i32 = 2;
+/// The oldest format that is read; it is brought to ours when it is opened for writing.
+const OLDEST_FORMAT: i32 = 1;
+/// How many events are kept at least, where nothing else is said: half a gigabyte, years of a quiet rack.
+pub const USUAL_KEEP: u64 = 1_000_000;
+/// The least that may be kept.
+pub const LEAST_KEEP: u32 = 1_000;
 /// How long SQLite waits for a reader before it gives up, in milliseconds.
 const BUSY_MILLIS: u64 = 5_000;
 
@@ -46,6 +64,15 @@ CREATE TABLE events (
 ) STRICT;
 ";
 
+/// Events, and what the rack is after them where a snapshot is due.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The events.
+    pub events: Vec<Event>,
+    /// The rack after the last of them.
+    pub snapshot: Option<Box<Kept>>,
+}
+
 /// The journal, open for writing. There is one writer at a time.
 #[derive(Debug)]
 pub struct Journal {
@@ -53,6 +80,7 @@ pub struct Journal {
     connection: Connection,
     head: head::Head,
     last: Link,
+    keep: u64,
     /// Held as long as this lives.
     _lock: File,
 }
@@ -64,6 +92,16 @@ impl Journal {
     /// Another writer has it open; it is cut short, damaged, foreign or newer (then it is left as it is); or the
     /// directory cannot be used.
     pub fn open(state_dir: &Path) -> Result<Journal, JournalError> {
+        Journal::open_after(state_dir, |path, head| {
+            verify::verify_file(path, head).map(|verified| verified.last)
+        })
+    }
+
+    /// The same, with `check` as what says whether the file is good, and where its chain ends.
+    fn open_after(
+        state_dir: &Path,
+        check: impl FnOnce(&Path, Option<&Link>) -> Result<Link, JournalError>,
+    ) -> Result<Journal, JournalError> {
         let path = state_dir.join(FILE);
         DirBuilder::new()
             .recursive(true)
@@ -81,9 +119,9 @@ impl Journal {
                 }
                 Link::FIRST
             }
-            verify::State::There => verify::verify_file(&path, expected.as_ref())?.last,
+            verify::State::There => check(&path, expected.as_ref())?,
         };
-        let connection = open_for_writing(&path, last.sequence)?;
+        let connection = open_for_writing(&path)?;
         let head = head::Head::open(state_dir)?;
         // The names of new files are on the disk only when their directory is.
         File::open(state_dir)
@@ -94,8 +132,26 @@ impl Journal {
             connection,
             head,
             last,
+            keep: USUAL_KEEP,
             _lock: lock,
         })
+    }
+
+    /// How many events are kept at least when snapshots are written.
+    pub const fn keep(&mut self, events: u64) {
+        self.keep = events;
+    }
+
+    /// After how many events a snapshot is due: so few that a start is quick, and so many that snapshots stay few.
+    pub const fn snapshot_every(&self) -> u64 {
+        let share = self.keep / 32;
+        if share < 500 {
+            500
+        } else if share > 20_000 {
+            20_000
+        } else {
+            share
+        }
     }
 
     /// Appends events, all or none. When this returns, they are on the disk.
@@ -103,32 +159,29 @@ impl Journal {
     /// # Errors
     /// They could not be written; then none of them is in the journal.
     pub fn append(&mut self, events: &[Event]) -> Result<u64, JournalError> {
-        if events.is_empty() {
+        self.append_all(&[Batch {
+            events: events.to_vec(),
+            snapshot: None,
+        }])
+    }
+
+    /// Appends batches, all or none: one transaction, one fsync. When this returns, they are on the disk.
+    ///
+    /// # Errors
+    /// They could not be written; then none of them is in the journal.
+    pub fn append_all(&mut self, batches: &[Batch]) -> Result<u64, JournalError> {
+        if batches.iter().all(|batch| batch.events.is_empty()) {
             return Ok(self.last.sequence);
         }
         let path = &self.path;
         let failed = |cause| JournalError::sqlite("append to", path, cause);
         let mut link = self.last;
         let transaction = self.connection.transaction().map_err(failed)?;
-        {
-            let mut insert = transaction
-                .prepare_cached("INSERT INTO events (sequence, at, event, chain) VALUES (?1, ?2, ?3, ?4)")
-                .map_err(failed)?;
-            for event in events {
-                let json = serde_json::to_string(event).map_err(|cause| JournalError::Event {
-                    kind: event.kind(),
-                    path: path.clone(),
-                    cause,
-                })?;
-                link = link.next(event.at.millis(), &json);
-                insert
-                    .execute(params![
-                        number(link.sequence),
-                        number(event.at.millis()),
-                        json,
-                        link.hash.as_slice()
-                    ])
-                    .map_err(failed)?;
+        for batch in batches {
+            link = insert(&transaction, path, link, &batch.events)?;
+            if let (Some(kept), Some(last)) = (&batch.snapshot, batch.events.last()) {
+                snapshot::write(&transaction, &link, last.at, kept).map_err(failed)?;
+                snapshot::retain(&transaction, link.sequence, self.keep).map_err(failed)?;
             }
         }
         transaction.commit().map_err(failed)?;
@@ -162,6 +215,31 @@ impl Journal {
     }
 }
 
+fn insert(connection: &Connection, path: &Path, from: Link, events: &[Event]) -> Result<Link, JournalError> {
+    let failed = |cause| JournalError::sqlite("append to", path, cause);
+    let mut insert = connection
+        .prepare_cached("INSERT INTO events (sequence, at, event, chain) VALUES (?1, ?2, ?3, ?4)")
+        .map_err(failed)?;
+    let mut link = from;
+    for event in events {
+        let json = serde_json::to_string(event).map_err(|cause| JournalError::Event {
+            kind: event.kind(),
+            path: path.to_owned(),
+            cause,
+        })?;
+        link = link.next(event.at.millis(), &json);
+        insert
+            .execute(params![
+                number(link.sequence),
+                number(event.at.millis()),
+                json,
+                link.hash.as_slice()
+            ])
+            .map_err(failed)?;
+    }
+    Ok(link)
+}
+
 fn lock(state_dir: &Path) -> Result<File, JournalError> {
     let path = state_dir.join(LOCK);
     let file = OpenOptions::new()
@@ -178,20 +256,24 @@ fn lock(state_dir: &Path) -> Result<File, JournalError> {
     }
 }
 
-fn open_for_writing(path: &Path, events: u64) -> Result<Connection, JournalError> {
-    let failed = |cause| JournalError::sqlite("open", path, cause);
-    if !path.exists() {
-        let made = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(path);
-        match made {
-            Ok(_) => {}
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(cause) => return Err(JournalError::file("make", path, cause)),
+/// Makes an empty file for its owner only, where there is none.
+fn make_file(path: &Path) -> Result<(), JournalError> {
+    let made = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+            Err(JournalError::file("make", path, cause))
         }
+        Ok(_) | Err(_) => Ok(()),
     }
+}
+
+fn open_for_writing(path: &Path) -> Result<Connection, JournalError> {
+    let failed = |cause| JournalError::sqlite("open", path, cause);
+    make_file(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection
@@ -201,13 +283,11 @@ fn open_for_writing(path: &Path, events: u64) -> Result<Connection, JournalError
         .pragma_update(None, "journal_mode", "wal")
         .and_then(|()| connection.pragma_update(None, "synchronous", "full"))
         .map_err(failed)?;
-    if events == 0 {
-        prepare(&mut connection).map_err(failed)?;
-    }
+    prepare(&mut connection).map_err(failed)?;
     Ok(connection)
 }
 
-/// Makes the table in a new file; a file that was made and never written to is new too.
+/// Makes the tables in a new file, as one that was made and never written to is too; brings an older format to ours.
 fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -215,6 +295,11 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.execute_batch(SCHEMA)?;
+        transaction.execute_batch(snapshot::SCHEMA)?;
+    } else if transaction.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0))? < FORMAT {
+        // What format 1 says of events is what format 2 says of them.
+        transaction.execute_batch(snapshot::SCHEMA)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
     }
     transaction.commit()
 }

@@ -8,7 +8,8 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::chain::Link;
 use super::error::JournalError;
-use super::verify::{check_format, open_for_reading, walk};
+use super::snapshot;
+use super::verify::{base, check_format, open_for_reading, walk};
 use super::{FILE, head, number};
 
 /// What was saved.
@@ -31,7 +32,8 @@ pub struct Salvaged {
 pub fn salvage(state_dir: &Path, to: &Path) -> Result<Salvaged, JournalError> {
     let path = state_dir.join(FILE);
     let from = open_for_reading(&path)?;
-    check_format(&from, &path)?;
+    let format = check_format(&from, &path)?;
+    let base = base(&from, format).map_err(|why| JournalError::damaged(&path, 0, why))?;
     OpenOptions::new()
         .create_new(true)
         .write(true)
@@ -44,8 +46,12 @@ pub fn salvage(state_dir: &Path, to: &Path) -> Result<Salvaged, JournalError> {
     super::prepare(&mut connection).map_err(failed)?;
     let transaction = connection.transaction().map_err(failed)?;
     let mut last = Link::FIRST;
+    if let Some(base) = &base {
+        snapshot::write(&transaction, &base.link, base.at, &base.kept).map_err(failed)?;
+        last = base.link;
+    }
     let mut unwritten = None;
-    let why = walk(&from, |link, at, json| {
+    let why = walk(&from, last, |link, at, json, _| {
         if unwritten.is_some() {
             return;
         }

@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::chain::Link;
 use super::error::JournalError;
 use super::head::Head;
-use super::{APPLICATION, FILE, FORMAT};
+use super::snapshot::{self, Snapshot};
+use super::{APPLICATION, FILE, FORMAT, OLDEST_FORMAT, number};
 use crate::rack::event::Event;
 
 /// How every SQLite file begins.
@@ -18,6 +19,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// A journal that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
+    /// The link that its chain begins after: event 0, or the last of those that were taken away.
+    pub first: Link,
     /// The last link of its chain.
     pub last: Link,
 }
@@ -88,7 +91,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> 
 }
 
 /// Whose file it is, and in which format.
-pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<i32, JournalError> {
     let read = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
     let broken = |cause: rusqlite::Error| JournalError::damaged(path, 0, cause.to_string());
     let application = read("application_id").map_err(broken)?;
@@ -110,65 +113,109 @@ pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<(), J
             known: FORMAT,
         });
     }
-    if format != FORMAT {
+    if format < OLDEST_FORMAT {
         return Err(JournalError::damaged(
             path,
             0,
             format!("its format is {format}, which never was"),
         ));
     }
-    Ok(())
+    Ok(format)
+}
+
+/// The oldest snapshot of a journal whose first events are gone; `None` where its chain begins with event 1.
+pub(super) fn base(connection: &Connection, format: i32) -> Result<Option<Snapshot>, String> {
+    if format < FORMAT {
+        return Ok(None);
+    }
+    let broken = |cause: rusqlite::Error| cause.to_string();
+    let oldest = snapshot::numbers(connection).map_err(broken)?.into_iter().next();
+    let first: Option<i64> = connection
+        .query_row("SELECT min(sequence) FROM events", [], |row| row.get(0))
+        .map_err(broken)?;
+    match oldest {
+        Some(oldest) if first != Some(1) => snapshot::read(connection, oldest).map(Some),
+        Some(_) | None => Ok(None),
+    }
 }
 
 pub(super) fn verify_file(path: &Path, head: Option<&Link>) -> Result<Verified, JournalError> {
     let connection = open_for_reading(path)?;
-    check_format(&connection, path)?;
-    let mut good = Link::FIRST;
-    let mut at_head = None;
-    let walked = walk(&connection, |link, _, _| {
-        good = link;
-        if head.is_some_and(|head| head.sequence == link.sequence) {
-            at_head = Some(link);
-        }
-    });
+    let format = check_format(&connection, path)?;
+    let base = base(&connection, format).map_err(|why| JournalError::damaged(path, 0, why))?;
+    let first = base.map_or(Link::FIRST, |base| base.link);
+    let mut good = first;
+    let walked = walk(&connection, first, |link, _, _, _| good = link);
     if let Some(why) = walked {
         return Err(JournalError::damaged(path, good.sequence, why));
     }
-    match head {
-        Some(head) if head.sequence > good.sequence => {
-            let why = format!(
-                "it ends after event {}, and rack.head beside it says that {} were acknowledged",
-                good.sequence, head.sequence
-            );
-            return Err(JournalError::damaged(path, good.sequence, why));
+    check_head(&connection, path, &good, head)?;
+    if format >= FORMAT {
+        for sequence in snapshot::numbers(&connection).unwrap_or_default() {
+            snapshot::read(&connection, sequence)
+                .map_err(|why| JournalError::damaged(path, good.sequence, why))?;
         }
-        Some(head) if head.sequence > 0 && at_head != Some(*head) => {
-            let why = format!("event {} is not the one that rack.head names", head.sequence);
-            return Err(JournalError::damaged(path, head.sequence.saturating_sub(1), why));
-        }
-        Some(_) | None => {}
     }
+    check_structure(&connection, path, good.sequence)?;
+    Ok(Verified { first, last: good })
+}
+
+/// Whether the journal has what the head beside it says that it had.
+pub(super) fn check_head(
+    connection: &Connection,
+    path: &Path,
+    good: &Link,
+    head: Option<&Link>,
+) -> Result<(), JournalError> {
+    let Some(head) = head else { return Ok(()) };
+    if head.sequence > good.sequence {
+        let why = format!(
+            "it ends after event {}, and rack.head beside it says that {} were acknowledged",
+            good.sequence, head.sequence
+        );
+        return Err(JournalError::damaged(path, good.sequence, why));
+    }
+    let known = if head.sequence == good.sequence {
+        Some(good.hash.to_vec())
+    } else {
+        // One that is older than the oldest event here says nothing of these.
+        snapshot::chain_at(connection, head.sequence).ok().flatten()
+    };
+    if head.sequence > 0 && known.is_some_and(|known| known.as_slice() != head.hash.as_slice()) {
+        let why = format!("event {} is not the one that rack.head names", head.sequence);
+        return Err(JournalError::damaged(path, head.sequence.saturating_sub(1), why));
+    }
+    Ok(())
+}
+
+/// SQLite's own structure.
+pub(super) fn check_structure(connection: &Connection, path: &Path, good: u64) -> Result<(), JournalError> {
     let structure: rusqlite::Result<String> =
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
     match structure {
-        Ok(answer) if answer == "ok" => Ok(Verified { last: good }),
-        Ok(answer) => Err(JournalError::damaged(path, good.sequence, answer)),
-        Err(cause) => Err(JournalError::damaged(path, good.sequence, cause.to_string())),
+        Ok(answer) if answer == "ok" => Ok(()),
+        Ok(answer) => Err(JournalError::damaged(path, good, answer)),
+        Err(cause) => Err(JournalError::damaged(path, good, cause.to_string())),
     }
 }
 
-/// Walks the chain from its start as long as it is good; what is wrong where it ends early.
-pub(super) fn walk(connection: &Connection, mut each: impl FnMut(Link, u64, &str)) -> Option<String> {
-    let mut statement =
-        match connection.prepare("SELECT sequence, at, event, chain FROM events ORDER BY sequence") {
-            Ok(statement) => statement,
-            Err(cause) => return Some(cause.to_string()),
-        };
-    let mut rows = match statement.query([]) {
+/// Walks the chain after a link as long as it is good: link, moment, JSON and event of each. What is wrong where it ends early.
+pub(super) fn walk(
+    connection: &Connection,
+    after: Link,
+    mut each: impl FnMut(Link, u64, &str, Event),
+) -> Option<String> {
+    let mut statement = match connection
+        .prepare("SELECT sequence, at, event, chain FROM events WHERE sequence > ?1 ORDER BY sequence")
+    {
+        Ok(statement) => statement,
+        Err(cause) => return Some(cause.to_string()),
+    };
+    let mut rows = match statement.query([number(after.sequence)]) {
         Ok(rows) => rows,
         Err(cause) => return Some(cause.to_string()),
     };
-    let mut last = Link::FIRST;
+    let mut last = after;
     loop {
         let next = last.sequence.saturating_add(1);
         let row = match rows.next() {
@@ -176,8 +223,9 @@ pub(super) fn walk(connection: &Connection, mut each: impl FnMut(Link, u64, &str
             Ok(None) => return None,
             Err(cause) => return Some(format!("event {next} cannot be read ({cause})")),
         };
-        let columns = (|| -> rusqlite::Result<(i64, i64, String, Vec<u8>)> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        let columns = (|| -> rusqlite::Result<(i64, i64, &str, &[u8])> {
+            let text = |index| row.get_ref(index);
+            Ok((row.get(0)?, row.get(1)?, text(2)?.as_str()?, text(3)?.as_blob()?))
         })();
         let (sequence, at, json, hash) = match columns {
             Ok(columns) => columns,
@@ -189,16 +237,19 @@ pub(super) fn walk(connection: &Connection, mut each: impl FnMut(Link, u64, &str
         if sequence != next {
             return Some(format!("event {next} is missing"));
         }
-        let link = last.next(at, &json);
-        if link.hash.as_slice() != hash.as_slice() {
+        let link = last.next(at, json);
+        if link.hash.as_slice() != hash {
             return Some(format!("event {next} was changed: its hash does not fit"));
         }
-        if let Err(cause) = serde_json::from_str::<Event>(&json) {
-            return Some(format!(
-                "event {next} says something that this busbar-rack does not know ({cause})"
-            ));
-        }
-        each(link, at, &json);
+        let event = match serde_json::from_str::<Event>(json) {
+            Ok(event) => event,
+            Err(cause) => {
+                return Some(format!(
+                    "event {next} says something that this busbar-rack does not know ({cause})"
+                ));
+            }
+        };
+        each(link, at, json, event);
         last = link;
     }
 }

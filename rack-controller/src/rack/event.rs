@@ -140,6 +140,13 @@ pub enum What {
         /// Firm watts that are free now.
         headroom: Power,
     },
+    /// A promise was taken back before its asker had it: the journal could not be written in time.
+    ClaimWithdrawn {
+        /// The claim.
+        claim: Claim,
+        /// Firm watts that are free now.
+        headroom: Power,
+    },
     /// Other caps for nodes whose agents hold them.
     CapsOrdered {
         /// The orders that are new.

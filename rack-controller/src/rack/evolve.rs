@@ -39,6 +39,11 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::ClaimReleased { claim, .. } | What::ClaimExpired { claim, .. } => {
             Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
         }
+        What::ClaimWithdrawn { claim, .. } => {
+            Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
+            // Who asks again with the same key asks anew: they were told that nothing was promised.
+            Arc::make_mut(&mut rack.kept.answered).forget(claim.id);
+        }
         What::ClaimApplied { claim } | What::ClaimRenewed { claim } => {
             Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
         }

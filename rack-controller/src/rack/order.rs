@@ -29,6 +29,18 @@ impl Order {
         other.cap <= self.cap && levels.all(|is_not_above| is_not_above)
     }
 
+    /// This order, and nowhere more than another one says.
+    #[must_use]
+    pub fn at_most(&self, other: &Order) -> Order {
+        let levels = self.levels.iter().enumerate();
+        let levels = levels.map(|(index, level)| (*level).min(other.level(index.saturating_add(1))));
+        Order {
+            cap: self.cap.min(other.cap),
+            levels: levels.collect(),
+            ..self.clone()
+        }
+    }
+
     /// The armed cap of a level, from 1; of a level beyond the last one, the last one's.
     pub fn level(&self, level: usize) -> Power {
         at_level(&self.levels, level, self.cap)
@@ -67,4 +79,27 @@ pub struct LeaseSight {
     pub ahead: Option<u64>,
     /// Why the cap is not in force.
     pub reason: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_at_most_another_order_raises_nothing_of_it() {
+        let order = |cap: u64, levels: &[u64]| Order {
+            number: 1,
+            at: Moment::EPOCH,
+            cap: Power::from_milliwatts(cap),
+            levels: levels.iter().copied().map(Power::from_milliwatts).collect(),
+            may: Power::ZERO,
+            may_levels: Vec::new(),
+        };
+        // A raise from 200 to 260 waits for the journal when 240 is ordered: what was sent must not rise to that.
+        let sent = order(200, &[150]);
+        let both = order(240, &[160, 120]).at_most(&sent);
+        assert_eq!(both, order(200, &[150, 120]));
+        assert!(sent.is_above(&both));
+        assert_eq!(order(190, &[160]).at_most(&sent), order(190, &[150]));
+    }
 }

@@ -44,6 +44,7 @@ impl Event {
             What::ClaimApplied { .. } => "claim_applied",
             What::ClaimRenewed { .. } => "claim_renewed",
             What::ClaimExpired { .. } => "claim_expired",
+            What::ClaimWithdrawn { .. } => "claim_withdrawn",
             What::CapsOrdered { .. } => "caps_ordered",
             What::CapProven { .. } => "cap_proven",
             What::CapDoubted { .. } => "cap_doubted",
@@ -83,6 +84,7 @@ impl Event {
             | What::ClaimReleased { claim, .. }
             | What::ClaimApplied { claim }
             | What::ClaimRenewed { claim }
+            | What::ClaimWithdrawn { claim, .. }
             | What::ClaimExpired { claim, .. } => &claim.purpose,
             What::CapsOrdered { orders, .. } | What::CapsLowered { orders } => match orders.as_slice() {
                 [one] => &one.node,
@@ -134,6 +136,7 @@ impl Event {
             What::ClaimApplied { claim } => claims::applied(claim),
             What::ClaimRenewed { claim } => claims::renewed(claim),
             What::ClaimExpired { claim, headroom } => claims::expired(claim, *headroom),
+            What::ClaimWithdrawn { claim, headroom } => claims::withdrawn(claim, *headroom),
             What::ClaimReleased { claim, headroom } => claims::released(claim, *headroom),
             What::CapsOrdered { .. } => caps::ordered(&self.what),
             What::CapsLowered { orders } => caps::message(orders, 0, Power::ZERO, Power::ZERO),

@@ -26,18 +26,20 @@ pub struct Rack {
     pub sight: Sight,
 }
 
-/// Everything that the journal brings back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything that the journal brings back; written down whole in its snapshots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// How many journaled events made this.
     pub sequence: u64,
     /// Bays by place.
     pub bays: BTreeMap<String, Bay>,
     /// Claims in force. Shared between copies, because each decision works on a copy of the rack.
+    #[serde(with = "shared")]
     pub claims: Arc<BTreeMap<ClaimId, Claim>>,
     /// The number of the next claim.
     pub next_claim: u64,
     /// Answered asks by idempotency key, and their keys, the oldest first. Shared as the claims are.
+    #[serde(with = "shared")]
     pub answered: Arc<Answers>,
     /// Bays whose LED somebody wants lit, and until when.
     pub located: BTreeMap<String, Moment>,
@@ -50,10 +52,13 @@ pub struct Kept {
     /// Nodes whose agent answered last time it was asked.
     pub ready_nodes: BTreeSet<String>,
     /// The caps that agents shall hold, by node. Shared as the claims are.
+    #[serde(with = "shared")]
     pub orders: Arc<BTreeMap<String, Order>>,
     /// Claims that have their revocable watts.
+    #[serde(with = "shared")]
     pub granted: Arc<BTreeSet<ClaimId>>,
     /// Claims whose firm watts cannot be served, because not enough is installed.
+    #[serde(with = "shared")]
     pub shed: Arc<BTreeSet<ClaimId>>,
     /// Nodes whose cap was held under load in a drill: the lowest that was.
     pub proofs: BTreeMap<String, Proof>,
@@ -81,7 +86,7 @@ pub struct Proof {
 }
 
 /// Answered asks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers {
     by_key: BTreeMap<String, Answered>,
     order: VecDeque<String>,
@@ -91,6 +96,13 @@ impl Answers {
     /// What this key was answered.
     pub fn get(&self, key: &str) -> Option<&Answered> {
         self.by_key.get(key)
+    }
+
+    /// Forgets what was answered with this claim.
+    pub fn forget(&mut self, claim: ClaimId) {
+        self.by_key.retain(|_, answered| answered.claim.id != claim);
+        let kept = &self.by_key;
+        self.order.retain(|key| kept.contains_key(key));
     }
 
     /// Keeps one more; the oldest go when there are more than `most`.
@@ -107,7 +119,7 @@ impl Answers {
 }
 
 /// How a domain is, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainStanding {
     /// How it is.
     pub state: DomainState,
@@ -160,6 +172,36 @@ impl Rack {
         }
     }
 
+    /// A rack as a snapshot of the journal has it. What is configured now stands: bays and domains that are new begin as in a new rack, and
+    /// those that are gone are forgotten, as [`evolve`](super::evolve()) forgets them.
+    pub fn restored(config: &RackConfig, kept: Kept) -> Rack {
+        let mut rack = Rack::new(config);
+        let Kept {
+            mut bays,
+            mut domains,
+            ..
+        } = rack.kept;
+        for (place, bay) in &mut bays {
+            if let Some(known) = kept.bays.get(place) {
+                bay.clone_from(known);
+            }
+        }
+        for (name, standing) in &mut domains {
+            if let Some(known) = kept.domains.get(name) {
+                *standing = *known;
+            }
+        }
+        let mut located = kept.located.clone();
+        located.retain(|place, _| bays.contains_key(place));
+        rack.kept = Kept {
+            bays,
+            domains,
+            located,
+            ..kept
+        };
+        rack
+    }
+
     /// The claim in force of this id or name.
     pub fn claim(&self, id_or_name: &str) -> Option<&Claim> {
         ClaimId::read(id_or_name)
@@ -196,5 +238,22 @@ impl Rack {
     /// Whether a BMC answers now.
     pub fn bmc_up(&self, name: &str) -> bool {
         self.sight.bmcs.get(name).is_some_and(|bmc| bmc.up)
+    }
+}
+
+/// What is shared between copies is written down as if it were not.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(shared: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        shared.as_ref().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
     }
 }

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::light::{About, MOST_WAITING, PATIENCE, Waiting};
 use super::round::{Turn, refused};
+use super::store::STORE_PATIENCE;
 use super::{NoAnswer, Question, Reply};
-use crate::claim::USUAL_PRIORITY;
+use crate::claim::{ClaimId, USUAL_PRIORITY};
 use crate::decide::{self, Input, Refusal};
 use crate::rack::{Rack, evolve};
 
@@ -22,12 +23,11 @@ impl Turn {
                 dry_run,
                 reply,
             } => {
-                let answer = if dry_run {
-                    self.preview(&ask)
+                if dry_run {
+                    let _ = reply.send(self.preview(&ask));
                 } else {
-                    self.claim(ask, key)
-                };
-                self.tell(reply, answer);
+                    self.claim(ask, key, reply);
+                }
             }
             Question::Release { claim, reply } => {
                 let answer = self.release(&claim);
@@ -47,7 +47,7 @@ impl Turn {
                 let answer = if dry_run {
                     self.after_all(&input).map(|_| ())
                 } else {
-                    self.take(&input)
+                    self.promise(&input)
                 };
                 self.tell(reply, answer);
             }
@@ -61,6 +61,10 @@ impl Turn {
                 self.tell(reply, answer);
             }
             Question::Drain { request, reply } => match self.drain(&request) {
+                // Nothing was begun by it, so nothing has to be written first.
+                Ok(answer) if request.dry_run || !(answer.begun || request.cancel) => {
+                    let _ = reply.send(Ok(answer));
+                }
                 Ok(answer) if answer.begun && !request.cancel => {
                     self.wait_for_light(request.place, true, About::Drain(answer, reply));
                 }
@@ -85,11 +89,31 @@ impl Turn {
         }
     }
 
-    /// The view first, so that whoever was answered sees what they did.
-    fn tell<T>(&mut self, reply: Reply<T>, answer: Result<T, NoAnswer>) {
+    /// The view first, so that whoever was answered sees what they did; and what they did is in the journal.
+    fn tell<T: Send + 'static>(&mut self, reply: Reply<T>, answer: Result<T, NoAnswer>) {
+        self.tell_of(None, reply, answer);
+    }
+
+    fn tell_of<T: Send + 'static>(
+        &mut self,
+        claim: Option<ClaimId>,
+        reply: Reply<T>,
+        answer: Result<T, NoAnswer>,
+    ) {
         self.after();
         // Who asked may have gone meanwhile; it is done all the same.
-        let _ = reply.send(answer);
+        match answer {
+            Ok(answer) => self.hold(claim, move |written| {
+                let _ = reply.send(written.map(|()| answer));
+            }),
+            Err(why) => drop(reply.send(Err(why))),
+        }
+    }
+
+    /// Takes an input that promises something, as long as the journal can be written.
+    fn promise(&mut self, input: &Input) -> Result<(), NoAnswer> {
+        self.may_promise()?;
+        self.take(input)
     }
 
     fn wait_for_light(&mut self, place: String, on: bool, about: About) {
@@ -98,11 +122,13 @@ impl Turn {
         } else {
             Duration::ZERO
         };
-        let until = Instant::now() + patience;
+        let now = Instant::now();
         self.waiting.push(Waiting {
             place,
             on,
-            until,
+            until: now + patience,
+            sequence: self.rack.kept.sequence,
+            write_until: now + STORE_PATIENCE,
             about,
         });
         self.after();
@@ -127,15 +153,22 @@ impl Turn {
         })
     }
 
-    fn claim(&mut self, ask: PowerAsk, key: Option<String>) -> Result<ClaimView, NoAnswer> {
-        self.take(&Input::ClaimPower {
+    fn claim(&mut self, ask: PowerAsk, key: Option<String>, reply: Reply<ClaimView>) {
+        let next = ClaimId(self.rack.kept.next_claim);
+        let input = Input::ClaimPower {
             ask: ask.clone(),
             key: key.clone(),
-        })?;
-        decide::admitted(&self.rack, &ask, key.as_deref()).ok_or_else(|| {
-            let gone = format!("the claim {:?} was admitted and released since", ask.purpose);
-            refused(Refusal::Conflict(gone))
-        })
+        };
+        let answer = self.promise(&input).and_then(|()| {
+            decide::admitted(&self.rack, &ask, key.as_deref()).ok_or_else(|| {
+                let gone = format!("the claim {:?} was admitted and released since", ask.purpose);
+                refused(Refusal::Conflict(gone))
+            })
+        });
+        // A claim that its asker never had is taken back where the journal does not get it; an older one is not.
+        let claim = answer.as_ref().ok().and_then(|claim| ClaimId::read(&claim.id));
+        let claim = claim.filter(|claim| *claim >= next || self.is_held(*claim));
+        self.tell_of(claim, reply, answer);
     }
 
     /// A reservation is applied, or a claim renewed: answered with how it is then.
@@ -145,7 +178,12 @@ impl Turn {
             let after = self.after_all(input)?;
             return claim_view(&after, claim).ok_or_else(gone);
         }
-        self.take(input)?;
+        // Whoever renews in time keeps what they have, also while the disk takes nothing: only the answer says so.
+        if matches!(input, Input::RenewClaim { .. }) {
+            self.take(input)?;
+        } else {
+            self.promise(input)?;
+        }
         self.claim_view(claim).ok_or_else(gone)
     }
 
@@ -163,7 +201,7 @@ impl Turn {
 
     fn release(&mut self, claim: &str) -> Result<ClaimView, NoAnswer> {
         let before = self.claim_view(claim);
-        self.take(&Input::ReleaseClaim {
+        self.promise(&Input::ReleaseClaim {
             claim: claim.to_owned(),
         })?;
         before.ok_or_else(|| refused(Refusal::NotFound(format!("there is no claim {claim:?}"))))
@@ -174,13 +212,13 @@ impl Turn {
         // The interlock's no is an answer, not an error, and nothing begins by it.
         let changes = !request.dry_run && (answer.begun || request.cancel);
         if changes {
-            self.take(&Input::Drain(request.clone()))?;
+            self.promise(&Input::Drain(request.clone()))?;
         }
         Ok(answer)
     }
 
     fn locate(&mut self, request: &LocateRequest) -> Result<LocateAnswer, NoAnswer> {
-        self.take(&Input::Locate(request.clone()))?;
+        self.promise(&Input::Locate(request.clone()))?;
         let label = self.rack.config.bay(&request.place).map(|bay| bay.label.clone());
         Ok(LocateAnswer {
             place: request.place.clone(),

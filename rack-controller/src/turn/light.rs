@@ -6,7 +6,7 @@ use facts::Moment;
 use rack_api::v1::{DrainAnswer, LocateAnswer};
 use tokio::time::Instant;
 
-use super::Reply;
+use super::{NoAnswer, Reply};
 use crate::pools::power::act::Hand;
 use crate::rack::{Action, Outcome, Rack};
 
@@ -26,6 +26,9 @@ pub(super) struct Waiting {
     pub(super) place: String,
     pub(super) on: bool,
     pub(super) until: Instant,
+    /// The event that the journal must have first, and how long that is awaited.
+    pub(super) sequence: u64,
+    pub(super) write_until: Instant,
     pub(super) about: About,
 }
 
@@ -77,6 +80,15 @@ impl Waiting {
             None if wanted != self.on => Light::Not("the bay is being drained".to_owned()),
             None if !self.on => Light::Not("somebody else lit it".to_owned()),
             None => Light::Open,
+        }
+    }
+
+    /// Says why there is none.
+    pub(super) fn fail(self, why: NoAnswer) {
+        // Who asked may have gone meanwhile.
+        match self.about {
+            About::Drain(_, reply) => drop(reply.send(Err(why))),
+            About::Locate(_, reply) => drop(reply.send(Err(why))),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The one loop that owns the rack.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant as StdInstant};
+use std::time::Duration;
 
 use facts::Moment;
 use rack_api::v1::Asked;
@@ -12,10 +12,11 @@ use tokio::time::Instant;
 
 use super::light::{Light, Waiting};
 use super::shown::Shown;
+use super::store::Store;
 use super::{Desk, Message, NoAnswer, QUEUE};
 use crate::clock::Clock;
 use crate::config::RackConfig;
-use crate::decide::{self, Input, Refusal, decide, decide_for};
+use crate::decide::{self, Input, Refusal, decide_for};
 use crate::eyes::Lines;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Own;
@@ -23,7 +24,7 @@ use crate::pools::power::act::lessor::{Lessors, head_of};
 use crate::pools::power::act::{Hand, Would};
 use crate::pools::power::plan;
 use crate::rack::evolve::SWAP_LIGHT;
-use crate::rack::{Action, Event, NodeOrder, Outcome, Rack, What, evolve};
+use crate::rack::{Action, Outcome, Rack};
 
 /// The longest rest of the turn: also what no deadline is known for is looked at once a second.
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -31,29 +32,23 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// requests each anyway, and what finds no room is wanted again.
 const MOST_ACTIONS: usize = 32;
 
-/// Why the turn could not begin.
-#[derive(Debug, thiserror::Error)]
-pub enum TurnError {
-    /// The start could not be journaled.
-    #[error("cannot journal the start")]
-    Journal(#[source] JournalError),
-}
-
 /// The turn: owns the rack until the daemon stops.
 pub struct Turn {
     pub(super) rack: Rack,
-    journal: Journal,
+    pub(super) store: Store,
     pub(super) clock: Clock,
     hand: Hand,
-    lessors: Lessors,
+    pub(super) lessors: Lessors,
     lines: Lines,
     own: Own,
     shown: watch::Sender<Arc<Shown>>,
-    trouble: watch::Sender<Option<String>>,
+    pub(super) trouble: watch::Sender<Option<String>>,
     inputs: mpsc::Receiver<Message>,
     actions: JoinSet<(Action, Outcome)>,
     moving: BTreeSet<Action>,
     would: Vec<Would>,
+    /// What is wanted, and since which event: it is done when the journal has that.
+    wanted: BTreeMap<Action, u64>,
     pub(super) waiting: Vec<Waiting>,
     /// Who asks, while they are answered.
     pub(super) asked: Option<Asked>,
@@ -65,6 +60,8 @@ pub struct Parts {
     pub rack: Rack,
     /// The journal.
     pub journal: Journal,
+    /// Events that were read for the rack, after a snapshot where there was one.
+    pub read: u64,
     /// The clock.
     pub clock: Clock,
     /// The lines to the BMCs.
@@ -74,25 +71,27 @@ pub struct Parts {
 }
 
 impl Turn {
-    /// Journals the start. Nothing is seen yet: domains are blind, not empty, and what was promised stands.
+    /// Begins with the start as its first event. Nothing is seen yet: domains are blind, not empty, and what was promised stands. Where the
+    /// disk is full or hangs, what was ordered is renewed all the same.
     ///
     /// # Errors
-    /// The journal cannot be written.
+    /// The journal's thread cannot be started.
     pub fn begin(
         parts: Parts,
         config: Arc<RackConfig>,
-    ) -> Result<(Turn, Desk, mpsc::Sender<Message>), TurnError> {
+    ) -> Result<(Turn, Desk, mpsc::Sender<Message>), JournalError> {
         let (send, inputs) = mpsc::channel(QUEUE);
         let hand = Hand::new(config, parts.lines.clone(), parts.own.clone());
         let may_lease = hand.may_lease();
         let head = head_of(parts.journal.last());
+        let store = Store::start(parts.journal, parts.read, parts.own.clone())?;
         let lessors = Lessors::start(&parts.rack.config, may_lease, &send, parts.clock, head);
         let first = Shown::of(&parts.rack, parts.clock.now(), &parts.lines, Vec::new());
         let (shown, see) = watch::channel(Arc::new(first));
         let (trouble, ask_trouble) = watch::channel(None);
         let mut turn = Turn {
             rack: parts.rack,
-            journal: parts.journal,
+            store,
             clock: parts.clock,
             hand,
             lessors,
@@ -104,6 +103,7 @@ impl Turn {
             actions: JoinSet::new(),
             moving: BTreeSet::new(),
             would: Vec::new(),
+            wanted: BTreeMap::new(),
             waiting: Vec::new(),
             asked: None,
         };
@@ -112,8 +112,8 @@ impl Turn {
             turn.lessors.order(node, order);
         }
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let events = decide(&turn.rack, &Input::Started { version }, turn.clock.now()).unwrap_or_default();
-        turn.happen(&events).map_err(TurnError::Journal)?;
+        // Nobody asked for it, so nobody is told; the queue is empty, so there is room.
+        let _ = turn.take(&Input::Started { version });
         turn.publish();
         let desk = Desk {
             inputs: send.clone(),
@@ -135,7 +135,13 @@ impl Turn {
                         self.answer(question);
                         self.asked = None;
                     }
-                    None => return,
+                    None => break,
+                },
+                goes_on = self.store.changed() => if goes_on {
+                    self.written();
+                } else {
+                    tracing::error!("the journal's thread ended, so nothing can be promised any more");
+                    break;
                 },
                 Some(done) = self.actions.join_next(), if !self.actions.is_empty() => {
                     // A task that panicked did nothing that we know of; what it was for is wanted again.
@@ -148,105 +154,26 @@ impl Turn {
                     }
                 },
                 () = tokio::time::sleep_until(deadline) => self.see(&Input::Tick),
-                _ = stopping.wait_for(|stop| *stop) => return,
+                _ = stopping.wait_for(|stop| *stop) => break,
             }
         }
+        self.store.close().await;
     }
 
     /// An input that nobody waits for.
     fn see(&mut self, input: &Input) {
-        // What is seen or done is never refused, and what cannot be journaled now is seen again.
+        // What is seen or done is never refused, and what finds no room now is seen again.
         let _ = self.take(input);
         self.after();
+        self.tell_held();
     }
 
-    /// input → decide → journal → evolve.
+    /// input → decide → lower → evolve, and on to the journal.
     pub(super) fn take(&mut self, input: &Input) -> Result<(), NoAnswer> {
         self.own.input();
         let asked = self.asked.as_ref();
         let events = decide_for(&self.rack, input, self.clock.now(), asked).map_err(refused)?;
-        self.happen(&events).map_err(|error| {
-            let said = crate::eyes::chain(&error);
-            tracing::error!("the journal cannot be written, so nothing new is promised: {said}");
-            self.trouble.send_replace(Some(said.clone()));
-            NoAnswer::Journal(said)
-        })
-    }
-
-    fn happen(&mut self, events: &[Event]) -> Result<(), JournalError> {
-        self.lower(events);
-        let kept: Vec<Event> = events
-            .iter()
-            .filter(|event| event.is_journaled())
-            .cloned()
-            .collect();
-        if !kept.is_empty() {
-            let began = StdInstant::now();
-            let journal = &mut self.journal;
-            let written = tokio::task::block_in_place(|| journal.append(&kept));
-            if let Err(error) = written {
-                self.keep_lowered(events);
-                return Err(error);
-            }
-            self.own.append(began.elapsed());
-            self.lessors.head(head_of(self.journal.last()));
-            self.trouble.send_if_modified(|trouble| trouble.take().is_some());
-        }
-        for event in events {
-            evolve(&mut self.rack, event);
-            self.give_orders(event);
-            if event.is_journaled() {
-                tracing::info!(
-                    sequence = self.rack.kept.sequence,
-                    kind = event.kind(),
-                    "{}",
-                    event.message()
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// Orders that lower are sent before anything is written down (power.md, rule 8).
-    fn lower(&self, events: &[Event]) {
-        for event in events {
-            let What::CapsOrdered { orders, .. } = &event.what else {
-                continue;
-            };
-            for NodeOrder { node, order } in orders {
-                let standing = self.rack.kept.orders.get(node);
-                if standing.is_none_or(|standing| standing.is_above(order)) {
-                    self.lessors.order(node, order);
-                }
-            }
-        }
-    }
-
-    /// The journal is full or gone: what was lowered stands, and is lowered no second time.
-    fn keep_lowered(&mut self, events: &[Event]) {
-        for event in events {
-            let What::CapsOrdered { orders, .. } = &event.what else {
-                continue;
-            };
-            let mut orders = orders.clone();
-            orders.retain(|given| {
-                let standing = self.rack.kept.orders.get(&given.node);
-                standing.is_none_or(|standing| standing.is_above(&given.order))
-            });
-            evolve(
-                &mut self.rack,
-                &Event::new(event.at, What::CapsLowered { orders }),
-            );
-        }
-    }
-
-    /// All others are sent when the journal has them.
-    fn give_orders(&self, event: &Event) {
-        if let What::CapsOrdered { orders, .. } = &event.what {
-            for NodeOrder { node, order } in orders {
-                self.lessors.order(node, order);
-            }
-        }
+        self.happen(events)
     }
 
     /// want → act, and the view goes out.
@@ -258,6 +185,12 @@ impl Turn {
 
     fn act(&mut self) {
         let wanted = decide::want(&self.rack, self.clock.now());
+        let sequence = self.rack.kept.sequence;
+        let mut since = std::mem::take(&mut self.wanted);
+        self.wanted = wanted
+            .iter()
+            .map(|action| (action.clone(), since.remove(action).unwrap_or(sequence)))
+            .collect();
         let mut would = Vec::new();
         for action in wanted {
             if let Some(held_back) = self.hand.held_back(&action) {
@@ -266,6 +199,8 @@ impl Turn {
                 if let Some(line) = self.lines.get(bmc) {
                     line.look_now();
                 }
+            } else if self.waits_for_the_journal(&action) {
+                // It is wanted again when the journal has come further.
             } else if self.moving.len() < MOST_ACTIONS
                 && !self.moving.iter().any(|moving| same_target(moving, &action))
             {
@@ -291,19 +226,39 @@ impl Turn {
         Arc::clone(&self.shown.borrow())
     }
 
+    /// What led to an action is in the journal first, but where it lowers (power.md, rule 8).
+    fn waits_for_the_journal(&self, action: &Action) -> bool {
+        let lowers = match action {
+            Action::SetCap { node, watts } => {
+                let standing = self.rack.kept.caps.get(node);
+                standing.is_none_or(|standing| watts <= standing)
+            }
+            Action::SetLed { .. } | Action::ReadSupplies { .. } => false,
+        };
+        let since = self.wanted.get(action).copied().unwrap_or_default();
+        !lowers && since > self.store.durable()
+    }
+
     fn publish(&self) {
-        let shown = Shown::of(&self.rack, self.clock.now(), &self.lines, self.would.clone());
+        let mut shown = Shown::of(&self.rack, self.clock.now(), &self.lines, self.would.clone());
+        // Who follows the events reads them from the disk.
+        shown.rack.journal_sequence = self.store.durable();
         self.shown.send_replace(Arc::new(shown));
     }
 
     fn tell_lights(&mut self) {
-        let now = Instant::now();
+        let (now, durable) = (Instant::now(), self.store.durable());
         for waiting in std::mem::take(&mut self.waiting) {
             let light = self.light(&waiting);
-            if matches!(light, Light::Open) && now < waiting.until {
+            let is_written = waiting.sequence <= durable;
+            let is_seen = !matches!(light, Light::Open) || now >= waiting.until;
+            if is_written && is_seen {
+                waiting.tell(light);
+            } else if is_written || now < waiting.write_until {
                 self.waiting.push(waiting);
             } else {
-                waiting.tell(light);
+                let why = self.store.trouble().unwrap_or_default();
+                waiting.fail(NoAnswer::Unwritten(why));
             }
         }
     }
@@ -336,11 +291,17 @@ impl Turn {
             .chain(kept.located.values().copied())
             .filter(|moment| *moment > now)
             .min();
-        let longest = Instant::now() + LONGEST_REST;
+        let wall = Instant::now();
+        let longest = wall + LONGEST_REST;
         let next = next.map_or(longest, |moment| self.clock.instant(moment));
-        self.waiting
+        // What is over already waits for something else, which wakes us.
+        let waiting = self
+            .waiting
             .iter()
-            .map(|waiting| waiting.until)
+            .flat_map(|waiting| [waiting.until, waiting.write_until])
+            .filter(|until| *until > wall);
+        waiting
+            .chain(self.store.deadline())
             .chain([next, longest])
             .min()
             .unwrap_or(longest)

@@ -58,6 +58,28 @@ fn a_reservation_keeps_watts_free_until_it_is_applied_or_its_time_is_over() {
 }
 
 #[test]
+fn a_claim_that_its_asker_never_had_is_forgotten_with_its_key() {
+    let mut bench = shelf("");
+    let input = Input::ClaimPower {
+        ask: ask("web", 1_000),
+        key: Some("k".to_owned()),
+    };
+    bench.run(&input).unwrap();
+    let first = bench.rack.claim_named("web").unwrap().id;
+    assert!(bench.run(&input).unwrap().is_empty(), "answered again");
+    let events = bench.run(&Input::WithdrawClaim(first)).unwrap();
+    assert_eq!(kinds(&events), ["claim_withdrawn"]);
+    assert_eq!(bench.sums().held, Power::ZERO);
+    assert!(bench.run(&Input::WithdrawClaim(first)).unwrap().is_empty());
+    assert_eq!(
+        kinds(&bench.run(&input).unwrap()),
+        ["claim_admitted"],
+        "asked anew"
+    );
+    assert!(bench.rack.claim_named("web").unwrap().id > first);
+}
+
+#[test]
 fn a_claim_with_a_time_to_live_stands_as_long_as_it_is_renewed() {
     let mut bench = shelf("");
     with(&mut bench, |ask| ask.ttl_seconds = Some(10)).unwrap();

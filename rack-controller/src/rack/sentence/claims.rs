@@ -58,6 +58,17 @@ pub(super) fn released(claim: &Claim, headroom: Power) -> String {
     )
 }
 
+pub(super) fn withdrawn(claim: &Claim, headroom: Power) -> String {
+    format!(
+        "\"{}\" ({}) withdrawn, because the journal's disk did not take it in time and its asker was told so: {} back to {}; {} free",
+        claim.purpose,
+        claim.id,
+        claim.watts,
+        claim.domain,
+        headroom.to_kilowatt_text()
+    )
+}
+
 /// `800 W firm`, `800 W firm and 200 W revocable`, `200 W revocable`.
 fn claim_watts(claim: &Claim) -> String {
     match (claim.watts.is_zero(), claim.revocable.is_zero()) {

@@ -29,6 +29,8 @@ pub const RENEW: Duration = Duration::from_secs(1);
 pub const SILENT: Duration = Duration::from_millis(1_500);
 /// For one request: two of them fit into the time after which an agent is silent.
 const REQUEST: Duration = Duration::from_millis(700);
+/// For a person's question; nobody else waits for it.
+const ASKED: Duration = Duration::from_secs(3);
 /// The rest after a refusal, so that an agent that refuses everything is not asked without pause.
 const REFUSED: Duration = Duration::from_millis(200);
 
@@ -90,6 +92,11 @@ impl Lessors {
                 is_new
             });
         }
+    }
+
+    /// What a node's lessor sends now.
+    pub fn standing(&self, node: &str) -> Option<Order> {
+        self.orders.get(node)?.borrow().clone()
     }
 
     /// How far the journal has come.
@@ -270,6 +277,15 @@ impl Lessor {
         }
         true
     }
+}
+
+/// How far the journal had come by which a node's agent was leased to last; `None` where it never was.
+///
+/// # Errors
+/// The agent cannot be asked.
+pub async fn head_at(node: &NodeConfig) -> Result<Option<Head>, AgentFailure> {
+    let client = agent_client(node)?.with_deadline(ASKED);
+    Ok(client.lease().await?.head)
 }
 
 /// How far a journal has come, as agents keep it.

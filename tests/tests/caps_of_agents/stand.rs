@@ -1,7 +1,4 @@
-//! Caps that agents hold for their rack: real agents whose CPU packages are plain files, the real controller, the simulated shelf.
-//!
-//! What a node draws follows its package files here by a wire of the test's own: the simulated nodes know the limits of their BMCs only.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! A shelf in the world, two agents whose CPU packages are plain files, and the controller between them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,21 +16,21 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::Value;
 
 /// Long enough for a loaded machine; nothing here judges how long a thing takes.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 /// What of a node its packages are not: fans, drives, losses.
 const REST_WATTS: u64 = 100;
 const TOKEN: &str = "0123456789abcdef0123";
 
 /// A node: an agent in a mount namespace where two packages of 200 W are plain files.
-struct Node {
+pub struct Node {
     name: &'static str,
     folder: PathBuf,
-    daemon: Option<Daemon>,
+    pub daemon: Option<Daemon>,
     port: String,
 }
 
 impl Node {
-    fn new(name: &'static str, folder: &Path) -> anyhow::Result<Node> {
+    pub fn new(name: &'static str, folder: &Path) -> anyhow::Result<Node> {
         let folder = folder.join(name);
         fs::create_dir_all(folder.join("run"))?;
         let copied = Command::new("cp")
@@ -58,7 +55,7 @@ impl Node {
         })
     }
 
-    fn start(&mut self, binaries: &Binaries) -> anyhow::Result<()> {
+    pub fn start(&mut self, binaries: &Binaries) -> anyhow::Result<()> {
         let folder = &self.folder;
         let config = format!(
             "[agent]\nname = {:?}\nmode = \"enforce\"\nlisten_address = \"127.0.0.1:{}\"\nsocket = {:?}\nstate_dir = {:?}\n\
@@ -97,11 +94,11 @@ impl Node {
     }
 
     /// What both packages may draw, in watts, as the files say.
-    fn limit(&self) -> u64 {
+    pub fn limit(&self) -> u64 {
         limit(&self.folder)
     }
 
-    fn limit_becomes(&self, watts: u64, why: &str) -> anyhow::Result<()> {
+    pub fn limit_becomes(&self, watts: u64, why: &str) -> anyhow::Result<()> {
         wait::until(why, PATIENCE, || Ok((self.limit() == watts).then_some(())))
             .with_context(|| format!("{} may draw {} W", self.name, self.limit()))
     }
@@ -140,7 +137,7 @@ fn certify(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// From a node's package files to what it draws in the world: its load wants 490 W.
-struct Wire {
+pub struct Wire {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -179,18 +176,27 @@ impl Drop for Wire {
     }
 }
 
-struct Stand {
-    rack: Rack,
-    config: PathBuf,
-    nodes: [Node; 2],
-    world: World,
-    folder: Scratch,
-    binaries: Binaries,
+pub struct Stand {
+    pub rack: Rack,
+    pub config: PathBuf,
+    pub nodes: [Node; 2],
+    pub world: World,
+    pub folder: Scratch,
+    pub binaries: Binaries,
     _turn: Turn,
 }
 
 impl Stand {
-    fn raise() -> anyhow::Result<Stand> {
+    pub fn raise() -> anyhow::Result<Stand> {
+        Stand::raise_with(|binaries, config, folder| {
+            Rack::start_again(binaries, config, &folder.join("rack.log"), Group::Starters)
+        })
+    }
+
+    /// The same, with a controller that is started otherwise: it is given the programs, rack.toml, and the folder of everything.
+    pub fn raise_with(
+        start: impl FnOnce(&Binaries, &Path, &Path) -> anyhow::Result<Rack>,
+    ) -> anyhow::Result<Stand> {
         let (turn, binaries, folder) = (Turn::wait()?, Binaries::find()?, Scratch::new("caps")?);
         let (state, log) = (folder.join("world"), folder.join("world.log"));
         let world = World::start(&binaries, &state, &log, Group::Starters, &[])?;
@@ -220,8 +226,7 @@ impl Stand {
         }
         let config = folder.join("rack.toml");
         fs::write(&config, text)?;
-        let log = folder.join("rack.log");
-        let rack = Rack::start_again(&binaries, &config, &log, Group::Starters)?;
+        let rack = start(&binaries, &config, folder.path())?;
         Ok(Stand {
             rack,
             config,
@@ -234,7 +239,7 @@ impl Stand {
     }
 
     /// What `busbar WORDS` prints where it goes well.
-    fn busbar(&self, words: &[&str]) -> anyhow::Result<String> {
+    pub fn busbar(&self, words: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new(self.binaries.path(Binaries::CLI));
         command
             .args(words)
@@ -247,21 +252,21 @@ impl Stand {
         Ok(said)
     }
 
-    fn node(&self, name: &str) -> anyhow::Result<Value> {
+    pub fn node(&self, name: &str) -> anyhow::Result<Value> {
         let view = self.rack.view()?;
         let nodes = view["nodes"].as_array().context("nodes")?;
         let node = nodes.iter().find(|node| node["name"] == name);
         node.cloned().with_context(|| format!("no {name}: {view}"))
     }
 
-    fn lease_until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    pub fn lease_until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
         wait::until(what, PATIENCE, || {
             let node = self.node("n01")?;
             Ok(wanted(&node["lease"]).then_some(node))
         })
     }
 
-    fn wire(&self) -> Wire {
+    pub fn wire(&self) -> Wire {
         Wire::of(
             &self.nodes[0],
             self.binaries.path(Binaries::WORLD),
@@ -270,96 +275,9 @@ impl Stand {
     }
 }
 
-fn may_unshare() -> bool {
+pub fn may_unshare() -> bool {
     let done = Command::new("unshare")
         .args(["-m", "mount", "--make-rprivate", "/"])
         .output();
     done.is_ok_and(|done| done.status.success())
-}
-
-#[test]
-fn watts_are_held_by_agents_through_a_loss_and_through_kills() -> anyhow::Result<()> {
-    if !may_unshare() {
-        println!("skipped: this needs root and a mount namespace of its own");
-        return Ok(());
-    }
-    let mut stand = Stand::raise()?;
-    for node in &stand.nodes {
-        node.limit_becomes(300, "the floor, less what is no package's")?;
-    }
-    drilled(&stand)?;
-    revocable_watts_come_and_go(&stand)?;
-    kills_change_no_cap(&mut stand)?;
-    stand.busbar(&["release", "web"])?;
-    stand.nodes[0].limit_becomes(300, "the floor again")?;
-    Ok(())
-}
-
-/// Nothing revocable is given to a cap of which nobody knows that it bites.
-fn drilled(stand: &Stand) -> anyhow::Result<()> {
-    let _wire = stand.wire();
-    wait::until("the shelf to be counted", PATIENCE, || {
-        let view = stand.rack.view()?;
-        Ok((view["domains"][0]["installed_watts"] == 18_000).then_some(()))
-    })?;
-    let web = [
-        "claim",
-        "power",
-        "--for",
-        "web",
-        "--node",
-        "n01",
-        "--watts",
-        "420",
-        "--revocable",
-        "60",
-    ];
-    stand.busbar(&web)?;
-    stand.nodes[0].limit_becomes(320, "firm watts alone")?;
-    let why = stand.busbar(&["why", "web"])?;
-    ensure!(why.contains("has none of its 60 W revocable"), "{why}");
-    let said = stand.busbar(&["calibrate", "n01"])?;
-    ensure!(said.contains("n01 keeps its cap"), "{said}");
-    stand.nodes[0].limit_becomes(380, "firm and revocable watts")?;
-    let why = stand.busbar(&["why", "web"])?;
-    ensure!(why.contains("it has its 60 W revocable"), "{why}");
-    Ok(())
-}
-
-/// A loss that uses up what the policy covers takes them; after the new supply's trial they come back.
-fn revocable_watts_come_and_go(stand: &Stand) -> anyhow::Result<()> {
-    stand.busbar(&["claim", "power", "--for", "stock", "--watts", "11500"])?;
-    stand.world.act(&["pull", "shelf/psu-3"])?;
-    stand.nodes[0].limit_becomes(320, "what was promised firm")?;
-    let events = stand.busbar(&["events"])?;
-    ensure!(events.contains("60 W revocable taken back"), "{events}");
-    stand.world.act(&["insert", "shelf/psu-3"])?;
-    stand.nodes[0].limit_becomes(380, "revocable watts again")?;
-    Ok(())
-}
-
-fn kills_change_no_cap(stand: &mut Stand) -> anyhow::Result<()> {
-    stand.rack.daemon.kill9();
-    ensure!(stand.nodes[0].limit() == 380, "a dead controller lowers nobody");
-    let log = stand.folder.join("rack.log");
-    stand.rack = Rack::start_again(&stand.binaries, &stand.config, &log, Group::Starters)?;
-    stand.lease_until("the lease to be renewed", |lease| lease["applied"] == true)?;
-    stand.nodes[0].limit_becomes(380, "the same cap")?;
-
-    let mut agent = stand.nodes[0].daemon.take().context("an agent")?;
-    agent.kill9();
-    let node = stand.lease_until("the silence to be seen", |lease| !lease["silent_since"].is_null())?;
-    ensure!(
-        node["lease"]["counted_watts"].as_u64() >= Some(480),
-        "a silent node counts with what it may draw: {node}"
-    );
-    ensure!(
-        stand.nodes[0].limit() == 380,
-        "the hardware keeps a dead agent's cap"
-    );
-    stand.nodes[0].start(&stand.binaries)?;
-    stand.lease_until("the agent to be heard again", |lease| {
-        lease["applied"] == true && lease["silent_since"].is_null()
-    })?;
-    stand.nodes[0].limit_becomes(380, "the same cap")
 }

@@ -11,4 +11,4 @@ pub use event::{Action, Cause, Effect, Event, Outcome, What};
 pub use evolve::evolve;
 pub use order::{LeaseSight, NodeOrder, Order};
 pub use sight::{AgentFacts, BmcFacts, NodeSide, Sight};
-pub use state::{Kept, Rack};
+pub use state::{Kept, Proof, Rack};

@@ -16,7 +16,7 @@ pub use ask::{admitted, preview};
 pub use drain::drain_answer;
 pub use want::want;
 
-use crate::rack::event::{Action, Event, Outcome, What};
+use crate::rack::event::{Action, Event, NodeSeen, Outcome, What};
 use crate::rack::order::LeaseSight;
 use crate::rack::sight::{AgentFacts, BmcFacts, NodeSide};
 use crate::rack::state::Rack;
@@ -159,6 +159,21 @@ impl Refusal {
             Refusal::Busy(_) => "busy",
         }
     }
+}
+
+/// The event of something that is seen again as it was: only the moment at which it was seen last is new, and nothing follows from it.
+/// `None` where it is news, and [`decide`] is to be asked.
+pub fn seen_again(rack: &Rack, input: &Input, now: Moment) -> Option<Event> {
+    let Input::AgentSeen { node, facts } = input else {
+        return None;
+    };
+    let before = rack.sight.nodes.get(node)?;
+    let is_same = before.agent.as_ref() == Some(&**facts) && rack.kept.ready_nodes.contains(node);
+    is_same.then(|| {
+        let seen = Box::new(NodeSeen::Agent((**facts).clone()));
+        let node = node.clone();
+        Event::new(now, What::NodeSeen { node, seen })
+    })
 }
 
 /// What happens to the rack because of one input. Apply the events in their order with [`evolve`](crate::rack::evolve()).

@@ -30,6 +30,9 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// requests each anyway, and what finds no room is wanted again.
 const MOST_ACTIONS: usize = 32;
 
+/// Inputs that are seen before the view goes out: one of each node of the largest rack.
+const MOST_AT_ONCE: usize = 64;
+
 /// Why the turn could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum TurnError {
@@ -54,6 +57,8 @@ pub struct Turn {
     moving: BTreeSet<Action>,
     would: Vec<Would>,
     pub(super) waiting: Vec<Waiting>,
+    /// When something was decided last: time passes for the rack whenever something is.
+    decided: Instant,
 }
 
 /// What a turn is made of.
@@ -102,6 +107,7 @@ impl Turn {
             moving: BTreeSet::new(),
             would: Vec::new(),
             waiting: Vec::new(),
+            decided: Instant::now(),
         };
         // What was ordered before stands: it is renewed before anything is seen (power.md, rule 5).
         for (node, order) in turn.rack.kept.orders.iter() {
@@ -125,7 +131,7 @@ impl Turn {
             let deadline = self.deadline();
             tokio::select! {
                 message = self.inputs.recv() => match message {
-                    Some(Message::Seen(input)) => self.see(&input),
+                    Some(Message::Seen(input)) => self.see_all(&input),
                     Some(Message::Asked(question)) => self.answer(question),
                     None => return,
                 },
@@ -145,16 +151,45 @@ impl Turn {
         }
     }
 
-    /// An input that nobody waits for.
+    /// An input that nobody waits for, and those that came with it: after a loss all agents answer at once, and one view shows all of it.
+    fn see_all(&mut self, first: &Input) {
+        let mut is_news = self.see_one(first);
+        for _ in 1..MOST_AT_ONCE {
+            match self.inputs.try_recv() {
+                Ok(Message::Seen(input)) => is_news |= self.see_one(&input),
+                Ok(Message::Asked(question)) => {
+                    self.answer(question);
+                    return;
+                }
+                Err(_) => break,
+            }
+        }
+        if is_news {
+            self.after();
+        }
+    }
+
     fn see(&mut self, input: &Input) {
-        // What is seen or done is never refused, and what cannot be journaled now is seen again.
+        if self.see_one(input) {
+            self.after();
+        }
+    }
+
+    /// Whether it was news. What is seen or done is never refused, and what cannot be journaled now is seen again.
+    fn see_one(&mut self, input: &Input) -> bool {
+        if let Some(event) = decide::seen_again(&self.rack, input, self.clock.now()) {
+            self.own.input();
+            evolve(&mut self.rack, &event);
+            return false;
+        }
         let _ = self.take(input);
-        self.after();
+        true
     }
 
     /// input → decide → journal → evolve.
     pub(super) fn take(&mut self, input: &Input) -> Result<(), NoAnswer> {
         self.own.input();
+        self.decided = Instant::now();
         let events = decide(&self.rack, input, self.clock.now()).map_err(refused)?;
         self.happen(&events).map_err(|error| {
             let said = crate::eyes::chain(&error);
@@ -322,7 +357,7 @@ impl Turn {
             .chain(kept.located.values().copied())
             .filter(|moment| *moment > now)
             .min();
-        let longest = Instant::now() + LONGEST_REST;
+        let longest = self.decided + LONGEST_REST;
         let next = next.map_or(longest, |moment| self.clock.instant(moment));
         self.waiting
             .iter()

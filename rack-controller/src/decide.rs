@@ -182,6 +182,26 @@ pub fn seen_again(rack: &Rack, input: &Input, now: Moment) -> Option<Event> {
 /// Only inputs from people are refused: claims and what becomes of them, drains, drills, locates.
 pub fn decide(rack: &Rack, input: &Input, now: Moment) -> Result<Vec<Event>, Refusal> {
     let mut next = settle::Course::new(rack, now);
+    happen(&mut next, input)?;
+    next.pass_time();
+    Ok(next.into_events())
+}
+
+/// What happens because of inputs that were there at one moment, in their order: caps follow from all of them together. After a loss all
+/// agents answer at once, and what follows from each alone would be as much work for each as there are nodes.
+///
+/// # Errors
+/// As [`decide`]; then nothing of all of it happens.
+pub fn decide_all(rack: &Rack, inputs: &[Input], now: Moment) -> Result<Vec<Event>, Refusal> {
+    let mut next = settle::Course::new(rack, now);
+    for input in inputs {
+        happen(&mut next, input)?;
+    }
+    next.pass_time();
+    Ok(next.into_events())
+}
+
+fn happen(next: &mut settle::Course<'_>, input: &Input) -> Result<(), Refusal> {
     match input {
         Input::Started { version } => next.happen(What::Started {
             version: version.clone(),
@@ -190,22 +210,21 @@ pub fn decide(rack: &Rack, input: &Input, now: Moment) -> Result<Vec<Event>, Ref
             bmc,
             supplies,
             read_at,
-        } => seen::supplies(&mut next, bmc, supplies, *read_at),
-        Input::BmcSilent { bmc, reason, detail } => seen::silent(&mut next, bmc, *reason, detail),
-        Input::AgentSeen { node, facts } => seen::agent(&mut next, node, facts),
-        Input::NodeBmcSeen { node, facts } => seen::node_bmc(&mut next, node, facts),
-        Input::NodeSilent { node, side, reason } => seen::node_silent(&mut next, node, *side, reason),
-        Input::ClaimPower { ask, key } => ask::claim(&mut next, ask, key.as_deref())?,
-        Input::ReleaseClaim { claim } => ask::release(&mut next, claim)?,
-        Input::ApplyClaim { claim } => ask::apply(&mut next, claim)?,
-        Input::RenewClaim { claim } => ask::renew(&mut next, claim)?,
-        Input::Calibrate { node } => drill::begin(&mut next, node)?,
-        Input::LeaseSeen { node, seen } => seen::lease(&mut next, node, seen),
-        Input::Drain(request) => drain::drain(&mut next, request)?,
-        Input::Locate(request) => drain::locate(&mut next, request)?,
-        Input::ActionDone { action, outcome } => acted::done(&mut next, action, outcome),
+        } => seen::supplies(next, bmc, supplies, *read_at),
+        Input::BmcSilent { bmc, reason, detail } => seen::silent(next, bmc, *reason, detail),
+        Input::AgentSeen { node, facts } => seen::agent(next, node, facts),
+        Input::NodeBmcSeen { node, facts } => seen::node_bmc(next, node, facts),
+        Input::NodeSilent { node, side, reason } => seen::node_silent(next, node, *side, reason),
+        Input::ClaimPower { ask, key } => ask::claim(next, ask, key.as_deref())?,
+        Input::ReleaseClaim { claim } => ask::release(next, claim)?,
+        Input::ApplyClaim { claim } => ask::apply(next, claim)?,
+        Input::RenewClaim { claim } => ask::renew(next, claim)?,
+        Input::Calibrate { node } => drill::begin(next, node)?,
+        Input::LeaseSeen { node, seen } => seen::lease(next, node, seen),
+        Input::Drain(request) => drain::drain(next, request)?,
+        Input::Locate(request) => drain::locate(next, request)?,
+        Input::ActionDone { action, outcome } => acted::done(next, action, outcome),
         Input::Tick => {}
     }
-    next.pass_time();
-    Ok(next.into_events())
+    Ok(())
 }

@@ -14,7 +14,7 @@ use super::shown::Shown;
 use super::{Desk, Message, NoAnswer, QUEUE};
 use crate::clock::Clock;
 use crate::config::RackConfig;
-use crate::decide::{self, Input, Refusal, decide};
+use crate::decide::{self, Input, Refusal, decide, decide_all};
 use crate::eyes::Lines;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Own;
@@ -131,7 +131,7 @@ impl Turn {
             let deadline = self.deadline();
             tokio::select! {
                 message = self.inputs.recv() => match message {
-                    Some(Message::Seen(input)) => self.see_all(&input),
+                    Some(Message::Seen(input)) => self.see_all(input),
                     Some(Message::Asked(question)) => self.answer(question),
                     None => return,
                 },
@@ -140,57 +140,68 @@ impl Turn {
                     match done {
                         Ok((action, outcome)) => {
                             self.moving.remove(&action);
-                            self.see(&Input::ActionDone { action, outcome });
+                            self.see(&[Input::ActionDone { action, outcome }]);
                         }
                         Err(_) => self.moving.clear(),
                     }
                 },
-                () = tokio::time::sleep_until(deadline) => self.see(&Input::Tick),
+                () = tokio::time::sleep_until(deadline) => self.see(&[Input::Tick]),
                 _ = stopping.wait_for(|stop| *stop) => return,
             }
         }
     }
 
-    /// An input that nobody waits for, and those that came with it: after a loss all agents answer at once, and one view shows all of it.
-    fn see_all(&mut self, first: &Input) {
-        let mut is_news = self.see_one(first);
-        for _ in 1..MOST_AT_ONCE {
+    /// An input that nobody waits for, and those that came with it: after a loss all agents answer at once. They are decided, journaled and
+    /// shown together. Whoever asked meanwhile is answered after that.
+    fn see_all(&mut self, first: Input) {
+        let mut seen = vec![first];
+        let mut asked = None;
+        while seen.len() < MOST_AT_ONCE && asked.is_none() {
             match self.inputs.try_recv() {
-                Ok(Message::Seen(input)) => is_news |= self.see_one(&input),
-                Ok(Message::Asked(question)) => {
-                    self.answer(question);
-                    return;
-                }
+                Ok(Message::Seen(input)) => seen.push(input),
+                Ok(Message::Asked(question)) => asked = Some(question),
                 Err(_) => break,
             }
         }
-        if is_news {
-            self.after();
+        let now = self.clock.now();
+        let mut news: Vec<Input> = Vec::new();
+        for input in seen {
+            // Behind a node's silence its answer is news again.
+            let may_be_again = !news.iter().any(|seen| matches!(seen, Input::NodeSilent { .. }));
+            let again = decide::seen_again(&self.rack, &input, now).filter(|_| may_be_again);
+            match again {
+                Some(event) => {
+                    self.own.input();
+                    evolve(&mut self.rack, &event);
+                }
+                None => news.push(input),
+            }
+        }
+        if !news.is_empty() {
+            self.see(&news);
+        }
+        if let Some(question) = asked {
+            self.answer(question);
         }
     }
 
-    fn see(&mut self, input: &Input) {
-        if self.see_one(input) {
-            self.after();
-        }
-    }
-
-    /// Whether it was news. What is seen or done is never refused, and what cannot be journaled now is seen again.
-    fn see_one(&mut self, input: &Input) -> bool {
-        if let Some(event) = decide::seen_again(&self.rack, input, self.clock.now()) {
-            self.own.input();
-            evolve(&mut self.rack, &event);
-            return false;
-        }
-        let _ = self.take(input);
-        true
+    /// What is seen or done is never refused, and what cannot be journaled now is seen again.
+    fn see(&mut self, inputs: &[Input]) {
+        let _ = self.take_all(inputs);
+        self.after();
     }
 
     /// input → decide → journal → evolve.
     pub(super) fn take(&mut self, input: &Input) -> Result<(), NoAnswer> {
-        self.own.input();
+        self.take_all(std::slice::from_ref(input))
+    }
+
+    fn take_all(&mut self, inputs: &[Input]) -> Result<(), NoAnswer> {
+        for _ in inputs {
+            self.own.input();
+        }
         self.decided = Instant::now();
-        let events = decide(&self.rack, input, self.clock.now()).map_err(refused)?;
+        let events = decide_all(&self.rack, inputs, self.clock.now()).map_err(refused)?;
         self.happen(&events).map_err(|error| {
             let said = crate::eyes::chain(&error);
             tracing::error!("the journal cannot be written, so nothing new is promised: {said}");

@@ -12,6 +12,7 @@ mod drills;
 mod house_of_64;
 mod leases;
 mod terms;
+mod together;
 
 use std::path::Path;
 

@@ -26,7 +26,7 @@ fn what_a_loss_takes_is_lowered_everywhere_before_anything_is_raised() -> anyhow
     a_supply_is_pulled(&stand)?;
     the_controller_is_killed_in_the_middle(&mut stand)?;
     the_shelf_hangs_during_a_loss(&stand)?;
-    a_renewal_waits_in_a_queue(&stand)?;
+    a_renewal_waits_in_a_queue(&mut stand)?;
     everybody_is_silent_during_a_loss(&stand)?;
     a_weaker_supply_is_put_in(&stand)
 }
@@ -110,14 +110,17 @@ fn the_shelf_hangs_during_a_loss(stand: &Stand) -> anyhow::Result<()> {
     stand.all_become(WHOLE, "all again")
 }
 
-/// An agent that is stopped for longer than its lease finds renewals that waited for it. They extend nothing: it falls to level 1 first.
-fn a_renewal_waits_in_a_queue(stand: &Stand) -> anyhow::Result<()> {
+/// An agent that is stopped for longer than its lease finds renewals that waited for it, and the controller that sent them is gone. They
+/// extend nothing: it falls to level 1, and stays there until somebody renews who has heard it.
+fn a_renewal_waits_in_a_queue(stand: &mut Stand) -> anyhow::Result<()> {
     stand.watch.begin();
     let node = &stand.fleet.nodes[0];
     node.signal(Signal::SIGSTOP)?;
     // Longer than a lease of five seconds: the time itself is what is told of here.
     std::thread::sleep(std::time::Duration::from_secs(7));
     let held = node.limit();
+    stand.fleet.kill_rack();
+    let node = &stand.fleet.nodes[0];
     node.signal(Signal::SIGCONT)?;
     ensure!(
         held == WHOLE,
@@ -127,11 +130,10 @@ fn a_renewal_waits_in_a_queue(stand: &Stand) -> anyhow::Result<()> {
         let log = std::fs::read_to_string(stand.log_of(0))?;
         Ok(log.contains("lease_expired").then_some(()))
     })?;
-    node.limit_becomes(
-        WHOLE,
-        PATIENCE,
-        "all again, by a renewal that was sent to an agent that listens",
-    )?;
+    node.limit_becomes(FIRM, PATIENCE, "level 1")?;
+    stand.watch.only_falls()?;
+    stand.fleet.start_rack()?;
+    stand.all_become(WHOLE, "all again, by a controller that has heard them")?;
     stand.watch.fell_and_rose(0, FIRM, WHOLE)
 }
 

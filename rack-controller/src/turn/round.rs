@@ -187,7 +187,12 @@ impl Turn {
 
     /// What is seen or done is never refused, and what cannot be journaled now is seen again.
     fn see(&mut self, inputs: &[Input]) {
-        let _ = self.take_all(inputs);
+        if self.take_all(inputs).is_err() && inputs.len() > 1 {
+            // One that cannot be journaled keeps none of the others back.
+            for input in inputs {
+                let _ = self.take(input);
+            }
+        }
         self.after();
     }
 

@@ -9,7 +9,7 @@
     clippy::indexing_slicing
 )]
 
-mod core;
+mod decisions;
 mod losses;
 mod many;
 mod process;
@@ -25,8 +25,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let part = std::env::args().nth(1).unwrap_or_default();
     let done = match part.as_str() {
-        "yield" => core::yields(),
-        "decide" => core::decisions(),
+        "yield" => decisions::yields(),
+        "decide" => decisions::timed(),
         "journal" => replay::million(),
         "rack" => rack::measured(),
         "many" => many::measured(),

@@ -179,7 +179,7 @@ fn cpu_time() -> anyhow::Result<Duration> {
 }
 
 /// An ask for watts, decided: 64 nodes, hundreds of claims, admissions and refusals alike.
-pub fn decisions() -> anyhow::Result<()> {
+pub fn timed() -> anyhow::Result<()> {
     let config = config("n+1", "0.0")?;
     let mut bench = Bench::raise(&config, 6)?;
     let ask = |number: u64, firm: u64, revocable: u64| PowerAsk {

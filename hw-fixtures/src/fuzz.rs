@@ -56,7 +56,11 @@ fn raise() -> Option<Face> {
     let plan = Plan::parse(DEMO, Path::new("demo.toml")).ok()?;
     let folder: PathBuf = std::env::temp_dir().join(format!("busbar-fuzz-world-{}", std::process::id()));
     let dir = StateDir::find(Some(folder)).ok()?;
-    let live = Arc::new(Live::new(World::new(plan), dir));
+    let live = Arc::new(Live::new(
+        World::new(plan),
+        dir,
+        crate::powercap::Powercaps::default(),
+    ));
     let account = Account {
         user: "operator".to_owned(),
         password: "a-password".to_owned(),

@@ -13,6 +13,7 @@ pub mod fuzz;
 pub mod live;
 pub mod picture;
 pub mod plan;
+pub mod powercap;
 pub mod quantity;
 pub mod scenario;
 pub mod serve;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock;
+use crate::powercap::Powercaps;
 use crate::state_dir::StateDir;
 use crate::world::{Answer, Event, Refusal, Verb, World};
 
@@ -23,6 +24,7 @@ pub trait Listener: Send + Sync {
 pub struct Live {
     world: Mutex<World>,
     dir: StateDir,
+    powercaps: Powercaps,
     began: Instant,
     began_wall: SystemTime,
     /// Set once, before anything is served.
@@ -32,10 +34,11 @@ pub struct Live {
 impl Live {
     /// Begins to serve a world from this moment.
     #[must_use]
-    pub fn new(world: World, dir: StateDir) -> Self {
+    pub fn new(world: World, dir: StateDir, powercaps: Powercaps) -> Self {
         Self {
             world: Mutex::new(world),
             dir,
+            powercaps,
             began: Instant::now(),
             began_wall: SystemTime::now(),
             listeners: Mutex::new(Vec::new()),
@@ -59,9 +62,10 @@ impl Live {
         world
     }
 
-    /// Moves the world forward and passes on what happened.
+    /// Moves the world forward, reads what limits its packages, and passes on what happened.
     pub fn beat(&self) {
         let mut world = self.world();
+        self.powercaps.tell(&mut world);
         self.settle(&mut world);
     }
 

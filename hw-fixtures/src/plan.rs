@@ -158,6 +158,11 @@ pub struct NodePlan {
     /// How long the draw needs to follow the workload.
     #[serde(default = "default_demand_lag")]
     pub demand_lag: Millis,
+    /// Where the limits of its packages stand in files, as in `/sys/class/powercap`: whoever writes them limits the node.
+    pub powercap: Option<PathBuf>,
+    /// What of its draw those limits do not cover: fans, drives, losses.
+    #[serde(default)]
+    pub rest: Milliwatts,
 }
 
 fn default_meter_error() -> Permille {

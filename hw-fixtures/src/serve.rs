@@ -17,6 +17,7 @@ use crate::face::ipmi::Face;
 use crate::face::tree::TreeError;
 use crate::live::{BEAT, Live};
 use crate::plan::{Plan, PlanError};
+use crate::powercap::{PowercapError, Powercaps};
 use crate::state_dir::{Addresses, StateDir, StateError};
 use crate::tls::{CA_FILE, TlsError};
 use crate::world::{SnapshotError, World};
@@ -51,6 +52,9 @@ pub enum ServeError {
     /// The state folder could not be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The files of a node's packages could not be opened.
+    #[error(transparent)]
+    Powercap(#[from] PowercapError),
     /// Keys or certificates could not be had.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -147,7 +151,8 @@ pub fn raise(order: &Order, mut dir: StateDir) -> Result<Raised, ServeError> {
     let lock = dir.lock()?;
     let world = remembered(plan, &dir, order.fresh)?;
     dir.write_memory(&world.snapshot())?;
-    let live = Arc::new(Live::new(world, dir.clone()));
+    let powercaps = Powercaps::open(world.plan())?;
+    let live = Arc::new(Live::new(world, dir.clone(), powercaps));
     let mut faces = Faces::new(Arc::clone(&live), dir.clone(), order.base_port)?;
     if !bare {
         faces.add_rack()?;

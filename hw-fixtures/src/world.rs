@@ -1,7 +1,8 @@
 //! One simulated rack: supplies, feeds, nodes and meters under one clock that is given from outside.
 //!
 //! The world knows nothing of the programs that watch it. It learns a power limit only from
-//! [`World::set_limit`], which a BMC face calls for a PATCH that was really written to it. The same plan,
+//! [`World::set_limit`], which a BMC face calls for a PATCH that was really written to it, and from
+//! [`World::set_cap`], which says what the files of a node's packages really hold. The same plan,
 //! the same verbs at the same moments: the same run.
 
 mod draw;
@@ -12,6 +13,7 @@ mod snapshot;
 mod supply;
 mod verb;
 
+pub use draw::Ride;
 pub use event::{Event, Happening};
 pub use meter::Meter;
 pub use node::Node;
@@ -42,6 +44,7 @@ pub struct World {
     shelf_locate: bool,
     dark: bool,
     waiting: Vec<Event>,
+    ride: Ride,
 }
 
 impl World {
@@ -70,6 +73,7 @@ impl World {
             shelf_locate: false,
             dark: false,
             waiting: Vec::new(),
+            ride: Ride::default(),
         };
         world.settle();
         world
@@ -177,6 +181,23 @@ impl World {
             limit_milliwatts: limit,
         });
         true
+    }
+
+    /// What the files of a node's packages say, with its rest, in milliwatts: whoever serves the world reads them. Answers whether there
+    /// is such a node.
+    pub fn set_cap(&mut self, node: &str, cap: Option<u64>) -> bool {
+        let now = self.now_ms;
+        let Some(found) = self.nodes.iter_mut().find(|known| known.name() == node) else {
+            return false;
+        };
+        found.set_cap(cap, now);
+        true
+    }
+
+    /// How often and for how long more was drawn than was available.
+    #[must_use]
+    pub fn ride(&self) -> Ride {
+        self.ride
     }
 
     /// Switches the locate light of a bay; answers whether there is such a bay.

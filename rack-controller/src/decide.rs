@@ -24,7 +24,7 @@ pub use swap::swap_answer;
 pub use want::want;
 
 use crate::claim::ClaimId;
-use crate::rack::event::{Action, Event, Outcome, What};
+use crate::rack::event::{Action, Event, NodeSeen, Outcome, What};
 use crate::rack::order::LeaseSight;
 use crate::rack::sight::{AgentFacts, BmcFacts, NodeSide};
 use crate::rack::state::Rack;
@@ -182,6 +182,21 @@ impl Refusal {
     }
 }
 
+/// The event of something that is seen again as it was: only the moment at which it was seen last is new, and nothing follows from it.
+/// `None` where it is news, and [`decide`] is to be asked.
+pub fn seen_again(rack: &Rack, input: &Input, now: Moment) -> Option<Event> {
+    let Input::AgentSeen { node, facts } = input else {
+        return None;
+    };
+    let before = rack.sight.nodes.get(node)?;
+    let is_same = before.agent.as_ref() == Some(&**facts) && rack.kept.ready_nodes.contains(node);
+    is_same.then(|| {
+        let seen = Box::new(NodeSeen::Agent((**facts).clone()));
+        let node = node.clone();
+        Event::new(now, What::NodeSeen { node, seen })
+    })
+}
+
 /// What happens to the rack because of one input. Apply the events in their order with [`evolve`](crate::rack::evolve()).
 ///
 /// # Errors
@@ -201,6 +216,26 @@ pub fn decide_for(
     asked: Option<&Asked>,
 ) -> Result<Vec<Event>, Refusal> {
     let mut next = settle::Course::new(rack, now, asked.cloned());
+    happen(&mut next, input)?;
+    next.pass_time();
+    Ok(next.into_events())
+}
+
+/// What happens because of inputs that were there at one moment, in their order: caps follow from all of them together. After a loss all
+/// agents answer at once, and what follows from each alone would be as much work for each as there are nodes.
+///
+/// # Errors
+/// As [`decide`]; then nothing of all of it happens.
+pub fn decide_all(rack: &Rack, inputs: &[Input], now: Moment) -> Result<Vec<Event>, Refusal> {
+    let mut next = settle::Course::new(rack, now, None);
+    for input in inputs {
+        happen(&mut next, input)?;
+    }
+    next.pass_time();
+    Ok(next.into_events())
+}
+
+fn happen(next: &mut settle::Course<'_>, input: &Input) -> Result<(), Refusal> {
     match input {
         Input::Started { version } => next.happen(What::Started {
             version: version.clone(),
@@ -209,28 +244,25 @@ pub fn decide_for(
             bmc,
             supplies,
             read_at,
-        } => seen::supplies(&mut next, bmc, supplies, *read_at),
-        Input::BmcSilent { bmc, reason, detail } => seen::silent(&mut next, bmc, *reason, detail),
-        Input::AgentSeen { node, facts } => seen::agent(&mut next, node, facts),
-        Input::NodeBmcSeen { node, facts } => seen::node_bmc(&mut next, node, facts),
-        Input::NodeSilent { node, side, reason } => seen::node_silent(&mut next, node, *side, reason),
-        Input::ClaimPower { ask, key } => ask::claim(&mut next, ask, key.as_deref())?,
-        Input::ReleaseClaim { claim } => ask::release(&mut next, claim)?,
-        Input::WithdrawClaim(claim) => ask::withdraw(&mut next, *claim),
-        Input::ApplyClaim { claim } => ask::apply(&mut next, claim)?,
-        Input::RenewClaim { claim } => ask::renew(&mut next, claim)?,
-        Input::Calibrate { node } => drill::begin(&mut next, node)?,
-        Input::LeaseSeen { node, seen } => seen::lease(&mut next, node, seen),
-        Input::Drain(request) => drain::drain(&mut next, request)?,
-        Input::Locate(request) => drain::locate(&mut next, request)?,
-        Input::Swap(request) => swap::swap(&mut next, request)?,
-        Input::Acknowledge { request, message } => {
-            known::acknowledge(&mut next, request, message.as_deref())?
-        }
-        Input::Pause(request) => pause::pause(&mut next, request)?,
-        Input::ActionDone { action, outcome } => acted::done(&mut next, action, outcome),
+        } => seen::supplies(next, bmc, supplies, *read_at),
+        Input::BmcSilent { bmc, reason, detail } => seen::silent(next, bmc, *reason, detail),
+        Input::AgentSeen { node, facts } => seen::agent(next, node, facts),
+        Input::NodeBmcSeen { node, facts } => seen::node_bmc(next, node, facts),
+        Input::NodeSilent { node, side, reason } => seen::node_silent(next, node, *side, reason),
+        Input::ClaimPower { ask, key } => ask::claim(next, ask, key.as_deref())?,
+        Input::ReleaseClaim { claim } => ask::release(next, claim)?,
+        Input::WithdrawClaim(claim) => ask::withdraw(next, *claim),
+        Input::ApplyClaim { claim } => ask::apply(next, claim)?,
+        Input::RenewClaim { claim } => ask::renew(next, claim)?,
+        Input::Calibrate { node } => drill::begin(next, node)?,
+        Input::LeaseSeen { node, seen } => seen::lease(next, node, seen),
+        Input::Drain(request) => drain::drain(next, request)?,
+        Input::Locate(request) => drain::locate(next, request)?,
+        Input::Swap(request) => swap::swap(next, request)?,
+        Input::Acknowledge { request, message } => known::acknowledge(next, request, message.as_deref())?,
+        Input::Pause(request) => pause::pause(next, request)?,
+        Input::ActionDone { action, outcome } => acted::done(next, action, outcome),
         Input::Tick => {}
     }
-    next.pass_time();
-    Ok(next.into_events())
+    Ok(())
 }

@@ -8,6 +8,7 @@ mod asked;
 mod light;
 mod people;
 mod round;
+mod seen;
 mod shown;
 mod store;
 

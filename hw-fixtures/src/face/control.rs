@@ -109,6 +109,9 @@ fn picture(world: &World, at: &str, bmcs: Vec<Value>) -> Value {
         "draw_watts": watts_json(world.draw()),
         "input_watts": watts_json(input),
         "overloaded_ms": world.overloaded_ms(),
+        "overloads": world.ride().times,
+        "last_overload_ms": world.ride().last_ms,
+        "longest_overload_ms": world.ride().longest_ms,
         "feeds": feeds,
         "supplies": supplies,
         "nodes": nodes,
@@ -145,6 +148,7 @@ fn node_json(node: &Node, now_ms: u64) -> Value {
         "max_watts": watts_json(node.max_draw()),
         "demand_watts": watts_json(node.demand()),
         "limit_watts": node.limit().map(watts_json),
+        "cap_watts": node.cap().map(watts_json),
         "draw_watts": watts_json(node.draw(now_ms)),
         "locate": node.locate(),
     })

@@ -6,6 +6,37 @@
 
 use super::{Happening, STEP_MS, World};
 
+/// How often and for how long more was drawn than was available, since the world began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ride {
+    /// How many times; one that lasts still is counted.
+    pub times: u64,
+    /// How long the last one that is over lasted, in milliseconds.
+    pub last_ms: u64,
+    /// How long the longest one that is over lasted, in milliseconds. One that ends in the dark is over then.
+    pub longest_ms: u64,
+    /// Since when one lasts.
+    pub since_ms: Option<u64>,
+}
+
+impl Ride {
+    fn count(&mut self, over: bool, now_ms: u64) {
+        match (over, self.since_ms) {
+            (true, None) => {
+                self.times = self.times.saturating_add(1);
+                // It began within the step that found it.
+                self.since_ms = Some(now_ms.saturating_sub(STEP_MS));
+            }
+            (false, Some(since)) => {
+                self.since_ms = None;
+                self.last_ms = now_ms.saturating_sub(since);
+                self.longest_ms = self.longest_ms.max(self.last_ms);
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+    }
+}
+
 impl World {
     /// What the supplies can deliver now, in milliwatts.
     #[must_use]
@@ -123,6 +154,7 @@ impl World {
         let longest = self.plan.shelf.overload_time.0;
         // What rounding added to the first supply is no overload: compare the shares, not the last milliwatt.
         let over = self.draw() > self.available();
+        self.ride.count(over, self.now_ms);
         let mut tripping = false;
         for supply in &mut self.supplies {
             if supply.up && over {

@@ -58,6 +58,8 @@ pub struct Node {
     demand_lag_ms: u64,
     pub(super) demand: u64,
     pub(super) limit: Option<u64>,
+    /// What its package files limit it to, its rest included.
+    cap: Option<u64>,
     /// Whether the node shall run when there is power.
     pub(super) on: bool,
     /// Whether there is power for it.
@@ -84,6 +86,7 @@ impl Node {
             demand_lag_ms: plan.demand_lag.0,
             demand,
             limit: None,
+            cap: None,
             on: true,
             fed: true,
             locate: false,
@@ -128,6 +131,19 @@ impl Node {
         self.limit
     }
 
+    /// What its package files limit it to with its rest, in milliwatts; `None` where it has none.
+    #[must_use]
+    pub fn cap(&self) -> Option<u64> {
+        self.cap
+    }
+
+    /// The tightest limit, as the draw can follow it.
+    fn tightest(&self) -> u64 {
+        let limit = self.limit.unwrap_or(self.max_draw);
+        let cap = self.cap.unwrap_or(self.max_draw);
+        limit.min(cap).clamp(self.idle, self.max_draw)
+    }
+
     /// Whether it runs.
     #[must_use]
     pub fn is_on(&self) -> bool {
@@ -170,7 +186,18 @@ impl Node {
 
     pub(super) fn set_limit(&mut self, limit: Option<u64>, now_ms: u64) {
         self.limit = limit;
-        let to = limit.unwrap_or(self.max_draw).clamp(self.idle, self.max_draw);
+        self.limited(now_ms);
+    }
+
+    pub(super) fn set_cap(&mut self, cap: Option<u64>, now_ms: u64) {
+        if self.cap != cap {
+            self.cap = cap;
+            self.limited(now_ms);
+        }
+    }
+
+    fn limited(&mut self, now_ms: u64) {
+        let to = self.tightest();
         let ceiling = self.ceiling.value(now_ms);
         // A limiter starts from what the node draws: the way down from an unused ceiling takes no time.
         let from = if to < ceiling {
@@ -184,7 +211,7 @@ impl Node {
     /// Puts the limit in force without lag; a restored world has had its time.
     pub(super) fn restore_limit(&mut self, limit: Option<u64>) {
         self.limit = limit;
-        self.ceiling = Ramp::still(limit.unwrap_or(self.max_draw).clamp(self.idle, self.max_draw));
+        self.ceiling = Ramp::still(self.tightest());
     }
 
     pub(super) fn restore_demand(&mut self, demand: u64) {
@@ -202,7 +229,7 @@ impl Node {
         );
     }
 
-    /// The busbar died: node and BMC lost their power, and with it the limit.
+    /// The busbar died: node and BMC lost their power, and with it the BMC's limit. Its package files are whoever keeps them's.
     pub(super) fn lose_power(&mut self) {
         self.fed = false;
         self.restore_limit(None);

@@ -97,6 +97,12 @@ fn beyond_the_factor_it_is_dark_at_once_and_in_time_limits_save_it() {
     assert!(!world.is_dark());
     assert_eq!(world.draw(), 12_000_000);
     assert_eq!(world.overloaded_ms(), 0);
+    let ride = world.ride();
+    assert_eq!((ride.times, ride.since_ms), (1, None), "it is over");
+    assert!(
+        (5..=1_000).contains(&ride.last_ms) && ride.longest_ms == ride.last_ms,
+        "as long as the limits needed: {ride:?}"
+    );
 }
 
 #[test]

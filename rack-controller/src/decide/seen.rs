@@ -282,7 +282,8 @@ pub(super) fn lease(next: &mut Course<'_>, node: &str, seen: &LeaseSight) {
 }
 
 /// How long an order that lowers took, where that is the longest within the last hour. Timed is what this controller ordered of an agent
-/// that answers, and only its first answer.
+/// that answered it before, and only its first answer. In the first contact there are handshakes with the whole rack at once, for which no
+/// loss waits; it is no measure, and need not be one: whoever lends was drilled, and a drill lowers.
 fn timed(next: &Course<'_>, node: &str, seen: &LeaseSight) -> Option<u64> {
     let order = next.rack.kept.orders.get(node)?;
     let before = next
@@ -291,8 +292,9 @@ fn timed(next: &Course<'_>, node: &str, seen: &LeaseSight) -> Option<u64> {
         .nodes
         .get(node)
         .and_then(|seen| seen.lease.as_ref());
-    let is_first =
-        before.is_none_or(|before| before.silent_since.is_none() && before.answered < order.number);
+    let is_first = before.is_some_and(|before| {
+        before.silent_since.is_none() && before.answered != 0 && before.answered < order.number
+    });
     let is_ours = next.rack.sight.started.is_some_and(|started| order.at >= started);
     let lowers = order.may > order.cap;
     if !(seen.applied && seen.answered == order.number && is_first && is_ours && lowers) {

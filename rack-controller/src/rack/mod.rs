@@ -14,4 +14,4 @@ pub use evolve::evolve;
 pub use order::{LeaseSight, NodeOrder, Order};
 pub(crate) use sentence::part as part_words;
 pub use sight::{AgentFacts, BmcFacts, NodeSide, Sight};
-pub use state::{Kept, Rack};
+pub use state::{Kept, Proof, Rack};

@@ -16,7 +16,7 @@ use super::store::Store;
 use super::{Desk, Message, NoAnswer, QUEUE};
 use crate::clock::Clock;
 use crate::config::RackConfig;
-use crate::decide::{self, Input, Refusal, decide_for};
+use crate::decide::{self, Input, Refusal};
 use crate::eyes::Lines;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Own;
@@ -40,10 +40,10 @@ pub struct Turn {
     hand: Hand,
     pub(super) lessors: Lessors,
     lines: Lines,
-    own: Own,
+    pub(super) own: Own,
     shown: watch::Sender<Arc<Shown>>,
     pub(super) trouble: watch::Sender<Option<String>>,
-    inputs: mpsc::Receiver<Message>,
+    pub(super) inputs: mpsc::Receiver<Message>,
     actions: JoinSet<(Action, Outcome)>,
     moving: BTreeSet<Action>,
     would: Vec<Would>,
@@ -52,6 +52,8 @@ pub struct Turn {
     pub(super) waiting: Vec<Waiting>,
     /// Who asks, while they are answered.
     pub(super) asked: Option<Asked>,
+    /// When something was decided last: time passes for the rack whenever something is.
+    pub(super) decided: Instant,
 }
 
 /// What a turn is made of.
@@ -106,6 +108,7 @@ impl Turn {
             wanted: BTreeMap::new(),
             waiting: Vec::new(),
             asked: None,
+            decided: Instant::now(),
         };
         // What was ordered before stands: it is renewed before anything is seen (power.md, rule 5).
         for (node, order) in turn.rack.kept.orders.iter() {
@@ -129,12 +132,8 @@ impl Turn {
             let deadline = self.deadline();
             tokio::select! {
                 message = self.inputs.recv() => match message {
-                    Some(Message::Seen(input)) => self.see(&input),
-                    Some(Message::Asked(question, asked)) => {
-                        self.asked = asked;
-                        self.answer(question);
-                        self.asked = None;
-                    }
+                    Some(Message::Seen(input)) => self.see_all(input),
+                    Some(Message::Asked(question, asked)) => self.answer_for(question, asked),
                     None => break,
                 },
                 goes_on = self.store.changed() => if goes_on {
@@ -148,32 +147,16 @@ impl Turn {
                     match done {
                         Ok((action, outcome)) => {
                             self.moving.remove(&action);
-                            self.see(&Input::ActionDone { action, outcome });
+                            self.see(&[Input::ActionDone { action, outcome }]);
                         }
                         Err(_) => self.moving.clear(),
                     }
                 },
-                () = tokio::time::sleep_until(deadline) => self.see(&Input::Tick),
+                () = tokio::time::sleep_until(deadline) => self.see(&[Input::Tick]),
                 _ = stopping.wait_for(|stop| *stop) => break,
             }
         }
         self.store.close().await;
-    }
-
-    /// An input that nobody waits for.
-    fn see(&mut self, input: &Input) {
-        // What is seen or done is never refused, and what finds no room now is seen again.
-        let _ = self.take(input);
-        self.after();
-        self.tell_held();
-    }
-
-    /// input → decide → lower → evolve, and on to the journal.
-    pub(super) fn take(&mut self, input: &Input) -> Result<(), NoAnswer> {
-        self.own.input();
-        let asked = self.asked.as_ref();
-        let events = decide_for(&self.rack, input, self.clock.now(), asked).map_err(refused)?;
-        self.happen(events)
     }
 
     /// want → act, and the view goes out.
@@ -292,7 +275,7 @@ impl Turn {
             .filter(|moment| *moment > now)
             .min();
         let wall = Instant::now();
-        let longest = wall + LONGEST_REST;
+        let longest = self.decided + LONGEST_REST;
         let next = next.map_or(longest, |moment| self.clock.instant(moment));
         // What is over already waits for something else, which wakes us.
         let waiting = self

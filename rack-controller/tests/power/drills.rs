@@ -101,3 +101,24 @@ fn a_drill_without_load_or_without_a_bite_ends_and_says_so() {
         assert_eq!(is_believed, kind == "drill_showed_nothing");
     }
 }
+
+/// The first contact has the handshakes of a whole rack in it. What an agent that is known needs is what a loss waits for.
+#[test]
+fn the_first_contact_with_an_agent_is_no_measure_of_lowering() {
+    let mut house = House::unproven(&Plan::default());
+    assert_eq!(house.bench.rack.kept.slowest_lowering, None);
+    house.claim("n01", "web", 200, 0).unwrap();
+    house.obey();
+    assert_eq!(
+        house.bench.rack.kept.slowest_lowering, None,
+        "a raise is none either"
+    );
+    let release = Input::ReleaseClaim {
+        claim: "web".to_owned(),
+    };
+    house.bench.run(&release).unwrap();
+    house.bench.now = house.bench.now.after(std::time::Duration::from_millis(30));
+    house.obey();
+    let timed = house.bench.rack.kept.slowest_lowering.unwrap();
+    assert_eq!(timed.0, std::time::Duration::from_millis(30));
+}

@@ -12,15 +12,16 @@ mod drills;
 mod house_of_64;
 mod leases;
 mod terms;
+mod together;
 
 use std::path::Path;
 
 use facts::supply::{Supplies, SupplyState};
 use facts::{Moment, NoData, Power};
 use rack_api::v1::{BayLife, DomainState, DrainRequest, Interlock};
-use rack_controller::decide::{Input, Refusal, drain_answer};
+use rack_controller::decide::{Input, Refusal, decide, drain_answer, seen_again};
 use rack_controller::pools::power::plan;
-use rack_controller::rack::Rack;
+use rack_controller::rack::{AgentFacts, NodeSide, Rack, evolve};
 use rack_controller::view::view;
 
 use bench::{Bench, config, drain_of, kinds, watts};
@@ -87,6 +88,49 @@ fn the_worked_example_is_the_one_in_the_docs() {
             "docs/power.md is stale; BUSBAR_BLESS=1 writes it anew"
         );
     }
+}
+
+/// What is seen again as it was takes a shorter way: it must come to the same rack.
+#[test]
+fn an_agent_that_says_the_same_again_is_as_good_as_decided() {
+    let config = config("n+1", "0", "");
+    let mut bench = Bench::new(&config);
+    bench.look();
+    let seen = |machine: &str| {
+        let uuid = Some(machine.to_owned());
+        let facts = AgentFacts {
+            uuid,
+            ..AgentFacts::default()
+        };
+        Input::AgentSeen {
+            node: "n01".to_owned(),
+            facts: Box::new(facts),
+        }
+    };
+    assert_eq!(seen_again(&bench.rack, &seen("a"), bench.now), None, "it is new");
+    bench.run(&seen("a")).unwrap();
+    bench.now = bench.now.after(std::time::Duration::from_millis(10));
+    assert_eq!(
+        seen_again(&bench.rack, &seen("b"), bench.now),
+        None,
+        "it is another one"
+    );
+    let again = seen_again(&bench.rack, &seen("a"), bench.now).unwrap();
+    let mut short = bench.rack.clone();
+    evolve(&mut short, &again);
+    let mut long = bench.rack.clone();
+    for event in decide(&long.clone(), &seen("a"), bench.now).unwrap() {
+        evolve(&mut long, &event);
+    }
+    assert_eq!(short, long);
+    bench
+        .run(&Input::NodeSilent {
+            node: "n01".to_owned(),
+            side: NodeSide::Agent,
+            reason: "gone".to_owned(),
+        })
+        .unwrap();
+    assert_eq!(seen_again(&bench.rack, &seen("a"), bench.now), None, "it is back");
 }
 
 #[test]

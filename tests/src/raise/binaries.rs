@@ -20,7 +20,7 @@ impl Binaries {
     /// The simulated rack.
     pub const WORLD: &str = "hw-fixtures";
 
-    /// Finds them from where this program lies: `target/PROFILE/NAME` or `target/PROFILE/deps/TEST`.
+    /// Finds them from where this program lies: `target/PROFILE/NAME`, `target/PROFILE/deps/TEST` or `target/PROFILE/examples/EXAMPLE`.
     ///
     /// # Errors
     /// One of them has not been built.
@@ -29,7 +29,11 @@ impl Binaries {
         let folder = program
             .ancestors()
             .skip(1)
-            .find(|folder| folder.file_name().is_some_and(|name| name != "deps"))
+            .find(|folder| {
+                folder
+                    .file_name()
+                    .is_some_and(|name| name != "deps" && name != "examples")
+            })
             .with_context(|| format!("{} lies in no folder of build outputs", program.display()))?;
         let found = Binaries {
             folder: folder.to_owned(),

@@ -196,7 +196,11 @@ impl Daemon {
         let _ = self.child.wait();
     }
 
-    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         let pid = i32::try_from(self.child.id()).context("a process id fits")?;
         kill(Pid::from_raw(pid), signal).with_context(|| format!("cannot signal {}", self.name))
     }

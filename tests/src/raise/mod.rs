@@ -2,7 +2,9 @@
 
 mod agent;
 mod binaries;
+mod capped;
 mod daemon;
+mod fleet;
 mod house;
 mod prometheus;
 mod rack;
@@ -12,7 +14,9 @@ mod world;
 
 pub use agent::{Agent, AgentPlan};
 pub use binaries::Binaries;
+pub use capped::{CappedNode, Shape, classes, may_unshare};
 pub use daemon::{Daemon, Group, tail};
+pub use fleet::{Fleet, FleetPlan, bay};
 pub use house::{House, Said};
 pub use prometheus::{Prometheus, find as find_prometheus, promtool};
 pub use rack::{Rack, RackPlan, demonstration};

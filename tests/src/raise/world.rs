@@ -5,9 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::binaries::Binaries;
 use super::daemon::{Daemon, Group};
+use crate::http;
 
 /// The rack that everything is shown with.
 const DEMO: &str = "racks/demo.toml";
@@ -79,10 +81,27 @@ impl World {
         group: Group,
         more: &[&str],
     ) -> anyhow::Result<World> {
+        World::serve(binaries, Path::new(DEMO), state_dir, log, group, more)
+    }
+
+    /// Starts the rack that a file describes, on free ports.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn serve(
+        binaries: &Binaries,
+        rack_file: &Path,
+        state_dir: &Path,
+        log: &Path,
+        group: Group,
+        more: &[&str],
+    ) -> anyhow::Result<World> {
         let program = binaries.path(Binaries::WORLD);
         let mut command = Command::new(&program);
         command
-            .args(["serve", DEMO, "--base-port", "0", "--state-dir"])
+            .arg("serve")
+            .arg(rack_file)
+            .args(["--base-port", "0", "--state-dir"])
             .arg(state_dir)
             .args(more);
         let daemon = Daemon::start("hw-fixtures", command, log, group)?;
@@ -97,6 +116,14 @@ impl World {
             program,
             state_dir: state_dir.to_owned(),
         })
+    }
+
+    /// The truth about the world, as `hw-fixtures do status --output json` tells it.
+    ///
+    /// # Errors
+    /// The world does not answer.
+    pub fn status(&self) -> anyhow::Result<Value> {
+        http::get(&self.addresses.control, "/status")
     }
 
     /// Does something to the world: `["pull", "shelf/psu-3"]`. Answers what it printed.

@@ -16,7 +16,11 @@ fn face(kind: Kind, name: &str) -> (Face, tempfile::TempDir) {
     let plan = Plan::parse(text, Path::new("demo.toml")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = StateDir::find(Some(folder.path().to_owned())).unwrap();
-    let live = Arc::new(Live::new(World::new(plan), dir));
+    let live = Arc::new(Live::new(
+        World::new(plan),
+        dir,
+        crate::powercap::Powercaps::default(),
+    ));
     let account = Account {
         user: "operator".to_owned(),
         password: "a-password".to_owned(),

@@ -148,6 +148,7 @@ impl Lessor {
                 Ok(view) => {
                     self.answered_at = Instant::now();
                     let sight = self.sight(&order, &view);
+                    self.note(&sight);
                     self.view = Some(view);
                     self.tell(sight)
                 }
@@ -218,6 +219,19 @@ impl Lessor {
             silent_since: None,
             ahead: ahead.map(|head| head.sequence),
             reason: ours.and_then(|lease| lease.why_not.clone()),
+        }
+    }
+
+    /// An order was answered for the first time: what `cargo prove power` times losses by.
+    fn note(&self, sight: &LeaseSight) {
+        let before = self.told.as_ref().map_or(0, |told| told.answered);
+        if sight.answered > before {
+            tracing::debug!(
+                node = self.node.name,
+                order = sight.answered,
+                applied = sight.applied,
+                "an order was answered"
+            );
         }
     }
 

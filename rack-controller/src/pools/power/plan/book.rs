@@ -8,12 +8,16 @@ use rack_api::v1::DomainState;
 use super::ration::nodes_below;
 use super::standing::{above, kept, standing};
 use crate::claim::{Claim, ClaimId};
+use crate::config::NodeConfig;
 use crate::rack::state::Rack;
 
 /// Claims by node, counted once.
 pub(super) struct Book<'a> {
     /// Claims that draw, by rank.
     pub(super) drawing: Vec<&'a Claim>,
+    /// Nodes by name, and each domain with all that feed it: looked up for every claim.
+    nodes: BTreeMap<&'a str, &'a NodeConfig>,
+    through: BTreeMap<&'a str, BTreeSet<&'a str>>,
 }
 
 impl<'a> Book<'a> {
@@ -25,7 +29,25 @@ impl<'a> Book<'a> {
             .filter(|claim| claim.draws_on().is_some())
             .collect();
         drawing.sort_by_key(|claim| claim.rank());
-        Book { drawing }
+        let nodes = rack.config.nodes.iter();
+        let domains = rack.config.domains.iter();
+        Book {
+            drawing,
+            nodes: nodes.map(|node| (node.name.as_str(), node)).collect(),
+            through: domains
+                .map(|domain| (domain.name.as_str(), above(&rack.config, &domain.name)))
+                .collect(),
+        }
+    }
+
+    /// The node that a claim draws on.
+    pub(super) fn node_of(&self, claim: &Claim) -> Option<&'a NodeConfig> {
+        self.nodes.get(claim.draws_on()?).copied()
+    }
+
+    /// A domain and all that feed it.
+    pub(super) fn through(&self, domain: &str) -> impl Iterator<Item = &'a str> {
+        self.through.get(domain).into_iter().flatten().copied()
     }
 
     /// Firm watts by node, as far as they are served.
@@ -50,7 +72,7 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
             .domains
             .get(&domain.name)
             .is_some_and(|standing| standing.state == DomainState::Deficit);
-        if let Some(sums) = standing(rack, &domain.name).filter(|_| in_deficit) {
+        if in_deficit && let Some(sums) = standing(rack, &domain.name) {
             let floors: Power = nodes_below(rack, &domain.name).map(|node| node.floor).sum();
             let room = kept(domain).firm(sums.installed).saturating_sub(floors);
             left.insert(domain.name.as_str(), room);
@@ -62,13 +84,13 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
     }
     let mut served: BTreeMap<&str, Power> = BTreeMap::new();
     for claim in &book.drawing {
-        let Some(node) = claim.draws_on().and_then(|name| rack.config.node(name)) else {
+        let Some(node) = book.node_of(claim) else {
             continue;
         };
         let before = served.get(node.name.as_str()).copied().unwrap_or_default();
         let after = before.saturating_add(claim.watts);
         let costs = after.max(node.floor).saturating_sub(before.max(node.floor));
-        if take(rack, &mut left, &claim.domain, costs) {
+        if take(book, &mut left, &claim.domain, costs) {
             served.insert(node.name.as_str(), after);
         } else {
             shed.insert(claim.id);
@@ -79,15 +101,9 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
 
 /// Takes watts from a domain and all that feed it; where one of them has too little, nothing is taken, and nobody who comes later
 /// gets anything of that one.
-pub(super) fn take<'a>(
-    rack: &'a Rack,
-    left: &mut BTreeMap<&'a str, Power>,
-    domain: &'a str,
-    watts: Power,
-) -> bool {
-    let through = above(&rack.config, domain);
+pub(super) fn take(book: &Book<'_>, left: &mut BTreeMap<&str, Power>, domain: &str, watts: Power) -> bool {
     let mut fits = true;
-    for name in &through {
+    for name in book.through(domain) {
         if let Some(room) = left.get_mut(name)
             && *room < watts
         {
@@ -96,7 +112,7 @@ pub(super) fn take<'a>(
         }
     }
     if fits {
-        for name in &through {
+        for name in book.through(domain) {
             if let Some(room) = left.get_mut(name) {
                 *room = room.saturating_sub(watts);
             }

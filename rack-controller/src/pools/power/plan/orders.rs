@@ -218,11 +218,15 @@ pub fn orders(rack: &Rack, now: Moment) -> (Vec<NodeOrder>, Rations) {
 
 /// Nodes whose cap is not ordered as high yet as it should be: who asks for revocable watts there has none.
 fn still_waiting(rack: &Rack, rations: &Rations, given: &[NodeOrder]) -> BTreeSet<String> {
+    let new: BTreeMap<&str, &Order> = given
+        .iter()
+        .map(|given| (given.node.as_str(), &given.order))
+        .collect();
     let caps = rations.caps.iter();
     caps.filter(|(node, (cap, _))| {
-        let new = given.iter().find(|given| given.node == **node);
         let order = new
-            .map(|given| &given.order)
+            .get(node.as_str())
+            .copied()
             .or_else(|| rack.kept.orders.get(*node));
         order.is_none_or(|order| order.cap < *cap)
     })

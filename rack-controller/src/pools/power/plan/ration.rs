@@ -9,7 +9,7 @@ use rack_api::v1::DomainState;
 
 use super::book::{Book, shed, take};
 use super::orders::counted;
-use super::standing::{Otherwise, above, below, kept, standing, supplies};
+use super::standing::{Otherwise, below, kept, standing, supplies};
 use super::sums::{Sums, Supply, ride_limit_of, sums, without_worst};
 use crate::claim::ClaimId;
 use crate::config::{DomainConfig, NodeConfig};
@@ -262,6 +262,13 @@ fn grants(
     }
     let firm = book.firm(shed);
     let firm_of = |node: &NodeConfig| firm.get(node.name.as_str()).copied().unwrap_or_default();
+    let proven: BTreeSet<&str> = rack
+        .config
+        .nodes
+        .iter()
+        .filter(|node| is_proven(rack, node, firm_of(node)))
+        .map(|node| node.name.as_str())
+        .collect();
     let mut left: BTreeMap<&str, Power> = BTreeMap::new();
     let mut blind: BTreeSet<&str> = BTreeSet::new();
     for domain in &rack.config.domains {
@@ -270,7 +277,7 @@ fn grants(
             .then(|| total(rack, domain, losses));
         let needed: Power = nodes_below(rack, &domain.name)
             .map(|node| {
-                if is_proven(rack, node, firm_of(node)) {
+                if proven.contains(node.name.as_str()) {
                     // Silence frees nothing: whoever does not answer is paid for with what it may still draw.
                     let silent = is_silent(rack, node).then(|| counted(rack, node, now).cap);
                     firm_of(node).max(node.floor).max(silent.unwrap_or_default())
@@ -288,17 +295,13 @@ fn grants(
     }
     let mut granted = BTreeSet::new();
     for claim in asks() {
-        let Some(node) = claim.draws_on().and_then(|name| rack.config.node(name)) else {
+        let Some(node) = book.node_of(claim) else {
             continue;
         };
         // Nothing new is given by the memory of supplies that cannot be seen.
-        let is_unseen = above(&rack.config, &claim.domain)
-            .iter()
-            .any(|name| blind.contains(name));
+        let is_unseen = !blind.is_empty() && book.through(&claim.domain).any(|name| blind.contains(name));
         let may = !is_unseen || rack.kept.granted.contains(&claim.id);
-        if may
-            && is_proven(rack, node, firm_of(node))
-            && take(rack, &mut left, &claim.domain, claim.revocable)
+        if may && proven.contains(node.name.as_str()) && take(book, &mut left, &claim.domain, claim.revocable)
         {
             granted.insert(claim.id);
         }

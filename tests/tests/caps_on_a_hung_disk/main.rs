@@ -1,6 +1,10 @@
 //! The journal's disk hangs while supplies are lost: caps fall all the same, nothing rises and nothing is promised, and
 //! what happened meanwhile is journaled afterwards in its order.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod stand;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,8 +14,7 @@ use house_tests::http;
 use house_tests::raise::{Binaries, Daemon, Group, Rack};
 use house_tests::wait;
 
-use super::drilled;
-use super::stand::{PATIENCE, Stand, may_unshare};
+use stand::{PATIENCE, Stand, may_unshare};
 
 /// For how long the disk hangs at least.
 const HANG: Duration = Duration::from_secs(30);
@@ -103,6 +106,39 @@ fn installed(stand: &Stand, watts: u64) -> anyhow::Result<()> {
         let view = stand.rack.view()?;
         Ok((view["domains"][0]["installed_watts"] == watts).then_some(()))
     })
+}
+
+/// Nothing revocable is given to a cap of which nobody knows that it bites.
+fn drilled(stand: &Stand) -> anyhow::Result<()> {
+    let _wire = stand.wire();
+    wait::until("the shelf to be counted", PATIENCE, || {
+        let view = stand.rack.view()?;
+        Ok((view["domains"][0]["installed_watts"] == 18_000).then_some(()))
+    })?;
+    let web = [
+        "claim",
+        "power",
+        "--for",
+        "web",
+        "--node",
+        "n01",
+        "--watts",
+        "420",
+        "--revocable",
+        "60",
+        "--priority",
+        "9",
+    ];
+    stand.busbar(&web)?;
+    stand.nodes[0].limit_becomes(320, "firm watts alone")?;
+    let why = stand.busbar(&["why", "web"])?;
+    ensure!(why.contains("has none of its 60 W revocable"), "{why}");
+    let said = stand.busbar(&["calibrate", "n01"])?;
+    ensure!(said.contains("n01 keeps its cap"), "{said}");
+    stand.nodes[0].limit_becomes(380, "firm and revocable watts")?;
+    let why = stand.busbar(&["why", "web"])?;
+    ensure!(why.contains("it has its 60 W revocable"), "{why}");
+    Ok(())
 }
 
 #[test]

@@ -178,7 +178,6 @@ impl Drop for Wire {
 
 pub struct Stand {
     pub rack: Rack,
-    pub config: PathBuf,
     pub nodes: [Node; 2],
     pub world: World,
     pub folder: Scratch,
@@ -187,13 +186,7 @@ pub struct Stand {
 }
 
 impl Stand {
-    pub fn raise() -> anyhow::Result<Stand> {
-        Stand::raise_with(|binaries, config, folder| {
-            Rack::start_again(binaries, config, &folder.join("rack.log"), Group::Starters)
-        })
-    }
-
-    /// The same, with a controller that is started otherwise: it is given the programs, rack.toml, and the folder of everything.
+    /// Raises it with a controller that is started by the caller, who is given the programs, rack.toml, and the folder of everything.
     pub fn raise_with(
         start: impl FnOnce(&Binaries, &Path, &Path) -> anyhow::Result<Rack>,
     ) -> anyhow::Result<Stand> {
@@ -229,7 +222,6 @@ impl Stand {
         let rack = start(&binaries, &config, folder.path())?;
         Ok(Stand {
             rack,
-            config,
             nodes,
             world,
             folder,
@@ -250,20 +242,6 @@ impl Stand {
         let error = String::from_utf8_lossy(&done.stderr);
         ensure!(done.status.success(), "busbar {}: {error}{said}", words.join(" "));
         Ok(said)
-    }
-
-    pub fn node(&self, name: &str) -> anyhow::Result<Value> {
-        let view = self.rack.view()?;
-        let nodes = view["nodes"].as_array().context("nodes")?;
-        let node = nodes.iter().find(|node| node["name"] == name);
-        node.cloned().with_context(|| format!("no {name}: {view}"))
-    }
-
-    pub fn lease_until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
-        wait::until(what, PATIENCE, || {
-            let node = self.node("n01")?;
-            Ok(wanted(&node["lease"]).then_some(node))
-        })
     }
 
     pub fn wire(&self) -> Wire {

@@ -13,7 +13,6 @@ use anyhow::{Context, ensure};
 use house_tests::raise::{Binaries, Daemon, Group, Rack, RackPlan, Scratch, Turn, World};
 use house_tests::wait;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::Value;
 
 /// Long enough for a loaded machine; nothing here judges how long a thing takes.
 pub const PATIENCE: Duration = Duration::from_secs(90);

@@ -111,15 +111,6 @@ pub const MUTANTS: &[Mutant] = &[
         ],
     },
     Mutant {
-        name: "ride-limit-forgotten",
-        what: "as much is sold as is installed, whatever is ridden after a loss (rule 3)",
-        edits: &[Edit {
-            file: SUMS,
-            find: "whole.saturating_add(over).min(installed)",
-            instead: "{ let _ = (whole, over); installed }",
-        }],
-    },
-    Mutant {
         name: "armed-with-revocable",
         what: "the armed caps are those of before the loss (rule 2)",
         edits: &[Edit {

@@ -18,8 +18,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "a raise does not wait for the lowering that pays for it (rule 4)",
         edits: &[Edit {
             file: ORDERS,
-            find: "let bears = remembers && mine(&rooms);",
-            instead: "let bears = remembers;",
+            find: "&& !rack.is_node_paused(&node.name, now) && mine(&rooms);",
+            instead: "&& !rack.is_node_paused(&node.name, now);",
         }],
     },
     Mutant {

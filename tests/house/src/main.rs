@@ -1,7 +1,8 @@
-//! `cargo up`, `cargo verify`, `cargo prove`, `cargo lab`, `cargo shake`: the commands of the house, on the standard library alone.
+//! `cargo up`, `cargo verify`, `cargo prove`, `cargo lab`, `cargo shake`, `cargo mutate`: the commands of the house, on the standard library alone.
 
 mod fetch;
 mod lab;
+mod mutate;
 mod packages;
 mod place;
 mod progress;
@@ -22,6 +23,7 @@ Busbar's commands. Each says what it does and asks nothing.
   cargo prove NAME  measurements against their targets                   (cargo prove --help)
   cargo lab         stories on a real kernel of their own                (cargo lab --help)
   cargo shake       every parser under a fuzzer                          (cargo shake --help)
+  cargo mutate      breaks that the power pool's simulator must see      (cargo mutate --help)
 ";
 
 /// Exit code of a command line that cannot be understood.
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some("prove") => prove::prove(rest),
         Some("lab") => lab::lab(rest),
         Some("shake") => shake::shake(rest),
+        Some("mutate") => mutate::mutate(rest),
         // What `cargo prove isolation` starts of itself.
         Some("prove-burn") => Ok(prove::burn()),
         Some("prove-latency") => prove::measure(rest),

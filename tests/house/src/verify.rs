@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::Wrong;
 use crate::lab;
+use crate::mutate;
 use crate::packages;
 use crate::place::Place;
 use crate::progress::{Screen, Verdict, seconds};
@@ -23,7 +24,8 @@ cargo verify: every check and every test of the house
   Ends with a table and `N passed, N failed, N skipped`; a skip says why.
 
   --quick        without stories, documentation, validators and lab
-  --long         also every parser under the fuzzer for a minute (cargo shake), and every story of cargo lab
+  --long         also every parser under the fuzzer for a minute (cargo shake), every story of cargo lab, the
+                 power pool's random days at ten times their length, and its mutants (cargo mutate)
   --no-install   install nothing: checks that lack a tool are skipped
 ";
 
@@ -32,6 +34,10 @@ const VALIDATE: &str = "hw-fixtures/validate.sh";
 
 /// Where the tests that compare us with node_exporter find it.
 const NODE_EXPORTER: &str = "BUSBAR_NODE_EXPORTER";
+
+/// How many operations the power pool's random days make, and how many they make in a long run.
+const OPERATIONS: &str = "BUSBAR_OPERATIONS";
+const LONG_OPERATIONS: &str = "1000000";
 
 /// What a script exits with when it could not run here (its last line says why).
 const SCRIPT_SKIPPED: &str = "skipped: ";
@@ -82,6 +88,7 @@ pub fn verify(words: &[String]) -> Result<ExitCode, Wrong> {
     let mut found = checks(&place, &screen, (quick, long), install);
     if long {
         found.steps.push(shake::step(&place, &screen, install));
+        found.steps.push(mutate::step(&place, &screen));
     }
     Ok(close(&place, &screen, &found, quick, started.elapsed()))
 }
@@ -103,7 +110,7 @@ fn checks(place: &Place, screen: &Screen, (quick, long): (bool, bool), install: 
     let built = build.verdict == Verdict::Pass;
     found.steps.push(build);
     if built {
-        let tests = tests(place, screen, quick, &mut found.totals);
+        let tests = tests(place, screen, (quick, long), &mut found.totals);
         found.steps.extend(tests);
     } else {
         found.steps.push(steps::skip(screen, "test", "the build failed"));
@@ -130,7 +137,7 @@ fn checks(place: &Place, screen: &Screen, (quick, long): (bool, bool), install: 
 }
 
 /// Runs the tests and shows their lines as they come; what passing tests print stays in the log.
-fn tests(place: &Place, screen: &Screen, quick: bool, totals: &mut Totals) -> Vec<Done> {
+fn tests(place: &Place, screen: &Screen, (quick, long): (bool, bool), totals: &mut Totals) -> Vec<Done> {
     let rounds: &[(&'static str, &[&str])] = if quick {
         &[
             ("test", &["--workspace", "--lib", "--bins"]),
@@ -149,6 +156,9 @@ fn tests(place: &Place, screen: &Screen, quick: bool, totals: &mut Totals) -> Ve
         let (passed, failed) = (totals.passed, totals.failed);
         let mut command = place.cargo(&words);
         command.env("PATH", place.path_with_tools());
+        if long {
+            command.env(OPERATIONS, LONG_OPERATIONS);
+        }
         if let Ok(peer) = packages::node_exporter(place, screen, false) {
             command.env(NODE_EXPORTER, peer);
         }

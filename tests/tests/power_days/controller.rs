@@ -2,29 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use agent_api::v1::{Head, Lease, LeaseView};
-use facts::{Moment, Power};
+use agent_api::v1::{Head, LeaseView};
+use facts::Moment;
 use rack_controller::config::RackConfig;
 use rack_controller::decide::{Input, Refusal, decide};
-use rack_controller::rack::{Event, LeaseSight, NodeOrder, Order, Rack, What, evolve};
+use rack_controller::pools::power::act::lessor::machine::{Answer, Machine, REQUEST, Request};
+use rack_controller::rack::{Event, NodeOrder, Rack, What, evolve};
 
 use crate::node::{REST, Refused};
-
-/// The lessor's times (rack-controller, `pools/power/act/lessor.rs`).
-const LEASE_MS: u64 = 5_000;
-const RENEW_MS: u64 = 1_000;
-const SILENT_MS: u64 = 1_500;
-const REQUEST_MS: u64 = 700;
-const REFUSED_MS: u64 = 200;
-
-/// What goes to an agent.
-#[derive(Clone, Debug)]
-pub enum Request {
-    /// How does it stand?
-    Ask,
-    /// This is its lease.
-    Put(Box<Lease>),
-}
 
 /// A request on its way.
 #[derive(Clone, Debug)]
@@ -34,18 +19,11 @@ pub struct Sent {
     pub request: Request,
 }
 
-/// One node's lessor.
-#[derive(Default)]
+/// One node's lessor, and what the task around it keeps.
 struct Lessor {
-    order: Option<Order>,
-    view: Option<LeaseView>,
-    told: Option<LeaseSight>,
-    answered_ms: u64,
+    machine: Machine,
     /// The ticket of the request that is under way, and when it is given up.
     waits: Option<(u64, u64)>,
-    /// Whether that request only asks.
-    asks: bool,
-    next_ms: u64,
 }
 
 /// The controller while it runs.
@@ -74,13 +52,11 @@ impl Controller {
                 .nodes
                 .iter()
                 .map(|node| {
-                    let lessor = Lessor {
-                        order: rack.kept.orders.get(&node.name).cloned(),
-                        answered_ms: now_ms,
-                        next_ms: now_ms,
-                        ..Lessor::default()
-                    };
-                    (node.name.clone(), lessor)
+                    let mut machine = Machine::new(&config.name, REST, moment(now_ms));
+                    if let Some(order) = rack.kept.orders.get(&node.name) {
+                        machine.order(order, moment(now_ms));
+                    }
+                    (node.name.clone(), Lessor { machine, waits: None })
                 })
                 .collect(),
             rack,
@@ -126,10 +102,7 @@ impl Controller {
     fn give(&mut self, orders: &[NodeOrder], now_ms: u64) {
         for NodeOrder { node, order } in orders {
             let lessor = self.lessors.get_mut(node).expect("a node of the rack");
-            if lessor.order.as_ref().is_none_or(|old| old.number < order.number) {
-                lessor.order = Some(order.clone());
-                lessor.next_ms = now_ms;
-            }
+            lessor.machine.order(order, moment(now_ms));
         }
     }
 
@@ -151,16 +124,21 @@ impl Controller {
             self.give(&orders, now_ms);
         }
         let (mut sent, mut inputs) = (Vec::new(), Vec::new());
-        let head = Controller::head(journal);
+        let (head, now) = (Controller::head(journal), moment(now_ms));
         for (node, lessor) in &mut self.lessors {
             if lessor.waits.is_some_and(|(_, until)| until <= now_ms) {
                 lessor.waits = None;
-                lessor.next_ms = now_ms + REFUSED_MS;
-                inputs.extend(lessor.silence(node, now_ms));
+                let answer = Answer::Silent("no answer".to_owned());
+                inputs.extend(lessor.heard(node, answer, &head, now));
             }
-            if lessor.waits.is_none() && lessor.next_ms <= now_ms {
+            if let Some(request) = lessor.machine.send(now, &head) {
                 self.tickets += 1;
-                sent.extend(lessor.send(node, &self.rack.config.name, self.tickets, &head, now_ms));
+                lessor.waits = Some((self.tickets, now_ms + REQUEST.as_millis() as u64));
+                sent.push(Sent {
+                    node: node.clone(),
+                    ticket: self.tickets,
+                    request,
+                });
             }
         }
         (sent, inputs)
@@ -171,116 +149,32 @@ impl Controller {
         &mut self,
         node: &str,
         ticket: u64,
-        answer: Result<LeaseView, Refused>,
+        answer: Result<Box<LeaseView>, Refused>,
         journal: &[Event],
         now_ms: u64,
     ) -> Option<Input> {
         let head = Controller::head(journal);
-        let rack = self.rack.config.name.clone();
         let lessor = self.lessors.get_mut(node)?;
         if lessor.waits.is_none_or(|(waits, _)| waits != ticket) {
             return None;
         }
         lessor.waits = None;
-        lessor.answered_ms = now_ms;
-        match answer {
-            Ok(view) => lessor.answered(node, &rack, view, &head, now_ms),
-            Err(Refused) => {
-                lessor.next_ms = now_ms + REFUSED_MS;
-                let mut sight = lessor.told.clone().unwrap_or_default();
-                sight.applied = false;
-                sight.in_force = None;
-                sight.silent_since = None;
-                lessor.tell(node, sight)
-            }
-        }
+        let answer = match answer {
+            Ok(view) => Answer::View(view),
+            Err(Refused) => Answer::Refused("no".to_owned()),
+        };
+        lessor.heard(node, answer, &head, moment(now_ms))
     }
 }
 
 impl Lessor {
-    fn send(&mut self, node: &str, rack: &str, ticket: u64, head: &Head, now_ms: u64) -> Option<Sent> {
-        let order = self.order.as_ref()?;
-        let part = |whole: Power| whole.saturating_sub(REST);
-        let request = match self.view.take() {
-            None => Request::Ask,
-            Some(view) => Request::Put(Box::new(Lease {
-                rack: rack.to_owned(),
-                sequence: order.number,
-                boot_id: view.boot_id,
-                heard_millis: view.now_millis,
-                valid_millis: LEASE_MS,
-                cap_watts: part(order.cap),
-                levels: order.levels.iter().map(|level| part(*level)).collect(),
-                level: 0,
-                head: head.clone(),
-            })),
-        };
-        self.asks = matches!(request, Request::Ask);
-        self.waits = Some((ticket, now_ms + REQUEST_MS));
-        Some(Sent {
-            node: node.to_owned(),
-            ticket,
-            request,
-        })
-    }
-
-    fn answered(
-        &mut self,
-        node: &str,
-        rack: &str,
-        view: LeaseView,
-        head: &Head,
-        now_ms: u64,
-    ) -> Option<Input> {
-        let order = self.order.as_ref()?;
-        let ours = view.lease.as_ref().filter(|lease| lease.rack == rack);
-        let number = ours.map_or(0, |lease| lease.sequence);
-        let is_this = number == order.number;
-        let sight = LeaseSight {
-            answered: number,
-            in_force: ours
-                .and_then(|lease| lease.in_force_watts)
-                .map(|watts| watts.saturating_add(REST)),
-            applied: is_this && ours.is_some_and(|lease| lease.applied && !lease.expired),
-            expired: ours.is_some_and(|lease| lease.expired),
-            silent_since: None,
-            ahead: view
-                .head
-                .as_ref()
-                .filter(|seen| seen.sequence > head.sequence)
-                .map(|head| head.sequence),
-            reason: None,
-        };
-        // The question alone gives no lease: that follows at once.
-        let only_asked = self.asks && number <= order.number;
-        self.next_ms = if only_asked { now_ms } else { now_ms + RENEW_MS };
-        self.view = Some(view);
-        if only_asked {
-            return None;
-        }
-        self.tell(node, sight)
-    }
-
-    fn silence(&mut self, node: &str, now_ms: u64) -> Option<Input> {
-        let before = self.told.clone().unwrap_or_default();
-        if now_ms - self.answered_ms < SILENT_MS || before.silent_since.is_some() {
-            return None;
-        }
-        let sight = LeaseSight {
-            silent_since: Some(moment(now_ms)),
-            ..before
-        };
-        self.tell(node, sight)
-    }
-
-    fn tell(&mut self, node: &str, sight: LeaseSight) -> Option<Input> {
-        if self.told.as_ref() == Some(&sight) {
-            return None;
-        }
-        self.told = Some(sight.clone());
+    /// What came of a request, as the turn is told it. These days' turn is never too busy to be told.
+    fn heard(&mut self, node: &str, answer: Answer, head: &Head, now: Moment) -> Option<Input> {
+        let seen = self.machine.heard(answer, head, now)?;
+        self.machine.told(seen.clone());
         Some(Input::LeaseSeen {
             node: node.to_owned(),
-            seen: sight,
+            seen,
         })
     }
 }

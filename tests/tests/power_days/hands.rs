@@ -1,32 +1,49 @@
-//! What happens to the rack: people, supplies, agents, machines, the network, the controller.
+//! What people, agents, machines, the network and the controller do. What supplies do is in `losses`.
 
 use facts::Power;
-use hw_fixtures::world::{Phase, Verb};
-use rack_api::v1::{DomainState, PowerAsk};
+use hw_fixtures::world::Verb;
+use rack_api::v1::PowerAsk;
 use rack_controller::decide::Input;
 
-use crate::day::{Day, MAX_WATTS, Mail, NODES};
+use crate::day::{Day, Mail};
 use crate::dice::Dice;
 use crate::node::State;
 
 impl Day {
     pub fn happen(&mut self) {
-        match self.dice.below(22) {
-            0..=5 => (0..3).for_each(|_| self.claim()),
-            6..=7 => self.release(),
-            8..=9 => self.demand(),
-            10..=12 => self.supply(),
-            13 => self.agent_dies(),
-            14 => self.node_boots(),
-            15..=16 => self.cut_off(),
-            17 => self.controller_dies(),
-            20..=21 => self.move_away(),
-            18 => {
-                self.counted.count("shelf_silent");
-                self.trouble();
-                self.shelf_silent_until = self.now + self.dice.below(15_000);
-            }
-            _ => {}
+        self.counted.count("happening");
+        match self.dice.below(64) {
+            0..=15 => (0..3).for_each(|_| self.claim()),
+            16..=21 => self.release(),
+            22..=26 => self.demand(),
+            27..=37 => self.one_supply(),
+            38..=40 => self.feed_fails(),
+            41..=43 => self.contacts_flap(),
+            44..=45 => self.agent_dies(),
+            46 => self.node_boots(),
+            47..=49 => self.cut_off(),
+            50..=51 => self.controller_dies(),
+            52..=54 => self.move_away(),
+            55 => self.bmc_silent(),
+            56..=59 => self.silence_and_then_a_loss(),
+            _ => self.look_again(),
+        }
+    }
+
+    fn look_again(&mut self) {
+        let site = self.some_site();
+        if self.controller.is_some() {
+            self.look(site);
+        }
+    }
+
+    fn bmc_silent(&mut self) {
+        self.counted.count("bmc_silent");
+        let which = self.some_site();
+        let site = &mut self.sites[which];
+        if site.silent_until <= self.now {
+            site.silent_since = self.now;
+            site.silent_until = self.now + self.dice.below(40_000);
         }
     }
 
@@ -46,6 +63,7 @@ impl Day {
         for claim in mine {
             // Its time may have been over at this very moment.
             self.input(&Input::ReleaseClaim { claim });
+            self.counted.count("happening");
         }
         // Small ones: they fit what the other nodes can still draw.
         (0..12).for_each(|_| self.claim_up_to(300, 100));
@@ -53,29 +71,33 @@ impl Day {
     }
 
     /// Where the operator accepts that silence and a loss at once go dark, the two are kept apart.
-    fn trouble(&mut self) {
+    pub fn trouble(&mut self) {
         self.last_trouble = self.now;
     }
 
     pub fn claim(&mut self) {
-        self.claim_up_to(1_300, 600);
+        let most = self.scene.most;
+        self.claim_up_to(most * 4 / 5, most * 3 / 8);
     }
 
     /// A claim of at most so many firm and revocable watts.
     fn claim_up_to(&mut self, firm: u64, revocable: u64) {
         self.names += 1;
+        self.counted.count("happening");
         let watts = |most: u64, dice: &mut Dice| Power::from_watts(dice.below(most)).unwrap();
+        let node = self.some_node();
         let ask = PowerAsk {
             watts: watts(firm, &mut self.dice),
             revocable_watts: watts(revocable, &mut self.dice),
             purpose: format!("w{}", self.names),
-            node: Some(format!("n{:02}", 1 + self.dice.below(NODES as u64))),
+            node: Some(self.nodes[node].name.clone()),
             priority: Some(1 + self.dice.below(9) as u8),
             ttl_seconds: self.dice.one_in(4).then_some(20),
             ..PowerAsk::default()
         };
         if self.input(&Input::ClaimPower { ask, key: None }) {
             self.counted.count("claimed");
+            self.nothing_is_oversold();
         }
     }
 
@@ -83,13 +105,8 @@ impl Day {
         let Some(controller) = &self.controller else {
             return;
         };
-        let names: Vec<String> = controller
-            .rack
-            .kept
-            .claims
-            .values()
-            .map(|claim| claim.purpose.clone())
-            .collect();
+        let claims = controller.rack.kept.claims.values();
+        let names: Vec<String> = claims.map(|claim| claim.purpose.clone()).collect();
         if !names.is_empty() {
             let claim = self.dice.pick(&names).clone();
             assert!(self.input(&Input::ReleaseClaim { claim }));
@@ -98,63 +115,27 @@ impl Day {
     }
 
     fn demand(&mut self) {
-        let node = format!("n{:02}", 1 + self.dice.below(NODES as u64));
+        let node = self.some_node();
         // Work takes what it gets: three of four want all that the node can draw.
         let all = self.dice.below(4) > 0;
-        let milliwatts = if all {
-            MAX_WATTS
-        } else {
-            self.dice.below(MAX_WATTS)
-        } * 1_000;
-        self.world.act(&Verb::Demand { node, milliwatts }).unwrap();
+        let most = self.scene.most;
+        let watts = if all { most } else { self.dice.below(most) };
+        self.wants(node, watts * 1_000);
         self.counted.count("demand");
     }
 
-    /// A supply goes, or comes back. Only losses that the policy covers are made: all six have to be in service.
-    pub fn supply(&mut self) {
-        let gone = self
-            .world
-            .supplies()
-            .iter()
-            .find(|supply| supply.part().is_none());
-        if let Some(gone) = gone {
-            let place = format!("shelf/{}", gone.bay());
-            self.world
-                .act(&Verb::Insert {
-                    place,
-                    serial: None,
-                    milliwatts: None,
-                })
-                .unwrap();
-            self.counted.count("supply_back");
-            return;
-        }
-        let whole = self
-            .world
-            .supplies()
-            .iter()
-            .all(|supply| supply.phase() == Phase::Running);
-        let redundant = self
-            .controller
-            .as_ref()
-            .is_some_and(|controller| controller.rack.kept.domains["shelf"].state == DomainState::Redundant);
-        let calm = self.now >= self.last_trouble + 40_000;
-        let seen = self.shelf_silent_until <= self.now;
-        if whole && redundant && seen && (calm || !self.accepts) {
-            let place = format!("shelf/psu-{}", self.dice.below(6));
-            self.world.act(&Verb::Pull { place }).unwrap();
-            self.last_loss = Some(self.now);
-            self.counted.count("supply_lost");
-        }
+    pub fn some_node(&mut self) -> usize {
+        self.dice.below(self.nodes.len() as u64) as usize
     }
 
-    fn some_node(&mut self) -> usize {
-        self.dice.below(NODES as u64) as usize
+    pub fn some_site(&mut self) -> usize {
+        self.dice.below(self.sites.len() as u64) as usize
     }
 
     /// Where silence is accepted, none is made while a loss is answered.
     fn may_trouble(&self) -> bool {
-        !self.accepts || self.last_loss.is_none_or(|loss| self.now >= loss + 2_000)
+        let answered = self.last_loss.is_none_or(|loss| self.now >= loss + 2_000);
+        !self.scene.accepts || (answered && self.busy_until <= self.now)
     }
 
     fn agent_dies(&mut self) {
@@ -167,21 +148,19 @@ impl Day {
     }
 
     fn node_boots(&mut self) {
-        let (which, until) = (self.some_node(), self.now + 25_000 + self.dice.below(20_000));
-        if matches!(self.nodes[which].state, State::Booting(_)) || !self.may_trouble() {
+        let which = self.some_node();
+        let until = self.now + 25_000 + self.dice.below(20_000);
+        let agent_late = self.dice.one_in(3);
+        let is_up = matches!(self.nodes[which].state, State::Up | State::NoAgent(_));
+        if !is_up || !self.may_trouble() {
             return;
         }
-        let name = self.nodes[which].name.clone();
-        self.nodes[which].state = State::Booting(until);
-        self.world.set_limit(&name, None);
-        // What boots draws next to nothing; its work is there when its agent is.
-        self.world
-            .act(&Verb::Power {
-                node: name,
-                on: false,
-            })
-            .unwrap();
-        self.trouble();
+        let node = self.nodes[which].name.clone();
+        self.nodes[which].state = State::Booting { until, agent_late };
+        let world = self.world_of(which);
+        world.set_limit(&node, None);
+        // What boots draws next to nothing.
+        world.act(&Verb::Power { node, on: false }).unwrap();
         self.counted.count("node_booted");
     }
 
@@ -202,18 +181,13 @@ impl Day {
     }
 
     fn controller_dies(&mut self) {
-        if self.controller.take().is_some() && self.may_trouble() {
-            self.trouble();
-            self.counted.count("controller_killed");
-            let back = self.now + 50 + self.dice.below(9_000);
-            self.mail.push((back, Mail::ControllerBack));
-        } else if self.controller.is_none()
-            && !self
-                .mail
-                .iter()
-                .any(|(_, mail)| matches!(mail, Mail::ControllerBack))
-        {
-            self.mail.push((self.now + 50, Mail::ControllerBack));
+        if self.controller.is_none() || !self.may_trouble() {
+            return;
         }
+        self.controller = None;
+        self.trouble();
+        self.counted.count("controller_killed");
+        let back = self.now + 50 + self.dice.below(9_000);
+        self.mail.push((back, Mail::ControllerBack));
     }
 }

@@ -1,9 +1,11 @@
 //! A server of the simulated rack: its agent's own lease machine, its clock, and the file from which the world learns a limit.
 
-use agent::lease::{Here, Leases};
+use agent::lease::{Held, Here, Leases};
 use agent_api::v1::{Lease, LeaseInForce, LeaseView};
 use facts::Power;
 use hw_fixtures::world::{Verb, World};
+
+use crate::oath::Oath;
 
 /// What of a node its agent's caps do not cover.
 pub const REST: Power = Power::from_milliwatts(40_000);
@@ -16,7 +18,13 @@ pub enum State {
     /// Its agent was killed, or is stopped, until then: the hardware keeps the limit.
     NoAgent(u64),
     /// It boots until then, and knows no limit.
-    Booting(u64),
+    Booting {
+        until: u64,
+        /// Its load is there some seconds before its agent is.
+        agent_late: bool,
+    },
+    /// It has booted, its load is there, and its agent is not, until then: nothing limits it.
+    Uncapped(u64),
 }
 
 /// One server.
@@ -29,6 +37,9 @@ pub struct Node {
     booted_ms: u64,
     /// Nothing goes through between it and the controller until then.
     pub cut_off_until: u64,
+    /// Which busbar it hangs on.
+    pub site: usize,
+    oath: Oath,
 }
 
 /// Why an agent says no; the words do not matter here.
@@ -36,7 +47,7 @@ pub struct Node {
 pub struct Refused;
 
 impl Node {
-    pub fn new(name: &str) -> Node {
+    pub fn new(name: &str, site: usize) -> Node {
         Node {
             name: name.to_owned(),
             state: State::Up,
@@ -44,6 +55,8 @@ impl Node {
             boot: 1,
             booted_ms: 0,
             cut_off_until: 0,
+            site,
+            oath: Oath::default(),
         }
     }
 
@@ -63,14 +76,18 @@ impl Node {
             now: self.clock(now_ms),
             cap: None,
         };
+        let before = self.leases.target();
         let next = self.leases.take(lease, &here).map_err(|_| Refused)?;
         self.leases = next.leases;
-        self.write(world);
+        let after = self.leases.target().expect("it said yes");
+        self.oath.took(lease, self.clock(now_ms), before, after);
+        self.write(now_ms, world);
         Ok(self.view(now_ms))
     }
 
     /// Writes what is in force to the hardware: the only way in which the world learns it.
-    fn write(&self, world: &mut World) {
+    fn write(&self, now_ms: u64, world: &mut World) {
+        self.oath.holds(self.clock(now_ms), self.leases.target());
         if let Some(target) = self.leases.target() {
             let whole = target.saturating_add(REST).milliwatts();
             if world.node(&self.name).and_then(|node| node.limit()) != Some(whole) {
@@ -108,25 +125,46 @@ impl Node {
                 self.state = State::Up;
                 self.expire(now_ms, world);
             }
-            State::Booting(until) if until <= now_ms => {
-                self.state = State::Up;
+            State::Booting { until, agent_late } if until <= now_ms => {
                 self.boot += 1;
                 self.booted_ms = now_ms;
                 self.leases = self.leases.after_boot();
-                // The agent is there before the load is.
-                self.write(world);
+                self.oath.booted();
+                if agent_late {
+                    self.state = State::Uncapped(now_ms + 4_000);
+                } else {
+                    self.state = State::Up;
+                    self.write(now_ms, world);
+                }
                 let node = self.name.clone();
                 world.act(&Verb::Power { node, on: true }).expect("it was off");
             }
-            State::NoAgent(_) | State::Booting(_) => {}
+            State::Uncapped(until) if until <= now_ms => {
+                self.state = State::Up;
+                self.write(now_ms, world);
+            }
+            State::NoAgent(_) | State::Booting { .. } | State::Uncapped(_) => {}
         }
     }
 
     fn expire(&mut self, now_ms: u64, world: &mut World) {
         if let Some(next) = self.leases.expire(self.clock(now_ms)) {
             self.leases = next.leases;
-            self.write(world);
+            self.write(now_ms, world);
         }
+    }
+
+    /// Whether its agent keeps what it said yes to.
+    pub fn keeps_its_oath(&self, now_ms: u64) {
+        if self.state == State::Up {
+            self.oath.holds(self.clock(now_ms), self.leases.target());
+        }
+    }
+
+    /// Whether its load is there and nothing limits it.
+    pub fn is_uncapped(&self, world: &World) -> bool {
+        let unlimited = world.node(&self.name).is_none_or(|node| node.limit().is_none());
+        unlimited && !matches!(self.state, State::Booting { .. })
     }
 
     /// Whether it hears and answers.
@@ -136,7 +174,7 @@ impl Node {
 
     /// The cap that the world knows; what it can draw where it knows none.
     pub fn cap(&self, world: &World) -> u64 {
-        if matches!(self.state, State::Booting(_)) {
+        if matches!(self.state, State::Booting { .. }) {
             return 0;
         }
         let node = world.node(&self.name).expect("it is in the world");
@@ -145,12 +183,20 @@ impl Node {
 
     /// What it falls to without anybody's help, where its agent is there to obey; else what it has.
     pub fn next(&self, world: &World) -> u64 {
-        let cap = self.cap(world);
-        match &self.leases.held {
-            Some(held) if self.state == State::Up => {
-                cap.min(held.holds().at(1).saturating_add(REST).milliwatts())
-            }
-            Some(_) | None => cap,
+        if self.state == State::Up {
+            self.armed(world)
+        } else {
+            self.cap(world)
         }
+    }
+
+    /// What it falls to once its agent obeys.
+    pub fn armed(&self, world: &World) -> u64 {
+        let cap = self.cap(world);
+        let level_1 = |held: &Held| held.holds().at(1).saturating_add(REST).milliwatts();
+        self.leases
+            .held
+            .as_ref()
+            .map_or(cap, |held| cap.min(level_1(held)))
     }
 }

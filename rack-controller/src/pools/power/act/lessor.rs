@@ -4,16 +4,18 @@
 //! What is sent is what stands in the watched order, so that a lowering never waits for anybody else: not for the turn, not for the
 //! journal, not for another node.
 
+pub mod machine;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use agent_api::v1::{Head, Lease, LeaseInForce, LeaseView};
+use agent_api::v1::{Head, LeaseView};
 use agent_api::{AgentClient, ClientError};
 use facts::Power;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
+use self::machine::{Answer, Machine, REQUEST, Request};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, RackConfig};
 use crate::decide::Input;
@@ -21,18 +23,8 @@ use crate::eyes::{AgentFailure, agent_client, chain};
 use crate::rack::{LeaseSight, Order};
 use crate::turn::Message;
 
-/// How long a cap stands that nobody renews (power.md, rule 5).
-pub const LEASE: Duration = Duration::from_secs(5);
-/// How often it is renewed.
-pub const RENEW: Duration = Duration::from_secs(1);
-/// An agent that has not answered for this long counts with its cap in force instead of the armed one (power.md, rule 6).
-pub const SILENT: Duration = Duration::from_millis(1_500);
-/// For one request: two of them fit into the time after which an agent is silent.
-const REQUEST: Duration = Duration::from_millis(700);
 /// For a person's question; nobody else waits for it.
 const ASKED: Duration = Duration::from_secs(3);
-/// The rest after a refusal, so that an agent that refuses everything is not asked without pause.
-const REFUSED: Duration = Duration::from_millis(200);
 
 /// What all lessors have in common.
 #[derive(Clone)]
@@ -105,30 +97,27 @@ impl Lessors {
     }
 }
 
-/// One node's lessor.
+/// One node's lessor: it waits and sends, and the machine says when and what.
 struct Lessor {
     node: NodeConfig,
-    rest: Power,
+    machine: Machine,
     office: Office,
     orders: watch::Receiver<Option<Order>>,
     client: Option<AgentClient>,
-    /// What the agent said last: its boot and its clock go into the next lease.
-    view: Option<LeaseView>,
-    told: Option<LeaseSight>,
-    answered_at: Instant,
+    /// The last order that was answered.
+    answered: u64,
 }
 
 impl Lessor {
     fn new(node: &NodeConfig, office: Office, orders: watch::Receiver<Option<Order>>) -> Lessor {
+        let rest = node.rest.unwrap_or(Power::ZERO);
         Lessor {
-            rest: node.rest.unwrap_or(Power::ZERO),
+            machine: Machine::new(&office.rack, rest, office.clock.now()),
             node: node.clone(),
             office,
             orders,
             client: None,
-            view: None,
-            told: None,
-            answered_at: Instant::now(),
+            answered: 0,
         }
     }
 
@@ -136,96 +125,44 @@ impl Lessor {
         // An order that is there already is sent at once.
         self.orders.mark_changed();
         loop {
-            let renewal = tokio::time::sleep(RENEW);
+            let due = self.machine.due().map(|due| self.office.clock.instant(due));
+            let wait = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
-                changed = self.orders.changed() => if changed.is_err() { return },
-                () = renewal => {}
+                changed = self.orders.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    if let Some(order) = self.orders.borrow_and_update().as_ref() {
+                        self.machine.order(order, self.office.clock.now());
+                    }
+                }
+                () = wait => {}
             }
-            let Some(order) = self.orders.borrow_and_update().clone() else {
+            let head = self.office.head.borrow().clone();
+            let Some(request) = self.machine.send(self.office.clock.now(), &head) else {
                 continue;
             };
-            let told = match self.give(&order).await {
-                Ok(view) => {
-                    self.answered_at = Instant::now();
-                    let sight = self.sight(&order, &view);
-                    self.note(&sight);
-                    self.view = Some(view);
-                    self.tell(sight)
+            let answer = self.ask(request).await;
+            let head = self.office.head.borrow().clone();
+            let news = self.machine.heard(answer, &head, self.office.clock.now());
+            if let Some(sight) = news {
+                self.note(&sight);
+                if !self.tell(sight) {
+                    return;
                 }
-                Err(failure) => self.failed(&failure).await,
-            };
-            if !told {
-                return;
             }
-        }
-    }
-
-    /// Gives the order, and answers with how the agent stands to it then.
-    async fn give(&mut self, order: &Order) -> Result<LeaseView, AgentFailure> {
-        let client = match &self.client {
-            Some(client) => client.clone(),
-            None => agent_client(&self.node)?.with_deadline(REQUEST),
-        };
-        self.client = Some(client.clone());
-        let before = match self.view.take() {
-            Some(view) => view,
-            None => client.lease().await?,
-        };
-        if self
-            .ours(&before)
-            .is_some_and(|lease| lease.sequence > order.number)
-        {
-            // Somebody with our name gave a later one: our journal forgot it. The turn shall order anew.
-            return Ok(before);
-        }
-        Ok(client.take_lease(&self.lease(order, &before)).await?)
-    }
-
-    fn lease(&self, order: &Order, before: &LeaseView) -> Lease {
-        let part = |whole: Power| whole.saturating_sub(self.rest);
-        Lease {
-            rack: self.office.rack.clone(),
-            sequence: order.number,
-            boot_id: before.boot_id.clone(),
-            heard_millis: before.now_millis,
-            valid_millis: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
-            cap_watts: part(order.cap),
-            levels: order.levels.iter().map(|level| part(*level)).collect(),
-            level: 0,
-            head: self.office.head.borrow().clone(),
-        }
-    }
-
-    /// The lease that we gave, and nobody else.
-    fn ours<'a>(&self, view: &'a LeaseView) -> Option<&'a LeaseInForce> {
-        view.lease.as_ref().filter(|lease| lease.rack == self.office.rack)
-    }
-
-    /// What the turn needs to know of the answer.
-    fn sight(&self, order: &Order, view: &LeaseView) -> LeaseSight {
-        let ours = self.ours(view);
-        let is_this = ours.is_some_and(|lease| lease.sequence == order.number);
-        let head = self.office.head.borrow();
-        let ahead = view.head.as_ref().filter(|seen| {
-            seen.sequence > head.sequence || (seen.sequence == head.sequence && seen.chain != head.chain)
-        });
-        LeaseSight {
-            answered: ours.map_or(0, |lease| lease.sequence),
-            in_force: ours
-                .and_then(|lease| lease.in_force_watts)
-                .map(|watts| watts.saturating_add(self.rest)),
-            applied: is_this && ours.is_some_and(|lease| lease.applied && !lease.expired),
-            expired: ours.is_some_and(|lease| lease.expired),
-            silent_since: None,
-            ahead: ahead.map(|head| head.sequence),
-            reason: ours.and_then(|lease| lease.why_not.clone()),
         }
     }
 
     /// An order was answered for the first time: what `cargo prove power` times losses by.
-    fn note(&self, sight: &LeaseSight) {
-        let before = self.told.as_ref().map_or(0, |told| told.answered);
-        if sight.answered > before {
+    fn note(&mut self, sight: &LeaseSight) {
+        if sight.answered > self.answered {
+            self.answered = sight.answered;
             tracing::debug!(
                 node = self.node.name,
                 order = sight.answered,
@@ -235,57 +172,41 @@ impl Lessor {
         }
     }
 
-    /// The agent refused, or did not answer. What it said before is not believed any more: the next try asks it anew.
-    async fn failed(&mut self, failure: &AgentFailure) -> bool {
-        let before = self.told.clone().unwrap_or_default();
-        let refused = matches!(failure, AgentFailure::Agent(ClientError::Refused { .. }));
-        let told = if refused {
-            self.answered_at = Instant::now();
-            let sight = LeaseSight {
-                applied: false,
-                in_force: None,
-                silent_since: None,
-                reason: Some(chain(failure)),
-                ..before
-            };
-            self.tell(sight)
-        } else {
-            self.client = None;
-            self.fall_silent(before, failure)
-        };
-        tokio::select! {
-            () = tokio::time::sleep(REFUSED) => {}
-            changed = self.orders.changed() => if changed.is_err() { return false },
+    /// One request, and what came of it.
+    async fn ask(&mut self, request: Request) -> Answer {
+        match self.try_ask(request).await {
+            Ok(view) => Answer::View(Box::new(view)),
+            Err(failure @ AgentFailure::Agent(ClientError::Refused { .. })) => {
+                Answer::Refused(chain(&failure))
+            }
+            Err(failure) => {
+                self.client = None;
+                Answer::Silent(chain(&failure))
+            }
         }
-        // The order of the moment is sent again without waiting for the next second.
-        self.orders.mark_changed();
-        told
     }
 
-    fn fall_silent(&mut self, before: LeaseSight, failure: &AgentFailure) -> bool {
-        if self.answered_at.elapsed() < SILENT || before.silent_since.is_some() {
-            return true;
-        }
-        let sight = LeaseSight {
-            silent_since: Some(self.office.clock.now()),
-            reason: Some(chain(failure)),
-            ..before
+    async fn try_ask(&mut self, request: Request) -> Result<LeaseView, AgentFailure> {
+        let client = match &self.client {
+            Some(client) => client.clone(),
+            None => agent_client(&self.node)?.with_deadline(REQUEST),
         };
-        self.tell(sight)
+        self.client = Some(client.clone());
+        Ok(match request {
+            Request::Ask => client.lease().await?,
+            Request::Put(lease) => client.take_lease(&lease).await?,
+        })
     }
 
     /// Tells the turn what is new; false when the turn is gone. A turn that is busy is not waited for, because renewals must not wait:
     /// it is told a second later.
     fn tell(&mut self, sight: LeaseSight) -> bool {
-        if self.told.as_ref() == Some(&sight) {
-            return true;
-        }
         let input = Input::LeaseSeen {
             node: self.node.name.clone(),
             seen: sight.clone(),
         };
         match self.office.inputs.try_send(Message::Seen(input)) {
-            Ok(()) => self.told = Some(sight),
+            Ok(()) => self.machine.told(sight),
             Err(TrySendError::Full(_)) => {}
             Err(TrySendError::Closed(_)) => return false,
         }

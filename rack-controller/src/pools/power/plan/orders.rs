@@ -51,8 +51,9 @@ pub fn counted(rack: &Rack, node: &NodeConfig, now: Moment) -> Counted {
         return whole(may, "its agent has not answered since this controller started");
     };
     if let Some(since) = lease.silent_since {
-        let may_have_booted = now.since(since) >= REBOOTS;
-        return if may_have_booted {
+        // A controller that started a moment ago does not know for how long an agent has been silent that it has never heard.
+        let never_heard = lease.answered == 0;
+        return if never_heard || now.since(since) >= REBOOTS {
             whole(
                 node.max_draw,
                 "its agent has not answered for so long that it may have booted uncapped",
@@ -138,14 +139,13 @@ impl Room {
         Some(room)
     }
 
-    /// Whether a node may go from one pair of caps to another.
-    fn bears(&self, from: (Power, Power), to: (Power, Power)) -> bool {
+    /// Whether a node may go from one pair of caps to another; `rises` says which of both is ordered higher than it stands. Whoever counts
+    /// with more than its order, because nobody knows what it draws, is not raised on that account (power.md, rule 10).
+    fn bears(&self, from: (Power, Power), to: (Power, Power), rises: (bool, bool)) -> bool {
         let after = |whole: Power, from: Power, to: Power| whole.saturating_sub(from).saturating_add(to);
         let now = after(self.now, from.0, to.0);
         let next = after(self.next, from.1, to.1);
-        self.may_grow
-            && (now <= self.most_now || to.0 <= from.0)
-            && (next <= self.most_next || to.1 <= from.1)
+        self.may_grow && (now <= self.most_now || !rises.0) && (next <= self.most_next || !rises.1)
     }
 
     fn take(&mut self, from: (Power, Power), to: (Power, Power)) {
@@ -183,12 +183,12 @@ pub fn orders(rack: &Rack, now: Moment) -> (Vec<NodeOrder>, Rations) {
         .values()
         .all(|node| node.lease.as_ref().is_none_or(|lease| lease.ahead.is_none()));
     for (node, (cap, levels)) in by_rank(rack, &rations) {
-        if let Some(order) = next_order(rack, node, *cap, levels, now, |from, to| {
+        if let Some(order) = next_order(rack, node, *cap, levels, now, |from, to, rises| {
             let through = above(&rack.config, &node.domain);
             let mine = |rooms: &BTreeMap<&str, Room>| {
                 through
                     .iter()
-                    .all(|name| rooms.get(name).is_some_and(|room| room.bears(from, to)))
+                    .all(|name| rooms.get(name).is_some_and(|room| room.bears(from, to, rises)))
             };
             // A pause holds back what goes up, never what goes down.
             let bears = remembers && !rack.is_node_paused(&node.name, now) && mine(&rooms);
@@ -263,7 +263,7 @@ fn next_order(
     cap: Power,
     levels: &[Power],
     now: Moment,
-    mut bears: impl FnMut((Power, Power), (Power, Power)) -> bool,
+    mut bears: impl FnMut((Power, Power), (Power, Power), (bool, bool)) -> bool,
 ) -> Option<Order> {
     let counted = counted(rack, node, now);
     let from = (counted.cap, counted.next);
@@ -292,12 +292,13 @@ fn next_order(
     }
     let held = |index: usize| standing.level(index.saturating_add(1));
     let each = || levels.iter().enumerate();
-    let grows = cap > standing.cap || each().any(|(index, new)| *new > held(index));
+    let rises = (cap > standing.cap, each().any(|(index, new)| *new > held(index)));
+    let grows = rises.0 || rises.1;
     let shrinks = cap < standing.cap || each().any(|(index, new)| *new < held(index));
     // Until the agent has answered, the old caps count beside the new ones.
     let both = (from.0.max(cap), from.1.max(at_level(levels, 1, cap)));
     // What goes down is ordered alone, because it must not wait for the journal as what goes up does.
-    let (cap, levels) = if !grows || (!shrinks && bears(from, both)) {
+    let (cap, levels) = if !grows || (!shrinks && bears(from, both, rises)) {
         (cap, levels.to_vec())
     } else {
         let lower = each().map(|(index, new)| (*new).min(held(index)));

@@ -1,0 +1,203 @@
+//! One node's lessor as a machine: pure, with time and answers as arguments and requests as results. The task around it waits and
+//! sends; the house's simulator does the same on a clock of its own.
+
+use std::time::Duration;
+
+use agent_api::v1::{Head, Lease, LeaseInForce, LeaseView};
+use facts::{Moment, Power};
+
+use crate::rack::{LeaseSight, Order};
+
+/// How long a cap stands that nobody renews (power.md, rule 5).
+pub const LEASE: Duration = Duration::from_secs(5);
+/// How often it is renewed.
+pub const RENEW: Duration = Duration::from_secs(1);
+/// An agent that has not answered for this long counts with its cap in force instead of the armed one (power.md, rule 6).
+pub const SILENT: Duration = Duration::from_millis(1_500);
+/// For one request: two of them fit into the time after which an agent is silent.
+pub const REQUEST: Duration = Duration::from_millis(700);
+/// The rest after a refusal, so that an agent that refuses everything is not asked without pause.
+pub const REFUSED: Duration = Duration::from_millis(200);
+
+/// What goes to the agent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// How do you stand to your lease? What it answers is needed for the next one.
+    Ask,
+    /// This is your lease.
+    Put(Box<Lease>),
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// How the agent stands to its lease now.
+    View(Box<LeaseView>),
+    /// It said no, and why.
+    Refused(String),
+    /// It did not answer, and what is known of why.
+    Silent(String),
+}
+
+/// One node's lessor.
+#[derive(Debug)]
+pub struct Machine {
+    rack: String,
+    /// What of the node its agent's caps do not cover.
+    rest: Power,
+    order: Option<Order>,
+    /// What the agent said last: its boot and its clock go into the next lease.
+    view: Option<LeaseView>,
+    told: Option<LeaseSight>,
+    answered_at: Moment,
+    /// When the next request is due; `None` before the first order and while a request is under way.
+    due: Option<Moment>,
+    /// The request that is under way: whether it only asks, and the number of the order that it was made of.
+    under_way: Option<(bool, u64)>,
+}
+
+impl Machine {
+    /// The lessor of one node of a rack, with nothing ordered yet.
+    pub fn new(rack: &str, rest: Power, now: Moment) -> Machine {
+        Machine {
+            rack: rack.to_owned(),
+            rest,
+            order: None,
+            view: None,
+            told: None,
+            answered_at: now,
+            due: None,
+            under_way: None,
+        }
+    }
+
+    /// The node's order, to be sent at once. One that is not later than the last changes nothing.
+    pub fn order(&mut self, order: &Order, now: Moment) {
+        if self
+            .order
+            .as_ref()
+            .is_some_and(|standing| standing.number >= order.number)
+        {
+            return;
+        }
+        self.order = Some(order.clone());
+        if self.under_way.is_none() {
+            self.due = Some(now);
+        }
+    }
+
+    /// When there is something to send; `None` where nothing is until an order or an answer comes.
+    pub const fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
+    /// The request that is due, if one is. `head` is how far the journal has come.
+    pub fn send(&mut self, now: Moment, head: &Head) -> Option<Request> {
+        self.due.filter(|due| *due <= now)?;
+        let view = self.view.take();
+        let order = self.order.as_ref()?;
+        // Where the agent was given a later lease in our name, ours would be refused until the turn has ordered anew.
+        let is_ours = |view: &LeaseView| self.ours(view).is_none_or(|lease| lease.sequence <= order.number);
+        let request = match view.filter(is_ours) {
+            None => Request::Ask,
+            Some(view) => Request::Put(Box::new(self.lease(order, view, head))),
+        };
+        self.under_way = Some((matches!(request, Request::Ask), order.number));
+        self.due = None;
+        Some(request)
+    }
+
+    fn lease(&self, order: &Order, before: LeaseView, head: &Head) -> Lease {
+        let part = |whole: Power| whole.saturating_sub(self.rest);
+        Lease {
+            rack: self.rack.clone(),
+            sequence: order.number,
+            boot_id: before.boot_id,
+            heard_millis: before.now_millis,
+            valid_millis: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
+            cap_watts: part(order.cap),
+            levels: order.levels.iter().map(|level| part(*level)).collect(),
+            level: 0,
+            head: head.clone(),
+        }
+    }
+
+    /// What came of the request under way, and what the turn should know of that, if it is new. An answer that nobody waits for
+    /// says nothing.
+    pub fn heard(&mut self, answer: Answer, head: &Head, now: Moment) -> Option<LeaseSight> {
+        let (only_asked, number) = self.under_way.take()?;
+        let standing = self.order.as_ref().map_or(number, |order| order.number);
+        // An order that came meanwhile goes out without waiting for the next second.
+        let rest = |rest: Duration| if standing > number { now } else { now.after(rest) };
+        let sight = match answer {
+            Answer::View(view) => {
+                let given = self.ours(&view).map_or(0, |lease| lease.sequence);
+                let sight = self.sight(number, &view, head);
+                self.view = Some(*view);
+                // The question alone gives no lease: that follows at once. But where somebody with our name gave a later one, our journal
+                // forgot it, and the turn shall order anew.
+                if only_asked && given <= number {
+                    self.due = Some(now);
+                    return None;
+                }
+                self.due = Some(rest(RENEW));
+                self.answered_at = now;
+                sight
+            }
+            Answer::Refused(why) => {
+                self.due = Some(rest(REFUSED));
+                self.answered_at = now;
+                LeaseSight {
+                    applied: false,
+                    in_force: None,
+                    silent_since: None,
+                    reason: Some(why),
+                    ..self.told.clone().unwrap_or_default()
+                }
+            }
+            Answer::Silent(why) => {
+                self.due = Some(rest(REFUSED));
+                let before = self.told.clone().unwrap_or_default();
+                if now.since(self.answered_at) < SILENT || before.silent_since.is_some() {
+                    return None;
+                }
+                LeaseSight {
+                    silent_since: Some(now),
+                    reason: Some(why),
+                    ..before
+                }
+            }
+        };
+        (self.told.as_ref() != Some(&sight)).then_some(sight)
+    }
+
+    /// The turn has been told this.
+    pub fn told(&mut self, sight: LeaseSight) {
+        self.told = Some(sight);
+    }
+
+    /// The lease that we gave, and nobody else.
+    fn ours<'a>(&self, view: &'a LeaseView) -> Option<&'a LeaseInForce> {
+        view.lease.as_ref().filter(|lease| lease.rack == self.rack)
+    }
+
+    /// What the turn needs to know of an answer.
+    fn sight(&self, number: u64, view: &LeaseView, head: &Head) -> LeaseSight {
+        let ours = self.ours(view);
+        let is_this = ours.is_some_and(|lease| lease.sequence == number);
+        let ahead = view.head.as_ref().filter(|seen| {
+            seen.sequence > head.sequence || (seen.sequence == head.sequence && seen.chain != head.chain)
+        });
+        LeaseSight {
+            answered: ours.map_or(0, |lease| lease.sequence),
+            in_force: ours
+                .and_then(|lease| lease.in_force_watts)
+                .map(|watts| watts.saturating_add(self.rest)),
+            applied: is_this && ours.is_some_and(|lease| lease.applied && !lease.expired),
+            expired: ours.is_some_and(|lease| lease.expired),
+            silent_since: None,
+            ahead: ahead.map(|head| head.sequence),
+            reason: ours.and_then(|lease| lease.why_not.clone()),
+        }
+    }
+}

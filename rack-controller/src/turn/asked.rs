@@ -43,12 +43,7 @@ impl Turn {
                 self.tell(reply, answer);
             }
             Question::Calibrate { node, dry_run, reply } => {
-                let input = Input::Calibrate { node };
-                let answer = if dry_run {
-                    self.after_all(&input).map(|_| ())
-                } else {
-                    self.promise(&input)
-                };
+                let answer = self.calibrate(node, dry_run);
                 self.tell(reply, answer);
             }
             Question::Renew {
@@ -87,6 +82,14 @@ impl Turn {
                 Err(why) => self.tell(reply, Err(why)),
             },
         }
+    }
+
+    fn calibrate(&mut self, node: String, dry_run: bool) -> Result<(), NoAnswer> {
+        let input = Input::Calibrate { node };
+        if dry_run {
+            return self.after_all(&input).map(|_| ());
+        }
+        self.promise(&input)
     }
 
     /// The view first, so that whoever was answered sees what they did; and what they did is in the journal.

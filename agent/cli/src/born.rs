@@ -277,15 +277,16 @@ mod tests {
     #[test]
     fn it_waits_for_its_word_and_then_becomes_its_command() {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("log");
-        let log = (File::create(&file).unwrap(), File::create(&file).unwrap());
-        let mut early = waiting(&["sh", "-c", "echo ran; exit 7"], Some(&log));
+        let (file, errors) = (dir.path().join("log"), dir.path().join("errors"));
+        let log = (File::create(&file).unwrap(), File::create(&errors).unwrap());
+        let mut early = waiting(&["sh", "-c", "echo ran; echo badly >&2; exit 7"], Some(&log));
         assert_eq!(early.born.as_mut().unwrap().try_wait().unwrap(), None);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
         let born = early.go().unwrap();
         assert!(born.id().is_some());
         assert_eq!(ended(born).code(), Some(7));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "ran\n");
+        assert_eq!(std::fs::read_to_string(&errors).unwrap(), "badly\n");
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn who_was_stopped_longer_than_its_lease_falls_to_level_1_and_a_renewal_that_wai
     let agent = node.start();
     node.take(&node.lease(1, BRIEF));
     let waits = node.lease(1, BRIEF);
-    agent.signal(Signal::SIGSTOP);
+    agent.stand_still();
     let client = node.home.client();
     let renewal = std::thread::spawn(move || wait(client.take_lease(&waits)));
     std::thread::sleep(Duration::from_millis(2 * BRIEF));

@@ -188,6 +188,20 @@ impl Agent {
         kill(Pid::from_raw(i32::try_from(self.pid()).unwrap()), signal).unwrap();
     }
 
+    /// Stops it, and waits until none of its threads runs any more: on a busy machine the others go on until one has heard the signal.
+    pub fn stand_still(&self) {
+        self.signal(Signal::SIGSTOP);
+        let stopped = |task: fs::DirEntry| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        until("all threads to stand still", || {
+            let mut tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+            tasks.all(|task| stopped(task.unwrap())).then_some(())
+        });
+    }
+
     /// Waits for its end.
     pub fn ended(mut self) -> ExitStatus {
         until("the end of the agent", || self.child.try_wait().unwrap())

@@ -113,7 +113,14 @@ impl Fleet {
     /// # Errors
     /// It does not come up.
     pub fn start_rack(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(self.binaries.path(Binaries::RACK));
+        self.start_rack_within(Command::new(self.binaries.path(Binaries::RACK)))
+    }
+
+    /// The same by a command that executes the words that follow it: the controller itself, or whatever puts it into a world of its own.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn start_rack_within(&mut self, mut command: Command) -> anyhow::Result<()> {
         command.args(["serve", "--config"]).arg(self.config());
         if !self.log_filter.is_empty() {
             command.env("RUST_LOG", &self.log_filter);

@@ -3,19 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod stand;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use house_tests::http;
-use house_tests::raise::{Binaries, Daemon, Group, Rack};
+use house_tests::raise::{Binaries, Fleet, FleetPlan, Scratch, Shape, may_unshare};
 use house_tests::wait;
 
-use stand::{PATIENCE, Stand, may_unshare};
-
+/// Long enough for a loaded machine; nothing here judges how long a thing takes.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// For how long the disk hangs at least.
 const HANG: Duration = Duration::from_secs(30);
 /// Long enough for a cap that wrongly rises to be seen.
@@ -32,23 +30,39 @@ fn run(program: &str, words: &[&str], path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Four nodes, two of which can hold large claims.
+fn plan() -> FleetPlan {
+    FleetPlan {
+        nodes: 4,
+        shape: Shape {
+            packages: 2,
+            package_watts: 1_950,
+            rest_watts: 100,
+            floor_watts: 400,
+            idle_watts: 100,
+        },
+        policy: "n+1".to_owned(),
+        fixed_load_watts: 0,
+        node_bmcs: true,
+        domain: "sell_revocable = true\ndetect_within = \"1s\"\n".to_owned(),
+        poll_interval: "1s".to_owned(),
+        // How long a loss takes here is the test machine's; what is asked is order.
+        overload_for: "600s".to_owned(),
+    }
+}
+
 /// A disk of its own for the journal, mounted where only the controller sees it.
-fn on_a_disk_of_its_own(binaries: &Binaries, config: &Path, folder: &Path) -> anyhow::Result<Rack> {
+fn start_on_a_disk_of_its_own(fleet: &mut Fleet) -> anyhow::Result<()> {
+    let folder = fleet.folder.path().to_owned();
     let image = folder.join("disk");
     std::fs::File::create(&image)?.set_len(32 << 20)?;
     run("mkfs.ext4", &["-q", "-F", "-m", "0"], &image)?;
-    std::fs::create_dir_all(folder.join("rack"))?;
+    std::fs::create_dir_all(fleet.state_dir())?;
     let script = "mount --make-rprivate / && mount -o loop \"$1/disk\" \"$1/rack\" && shift && exec \"$@\"";
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", script, "sh"]).arg(folder);
-    command
-        .arg(binaries.path(Binaries::RACK))
-        .args(["serve", "--config"])
-        .arg(config);
-    let log = folder.join("rack.log");
-    Ok(Rack {
-        daemon: Daemon::start("busbar-rack", command, &log, Group::Starters)?,
-    })
+    command.args(["-m", "sh", "-c", script, "sh"]).arg(&folder);
+    command.arg(fleet.binaries.path(Binaries::RACK));
+    fleet.start_rack_within(command)
 }
 
 fn may_mount(folder: &Path) -> bool {
@@ -63,10 +77,11 @@ fn may_mount(folder: &Path) -> bool {
 }
 
 /// The disk as the controller sees it.
-fn disk(stand: &Stand) -> PathBuf {
-    let root = PathBuf::from(format!("/proc/{}/root", stand.rack.daemon.pid()));
-    let folder = stand.folder.join("rack");
-    root.join(folder.strip_prefix("/").unwrap_or(&folder))
+fn disk(fleet: &Fleet) -> anyhow::Result<PathBuf> {
+    let rack = fleet.rack.as_ref().context("the controller is down")?;
+    let root = PathBuf::from(format!("/proc/{}/root", rack.daemon.pid()));
+    let folder = fleet.state_dir();
+    Ok(root.join(folder.strip_prefix("/").unwrap_or(&folder)))
 }
 
 /// The disk hangs until this is dropped: who writes to it sleeps in the kernel, and cannot even be killed.
@@ -76,8 +91,8 @@ struct Frozen {
 }
 
 impl Frozen {
-    fn now(stand: &Stand) -> anyhow::Result<Frozen> {
-        let disk = disk(stand);
+    fn now(fleet: &Fleet) -> anyhow::Result<Frozen> {
+        let disk = disk(fleet)?;
         run("fsfreeze", &["-f"], &disk)?;
         let since = Instant::now();
         Ok(Frozen { disk, since })
@@ -93,125 +108,110 @@ impl Drop for Frozen {
 }
 
 /// What `busbar WORDS` says where it is refused.
-fn refused(stand: &Stand, words: &[&str]) -> anyhow::Result<String> {
-    let said = stand.busbar(words);
+fn refused(fleet: &Fleet, words: &[&str]) -> anyhow::Result<String> {
+    let said = fleet.busbar(words);
     let error = said
         .err()
         .with_context(|| format!("busbar {words:?} was not refused"))?;
     Ok(format!("{error:#}"))
 }
 
-fn installed(stand: &Stand, watts: u64) -> anyhow::Result<()> {
+fn installed(fleet: &Fleet, watts: u64) -> anyhow::Result<()> {
     wait::until(&format!("{watts} W to be installed"), PATIENCE, || {
-        let view = stand.rack.view()?;
+        let view = fleet.view()?;
         Ok((view["domains"][0]["installed_watts"] == watts).then_some(()))
     })
 }
 
-/// Nothing revocable is given to a cap of which nobody knows that it bites.
-fn drilled(stand: &Stand) -> anyhow::Result<()> {
-    let _wire = stand.wire();
-    wait::until("the shelf to be counted", PATIENCE, || {
-        let view = stand.rack.view()?;
-        Ok((view["domains"][0]["installed_watts"] == 18_000).then_some(()))
-    })?;
-    let web = [
-        "claim",
-        "power",
-        "--for",
-        "web",
-        "--node",
-        "n01",
-        "--watts",
-        "420",
-        "--revocable",
-        "60",
-        "--priority",
-        "9",
-    ];
-    stand.busbar(&web)?;
-    stand.nodes[0].limit_becomes(320, "firm watts alone")?;
-    let why = stand.busbar(&["why", "web"])?;
-    ensure!(why.contains("has none of its 60 W revocable"), "{why}");
-    let said = stand.busbar(&["calibrate", "n01"])?;
+fn limit_becomes(fleet: &Fleet, watts: u64, why: &str) -> anyhow::Result<()> {
+    fleet.nodes[0].limit_becomes(watts, PATIENCE, why)
+}
+
+/// One node has revocable watts, which are given to a cap that is known to bite.
+fn drilled(fleet: &Fleet) -> anyhow::Result<()> {
+    fleet.world.act(&["demand", "n01", "490"])?;
+    installed(fleet, 18_000)?;
+    let web = "claim power --for web --node n01 --watts 420 --revocable 60 --priority 9";
+    fleet.busbar(&web.split(' ').collect::<Vec<_>>())?;
+    limit_becomes(fleet, 420, "firm watts alone")?;
+    let said = fleet.busbar(&["calibrate", "n01"])?;
     ensure!(said.contains("n01 keeps its cap"), "{said}");
-    stand.nodes[0].limit_becomes(380, "firm and revocable watts")?;
-    let why = stand.busbar(&["why", "web"])?;
-    ensure!(why.contains("it has its 60 W revocable"), "{why}");
-    Ok(())
+    limit_becomes(fleet, 480, "firm and revocable watts")
 }
 
 #[test]
 fn caps_fall_while_the_journals_disk_hangs() -> anyhow::Result<()> {
-    let scratch = house_tests::raise::Scratch::new("may-mount")?;
+    let scratch = Scratch::new("may-mount")?;
     if !may_unshare() || !may_mount(scratch.path()) {
         println!("skipped: this needs root, loop devices, mkfs.ext4 and fsfreeze");
         return Ok(());
     }
-    let stand = Stand::raise_with(on_a_disk_of_its_own)?;
-    drilled(&stand)?;
+    let mut fleet = Fleet::raise("hung-disk", &plan())?;
+    start_on_a_disk_of_its_own(&mut fleet)?;
+    drilled(&fleet)?;
     // One loss uses up what the policy covers. Two supplies bear the floors and one of the two large claims, and then n01's is shed, too.
     for node in ["n01", "n02", "n03", "n04"] {
-        stand.world.act(&["demand", node, "300"])?;
+        fleet.world.act(&["demand", node, "300"])?;
     }
     for (name, node) in [("db", "n03"), ("cache", "n04")] {
-        stand.busbar(&["claim", "power", "--for", name, "--node", node, "--watts", "4000"])?;
+        fleet.busbar(&["claim", "power", "--for", name, "--node", node, "--watts", "4000"])?;
     }
-    stand.busbar(&["claim", "power", "--for", "stock", "--watts", "3190"])?;
-    two_losses_while_it_hangs(&stand)
+    fleet.busbar(&["claim", "power", "--for", "stock", "--watts", "3190"])?;
+    two_losses_while_it_hangs(&fleet)
 }
 
-fn two_losses_while_it_hangs(stand: &Stand) -> anyhow::Result<()> {
-    let node = &stand.nodes[0];
-    let before = stand.rack.view()?["journal_sequence"]
-        .as_u64()
-        .context("a number")?;
-    let frozen = Frozen::now(stand)?;
-    stand.world.act(&["pull", "shelf/psu-3"])?;
-    node.limit_becomes(320, "firm watts alone, while the disk hangs")?;
+fn two_losses_while_it_hangs(fleet: &Fleet) -> anyhow::Result<()> {
+    let before = fleet.view()?["journal_sequence"].as_u64().context("a number")?;
+    let frozen = Frozen::now(fleet)?;
+    fleet.world.act(&["pull", "shelf/psu-3"])?;
+    limit_becomes(fleet, 420, "firm watts alone, while the disk hangs")?;
     for supply in ["shelf/psu-4", "shelf/psu-5", "shelf/psu-0"] {
-        stand.world.act(&["pull", supply])?;
+        fleet.world.act(&["pull", supply])?;
     }
-    node.limit_becomes(300, "its floor after the second loss, while the disk hangs")?;
-    let said = refused(stand, &["claim", "power", "--for", "tardy", "--watts", "1"])?;
+    limit_becomes(
+        fleet,
+        400,
+        "its floor after the second loss, while the disk hangs",
+    )?;
+    let said = refused(fleet, &["claim", "power", "--for", "tardy", "--watts", "1"])?;
     ensure!(
         said.contains("nothing was done, because the journal cannot be written") || said.contains("short by"),
         "{said}"
     );
     wait::until("/healthz to say that the disk hangs", PATIENCE, || {
-        let health = http::get_text(stand.rack.daemon.url(), "/healthz");
+        let health = http::get_text(fleet.url(), "/healthz");
         let said = health.map_or_else(|error| format!("{error:#}"), |_| String::new());
         Ok(said.contains("has not answered for more than").then_some(()))
     })?;
     // All come back, and are counted; what rises for it waits.
     for supply in ["shelf/psu-3", "shelf/psu-4", "shelf/psu-5", "shelf/psu-0"] {
-        stand.world.act(&["insert", supply])?;
+        fleet.world.act(&["insert", supply])?;
     }
-    installed(stand, 18_000)?;
-    let said = refused(stand, &["claim", "power", "--for", "later", "--watts", "1"])?;
+    installed(fleet, 18_000)?;
+    let said = refused(fleet, &["claim", "power", "--for", "later", "--watts", "1"])?;
     ensure!(
         said.contains("nothing was done, because the journal cannot be written"),
         "{said}"
     );
     std::thread::sleep(WHILE.max(HANG.saturating_sub(frozen.since.elapsed())));
     ensure!(
-        node.limit() == 300,
+        fleet.nodes[0].limit() == 400,
         "raised before the journal had it: {} W",
-        node.limit()
+        fleet.nodes[0].limit()
     );
     drop(frozen);
-    node.limit_becomes(380, "all its watts again, now that the journal has why")?;
-    journaled_in_order(stand, before)?;
-    let claims = stand.busbar(&["show", "claims"])?;
+    limit_becomes(fleet, 480, "all its watts again, now that the journal has why")?;
+    journaled_in_order(fleet, before)?;
+    let claims = fleet.busbar(&["show", "claims"])?;
     ensure!(!claims.contains("tardy"), "{claims}");
-    stand.busbar(&["claim", "power", "--for", "tardy", "--watts", "1"])?;
-    stand.busbar(&["release", "tardy"])?;
+    fleet.busbar(&["claim", "power", "--for", "tardy", "--watts", "1"])?;
+    fleet.busbar(&["release", "tardy"])?;
     Ok(())
 }
 
 /// What happened while the disk hung stands in the journal as it happened.
-fn journaled_in_order(stand: &Stand, before: u64) -> anyhow::Result<()> {
-    let events = http::get(stand.rack.daemon.url(), &format!("/v1/events?after={before}"))?;
+fn journaled_in_order(fleet: &Fleet, before: u64) -> anyhow::Result<()> {
+    let events = http::get(fleet.url(), &format!("/v1/events?after={before}"))?;
     let events = events.as_array().context("events")?;
     let numbers: Vec<u64> = events
         .iter()

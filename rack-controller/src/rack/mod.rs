@@ -1,6 +1,7 @@
 //! The rack's heart: its state, the events that change it, and the one function that applies them.
 
 pub mod action;
+mod change;
 pub mod event;
 pub mod evolve;
 pub mod order;

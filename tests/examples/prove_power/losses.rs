@@ -75,21 +75,23 @@ fn last_sequence(fleet: &Fleet) -> anyhow::Result<u64> {
     view["journal_sequence"].as_u64().context("journal_sequence")
 }
 
-/// When the controller saw the loss, by its own clock, and how far the journal has come.
+/// When the controller saw the loss, by its own clock, and how far the journal has come. Caps fall before the journal is written, so it
+/// is waited for.
 fn lost_at(fleet: &Fleet, after: u64) -> anyhow::Result<(f64, u64)> {
-    let mut from = after;
-    let mut lost = None;
-    loop {
-        let page = events(fleet, from)?;
-        let Some(last) = page.last() else { break };
-        let event = page.iter().find(|event| event["kind"] == "supply_lost");
-        if let Some(event) = event {
-            let at = event["at"].as_str().context("a moment")?;
-            lost = Some(millis(at)?);
+    wait::until("the loss in the journal", PATIENCE, || {
+        let (mut from, mut lost) = (after, None);
+        loop {
+            let page = events(fleet, from)?;
+            let Some(last) = page.last() else { break };
+            let event = page.iter().find(|event| event["kind"] == "supply_lost");
+            if let Some(event) = event {
+                let at = event["at"].as_str().context("a moment")?;
+                lost = Some(millis(at)?);
+            }
+            from = last["sequence"].as_u64().context("a sequence")?;
         }
-        from = last["sequence"].as_u64().context("a sequence")?;
-    }
-    Ok((lost.context("no supply_lost in the journal")?, from))
+        Ok(lost.map(|lost| (lost, from)))
+    })
 }
 
 fn millis(text: &str) -> anyhow::Result<f64> {

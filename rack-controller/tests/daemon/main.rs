@@ -9,6 +9,8 @@
 
 mod aisle;
 mod closed;
+mod eyes;
+mod faces;
 mod faults;
 mod house;
 mod ipmi;

@@ -15,6 +15,8 @@ use crate::{http, wait};
 const FETCHED: &str = "tools/prometheus-alertmanager/usr/bin";
 /// Its name in Debian, and its own.
 const NAMES: [&str; 2] = ["prometheus-alertmanager", "alertmanager"];
+/// Where its templates stand below `share`.
+const TEMPLATES: &str = "prometheus/alertmanager";
 /// An alert that was taken is judged within moments; a loaded machine needs longer.
 const SETTLED: Duration = Duration::from_secs(20);
 
@@ -30,6 +32,25 @@ pub fn find(target: &Path) -> Option<PathBuf> {
     NAMES.iter().find_map(|name| on_path_or(&folder, name))
 }
 
+/// Debian's binary reads its templates at a fixed place. Where the package is only unpacked, that place is made in a mount namespace of
+/// its own.
+fn started_with_its_templates(program: &Path) -> Command {
+    let share = program.ancestors().nth(2).map(|usr| usr.join("share"));
+    let unpacked = share.filter(|share| share.join(TEMPLATES).is_dir());
+    match unpacked.filter(|_| !Path::new("/usr/share").join(TEMPLATES).is_dir()) {
+        None => Command::new(program),
+        Some(share) => {
+            let mut command = Command::new("unshare");
+            command
+                .args(["--mount", "--map-root-user", "sh", "-c"])
+                .arg("mount --bind \"$0\" /usr/share && exec \"$@\"")
+                .arg(share)
+                .arg(program);
+            command
+        }
+    }
+}
+
 impl Alertmanager {
     /// Starts it with these inhibitions on a free port of loopback, and without a cluster.
     ///
@@ -41,7 +62,7 @@ impl Alertmanager {
         std::fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
         let port = free_port()?;
         let url = format!("http://127.0.0.1:{port}");
-        let mut command = Command::new(program);
+        let mut command = started_with_its_templates(program);
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", folder.join("data").display()))

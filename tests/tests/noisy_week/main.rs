@@ -32,10 +32,11 @@ fn each_cause_of_a_noisy_week_is_told_once() {
     let Some(promtool) = judge::promtool() else {
         return;
     };
+    let began = std::time::Instant::now();
     let script = Script::new(seed());
     let mut pages = pages::Pages::new(&judge::rules());
     let happened = rack::live(&script, &mut pages);
-    println!("seed {}: {happened:?}", seed());
+    println!("seed {}: {happened:?}, lived in {:.0?}", seed(), began.elapsed());
     assert!(
         happened.values().sum::<usize>() > 300,
         "that is no noisy week: {happened:?}"

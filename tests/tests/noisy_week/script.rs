@@ -264,7 +264,9 @@ impl Script {
             let near = self
                 .deeds
                 .range(begin.saturating_sub(10 * MINUTE)..begin + 10 * MINUTE);
-            let is_free = near.flat_map(|(_, deeds)| deeds).all(|deed| matches!(deed, Look));
+            let is_free = near
+                .flat_map(|(_, deeds)| deeds)
+                .all(|deed| matches!(deed, Deed::Look));
             if is_free && !self.lasts_something(begin) {
                 self.at(begin, begins);
                 self.at(begin + lasts, ends);

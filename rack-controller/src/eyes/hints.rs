@@ -28,6 +28,7 @@ pub(super) async fn follow(line: Arc<Line>, nerve: Nerve) {
     let mut connection = line.connection();
     let mut stopping = nerve.stopping.clone();
     let mut pace = Pace::new(FIRST_REST);
+    let mut lists_streams = false;
     loop {
         let bmc = tokio::select! {
             bmc = connection.wait_for(Option::is_some) => bmc.ok().and_then(|bmc| bmc.clone()),
@@ -35,7 +36,7 @@ pub(super) async fn follow(line: Arc<Line>, nerve: Nerve) {
         };
         let Some(bmc) = bmc else { return };
         let rest = tokio::select! {
-            ended = stream(&bmc, &line, &nerve, &mut pace) => ended,
+            ended = stream(&bmc, &line, &nerve, &mut pace, &mut lists_streams) => ended,
             _ = connection.wait_for(Option::is_none) => Duration::ZERO,
             _ = stopping.wait_for(|stop| *stop) => return,
         };
@@ -46,8 +47,14 @@ pub(super) async fn follow(line: Arc<Line>, nerve: Nerve) {
     }
 }
 
-/// Follows one stream to its end; how long to rest then.
-async fn stream(bmc: &Bmc, line: &Line, nerve: &Nerve, pace: &mut Pace) -> Duration {
+/// Follows one stream to its end; how long to rest then. `lists_streams`: whether the BMC has ever listed a stream of ours.
+async fn stream(
+    bmc: &Bmc,
+    line: &Line,
+    nerve: &Nerve,
+    pace: &mut Pace,
+    lists_streams: &mut bool,
+) -> Duration {
     let before = subscriptions(bmc, line).await;
     let mut hints = match bmc::events(bmc).await {
         Ok(hints) => hints,
@@ -62,6 +69,7 @@ async fn stream(bmc: &Bmc, line: &Line, nerve: &Nerve, pace: &mut Pace) -> Durat
     };
     let after = subscriptions(bmc, line).await;
     let ours: BTreeSet<String> = after.difference(&before).cloned().collect();
+    *lists_streams |= !ours.is_empty();
     // What happened before the stream was open was not told: read everything once.
     line.look_now();
     let mut known = Known::default();
@@ -71,7 +79,7 @@ async fn stream(bmc: &Bmc, line: &Line, nerve: &Nerve, pace: &mut Pace) -> Durat
         let hint = tokio::select! {
             hint = hints.next() => hint,
             _ = reconcile.tick() => {
-                if is_dropped(bmc, line, &ours).await {
+                if *lists_streams && is_dropped(bmc, line, &ours).await {
                     tracing::info!(bmc = line.name(), "the BMC dropped our subscription; it is made anew");
                     nerve.own.resubscribed(line.name(), "dropped");
                     return Duration::ZERO;
@@ -121,13 +129,11 @@ async fn subscriptions(bmc: &Bmc, line: &Line) -> BTreeSet<String> {
     }
 }
 
-/// Whether the BMC does not know our subscription any more. One that cannot be asked is not judged: its eye finds out.
+/// Whether the BMC, which lists streams, does not know ours any more: it may have forgotten it before we first looked. One that cannot be
+/// asked is not judged: its eye finds out.
 async fn is_dropped(bmc: &Bmc, line: &Line, ours: &BTreeSet<String>) -> bool {
-    if ours.is_empty() {
-        return false;
-    }
     match bmc::subscriptions(bmc).await {
-        Ok(Some(listed)) => !ours.is_subset(&listed),
+        Ok(Some(listed)) => ours.is_empty() || !ours.is_subset(&listed),
         Ok(None) => true,
         Err(error) => {
             tracing::debug!(bmc = line.name(), "no list of subscriptions: {}", chain(&error));

@@ -83,6 +83,7 @@ impl Script {
             dice: seed,
         };
         script.causes();
+        script.later_causes();
         script.on_purpose();
         script.noise();
         script
@@ -149,6 +150,12 @@ impl Script {
             DAY + 14 * HOUR,
             &[(0, DiskFull), (10 * MINUTE, DiskFree)],
         );
+    }
+
+    /// What goes wrong with supplies and with what is said of them.
+    fn later_causes(&mut self) {
+        use Deed::*;
+        use Telling::Alert;
         // A day on which the shelf is sold out: what was redundant without one supply is exposed.
         self.at(2 * DAY, Sell(3_250));
         self.cause(

@@ -7,7 +7,7 @@ use house_tests::raise::{Alertmanager, find_alertmanager};
 use super::judge::{house, target};
 
 /// What fires together, and what of it is told. Each alert is `Name key=value …`.
-const TOGETHER: [(&str, &[&str], &[&str]); 14] = [
+const TOGETHER: [(&str, &[&str], &[&str]); 15] = [
     (
         "a deficit stands for what led to it",
         &[
@@ -65,6 +65,14 @@ const TOGETHER: [(&str, &[&str], &[&str]); 14] = [
             "BusbarNodeUnreachable rack=r1 node=n01",
             "BusbarAgentDown rack=r1 node=n01",
             "BusbarOrdersUnanswered rack=r1 node=n01",
+            "BusbarLeaseExpired rack=r1 node=n01",
+        ],
+        &["BusbarNodeUnreachable"],
+    ),
+    (
+        "and its lease, which nobody renews",
+        &[
+            "BusbarNodeUnreachable rack=r1 node=n01",
             "BusbarLeaseExpired rack=r1 node=n01",
         ],
         &["BusbarNodeUnreachable"],

@@ -9,8 +9,6 @@
 
 mod aisle;
 mod closed;
-mod eyes;
-mod faces;
 mod faults;
 mod house;
 mod ipmi;

@@ -192,7 +192,8 @@ pub enum Deed {
 pub enum BmcDeed {
     /// How it answers from now on
     Answer {
-        /// ok, 401, 404, half (half a body, then cut) or never (takes the connection and stays silent)
+        /// ok, 401, 404, half (half a body, then cut), never (takes the connection and stays silent), forgetful (open streams of
+        /// events are forgotten), doubled (events come twice) or lossy (every second event never comes)
         answer: Answer,
     },
 }

@@ -7,6 +7,7 @@ mod family;
 mod lease;
 mod node;
 mod own;
+mod people;
 mod process;
 mod promise;
 mod sheet;
@@ -25,6 +26,7 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
         process::FAMILIES,
         domain::FAMILIES,
         promise::FAMILIES,
+        people::FAMILIES,
         lease::FAMILIES,
         node::FAMILIES,
         bmc::FAMILIES,

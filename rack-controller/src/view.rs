@@ -79,6 +79,7 @@ fn domain_view(rack: &Rack, domain: &DomainConfig, now: Moment) -> DomainView {
         name: domain.name.clone(),
         source: domain.source.word().to_owned(),
         redundancy: domain.redundancy.to_string(),
+        bmc: domain.bmc.clone(),
         claimed: seen.map(|seen| seen.claimed.clone()).unwrap_or_default(),
         installed_watts: of(|sums| sums.installed),
         surviving_watts: of(|sums| sums.surviving),
@@ -113,7 +114,9 @@ fn bay_view(rack: &Rack, config: &BayConfig) -> BayView {
         .cloned()
         .unwrap_or_else(crate::bay::Bay::unseen);
     let seen = rack.sight.bays.get(&config.place);
+    let lost = bay.life == crate::bay::Life::Empty && bay.lost_at == Some(bay.since);
     BayView {
+        lost,
         place: config.place.clone(),
         label: config.label.clone(),
         feed: config.feed.clone(),

@@ -246,6 +246,7 @@ mod tests {
             output_watts: None,
             led: Some(number == 4),
             seen: true,
+            lost: false,
         }
     }
 
@@ -259,6 +260,7 @@ mod tests {
             name: "shelf".to_owned(),
             source: "shelf".to_owned(),
             redundancy: "n+1".to_owned(),
+            bmc: Some("shelf".to_owned()),
             claimed: vec![claim],
             installed_watts: kilowatts(180),
             surviving_watts: kilowatts(150),

@@ -10,7 +10,7 @@ pub use redfish::act;
 pub use redfish::bmc::Bmc;
 pub use redfish::endpoint::{Credentials, CredentialsError, Endpoint, Limits};
 pub use redfish::error::BmcError;
-pub use redfish::events::{Hint, Hints, events};
+pub use redfish::events::{Hint, Hints, events, subscriptions};
 pub use redfish::observe::{NodeFacts, PowerLimit, Sensors, node, sensors, supplies};
 pub use redfish::trust::{Fingerprint, Trust};
 

@@ -131,6 +131,12 @@ impl Desk {
         })
     }
 
+    /// Forgets the open streams and tells them nothing of it, as a BMC does that starts its event service anew.
+    pub fn forget_streams(&self) {
+        let mut inner = self.inner();
+        inner.subscriptions.retain(|_, one| one.destination.is_some());
+    }
+
     /// Sets another context; answers whether there is such a subscription.
     pub fn set_context(&self, id: &str, context: &str) -> bool {
         let mut inner = self.inner();

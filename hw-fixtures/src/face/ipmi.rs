@@ -126,7 +126,8 @@ impl Face {
         let answer = match mood {
             Mood::Unauthorized => Answer::no(NOT_PRIVILEGED),
             Mood::NotFound => Answer::no(INVALID_COMMAND),
-            Mood::Ok | Mood::Half | Mood::Never => {
+            // It has no stream of events.
+            Mood::Ok | Mood::Half | Mood::Never | Mood::Forgetful | Mood::Doubled | Mood::Lossy => {
                 let who = (sealed.session, entrant);
                 self.machine.answer(&mut self.sessions, who, what, request.data)
             }

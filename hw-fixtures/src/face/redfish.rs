@@ -127,7 +127,11 @@ impl Bmc {
     /// Answers one request, or misbehaves as it was told to.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
         match self.live.answer(&self.name) {
-            Answer::Ok => self.answer(request).await,
+            Answer::Ok | Answer::Doubled | Answer::Lossy => self.answer(request).await,
+            Answer::Forgetful => {
+                self.desk.forget_streams();
+                self.answer(request).await
+            }
             Answer::Unauthorized => reply::trouble(&Trouble::unauthorized()),
             Answer::NotFound => reply::trouble(&Trouble::not_found(request.uri().path())),
             Answer::Half => half(self.answer(request).await).await,

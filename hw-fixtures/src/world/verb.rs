@@ -26,6 +26,12 @@ pub enum Answer {
     Half,
     /// The connection is taken and nothing is ever answered.
     Never,
+    /// Properly, but open streams of events are forgotten as at a restart: they stay open, and nothing more comes.
+    Forgetful,
+    /// Properly, and each event comes twice, the one before it once more after it.
+    Doubled,
+    /// Properly, but every second event never comes.
+    Lossy,
 }
 
 impl std::fmt::Display for Answer {
@@ -36,6 +42,9 @@ impl std::fmt::Display for Answer {
             Self::NotFound => "404",
             Self::Half => "half",
             Self::Never => "never",
+            Self::Forgetful => "forgetful",
+            Self::Doubled => "doubled",
+            Self::Lossy => "lossy",
         })
     }
 }

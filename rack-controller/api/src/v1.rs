@@ -67,6 +67,9 @@ pub struct DomainView {
     pub source: String,
     /// The policy: `n`, `n+1`, `n+n` …
     pub redundancy: String,
+    /// The BMC that shows its supplies; `None` where it has none.
+    #[serde(default)]
+    pub bmc: Option<String>,
     /// What its BMC claims.
     pub claimed: Vec<RedundancyClaim>,
     /// Σ rated of supplies in service.
@@ -202,6 +205,9 @@ pub struct BayView {
     pub led: Option<bool>,
     /// Whether its BMC can be seen now.
     pub seen: bool,
+    /// Whether it is empty because its supply went without a drain.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// One node.

@@ -8,6 +8,9 @@ use super::{BmcTrust, words};
 
 /// How often a BMC is read where nothing else is said (power.md: at least 5 s).
 const USUAL_POLL: Duration = Duration::from_secs(5);
+/// How often it is asked whether it still knows our subscription: BMCs drop them at a restart and say nothing (power.md, BMC manners).
+const USUAL_RECONCILE: Duration = Duration::from_secs(60);
+const FASTEST_RECONCILE: Duration = Duration::from_secs(1);
 /// No BMC bears to be read more often than this.
 const FASTEST_POLL: Duration = Duration::from_millis(50);
 
@@ -63,6 +66,9 @@ pub(super) fn access(section: &Section<'_>) -> RawBmc {
         poll_interval: section
             .duration("poll_interval", FASTEST_POLL)
             .unwrap_or(USUAL_POLL),
+        reconcile_interval: section
+            .duration("reconcile_interval", FASTEST_RECONCILE)
+            .unwrap_or(USUAL_RECONCILE),
     }
 }
 

@@ -193,6 +193,8 @@ pub struct BmcConfig {
     pub trust: BmcTrust,
     /// How often it is read where no event calls.
     pub poll_interval: Duration,
+    /// How often it is asked whether it still knows our subscription to its events.
+    pub reconcile_interval: Duration,
 }
 
 impl BmcConfig {

@@ -16,6 +16,7 @@ pub(super) fn named_bmc(raw: RawBmc) -> Option<BmcConfig> {
         credentials_file: raw.credentials_file,
         trust: raw.trust,
         poll_interval: raw.poll_interval,
+        reconcile_interval: raw.reconcile_interval,
     })
 }
 

@@ -251,6 +251,7 @@ pub(super) struct RawBmc {
     pub credentials_file: Option<PathBuf>,
     pub trust: BmcTrust,
     pub poll_interval: Duration,
+    pub reconcile_interval: Duration,
 }
 
 pub(super) fn bmc(section: Section<'_>) -> Option<Placed<RawBmc>> {

@@ -75,6 +75,20 @@ pub(super) static FAMILIES: &[Family] = &[
         fill: |source, series| series.put_gathered(source.gathered),
     },
     Family {
+        name: "busbar_rack_bmc_hints_folded_total",
+        kind: Kind::Counter,
+        labels: &["bmc"],
+        help: "Of those: events that had come before, word for word; nothing is read for them",
+        fill: |source, series| series.put_gathered(source.gathered),
+    },
+    Family {
+        name: "busbar_rack_bmc_resubscriptions_total",
+        kind: Kind::Counter,
+        labels: &["bmc", "reason"],
+        help: "How often all was read again because events may be missing: the stream ended, the BMC dropped our subscription, or numbers are missing in it (ended, dropped, gap)",
+        fill: |source, series| series.put_gathered(source.gathered),
+    },
+    Family {
         name: "busbar_rack_bmc_read_seconds",
         kind: Kind::Histogram,
         labels: &["operation"],

@@ -184,6 +184,18 @@ pub(super) static FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "busbar_rack_domain_info",
+        kind: Kind::Info,
+        labels: &["domain", "source", "redundancy", "bmc"],
+        help: "What the domain's source is (shelf, chassis, feed, budget), its policy, and the BMC that shows its supplies",
+        fill: |source, series| {
+            for domain in &source.view.domains {
+                let bmc = domain.bmc.as_deref().unwrap_or_default();
+                series.put(&[&domain.name, &domain.source, &domain.redundancy, bmc], 1.0);
+            }
+        },
+    },
+    Family {
         name: "busbar_rack_bay_state",
         kind: Kind::Gauge,
         labels: &["domain", "bay", "state"],
@@ -198,6 +210,17 @@ pub(super) static FAMILIES: &[Family] = &[
         fill: |source, series| {
             for (domain, bay) in bays(source) {
                 series.put(&[&domain.name, &bay.place], flag(bay.seen));
+            }
+        },
+    },
+    Family {
+        name: "busbar_rack_bay_lost",
+        kind: Kind::Gauge,
+        labels: &["domain", "bay"],
+        help: "1 where the bay is empty because its supply went without a drain, 0 elsewhere",
+        fill: |source, series| {
+            for (domain, bay) in bays(source) {
+                series.put(&[&domain.name, &bay.place], flag(bay.lost));
             }
         },
     },

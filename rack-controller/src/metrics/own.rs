@@ -30,6 +30,9 @@ pub struct Own {
     inputs: IntCounter,
     busy: IntCounter,
     append_seconds: Histogram,
+    journal_writable: IntGauge,
+    hints_folded: IntCounterVec,
+    resubscriptions: IntCounterVec,
 }
 
 impl Own {
@@ -40,7 +43,12 @@ impl Own {
     pub fn new() -> prometheus::Result<Own> {
         let counter = |name: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, name), labels);
         let buckets = |name: &str| HistogramOpts::new(name, name).buckets(BUCKETS.to_vec());
+        let journal_writable = IntGauge::new("busbar_rack_journal_writable", "writable")?;
+        journal_writable.set(1);
         Ok(Own {
+            journal_writable,
+            hints_folded: counter("busbar_rack_bmc_hints_folded_total", &["bmc"])?,
+            resubscriptions: counter("busbar_rack_bmc_resubscriptions_total", &["bmc", "reason"])?,
             reads: counter("busbar_rack_bmc_reads_total", &["bmc", "outcome"])?,
             hints: counter("busbar_rack_bmc_hints_total", &["bmc"])?,
             read_seconds: HistogramVec::new(buckets("busbar_rack_bmc_read_seconds"), &["operation"])?,
@@ -57,7 +65,10 @@ impl Own {
     }
 
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
-        let all: [&dyn Collector; 12] = [
+        let all: [&dyn Collector; 15] = [
+            &self.journal_writable,
+            &self.hints_folded,
+            &self.resubscriptions,
             &self.reads,
             &self.hints,
             &self.read_seconds,
@@ -85,6 +96,21 @@ impl Own {
     /// A BMC's event.
     pub fn hint(&self, bmc: &str) {
         self.hints.with_label_values(&[bmc]).inc();
+    }
+
+    /// A BMC's event that had come before.
+    pub fn folded(&self, bmc: &str) {
+        self.hints_folded.with_label_values(&[bmc]).inc();
+    }
+
+    /// A BMC's stream of events was opened again, or all was read again because of it (`ended`, `dropped`, `gap`).
+    pub fn resubscribed(&self, bmc: &str, reason: &str) {
+        self.resubscriptions.with_label_values(&[bmc, reason]).inc();
+    }
+
+    /// Whether the journal takes what it is given.
+    pub fn journal(&self, is_writable: bool) {
+        self.journal_writable.set(i64::from(is_writable));
     }
 
     /// An action and what came of it.
@@ -157,6 +183,12 @@ pub(super) static FAMILIES: &[Family] = &[
         Counter,
         [],
         "Asks that were refused because too many were waiting"
+    ),
+    own!(
+        "busbar_rack_journal_writable",
+        Gauge,
+        [],
+        "1 while the journal takes what it is given, 0 while nothing new is promised because it does not"
     ),
     own!(
         "busbar_rack_journal_append_seconds",

@@ -37,6 +37,7 @@ fn bay(place: &str, life: BayLife, seen: bool) -> BayView {
         output_watts: Some(Power::from_milliwatts(250_500)),
         led: Some(true),
         seen,
+        lost: !there,
     }
 }
 
@@ -45,6 +46,7 @@ fn domain(name: &str, state: DomainState) -> DomainView {
         name: name.to_owned(),
         source: "shelf".to_owned(),
         redundancy: "n+1".to_owned(),
+        bmc: Some(name.to_owned()),
         claimed: Vec::new(),
         installed_watts: watts(18_000),
         surviving_watts: watts(15_000),

@@ -257,6 +257,7 @@ impl Turn {
     }
 
     fn say_trouble(&self, trouble: Option<String>) {
+        self.own.journal(trouble.is_none());
         let changed = self.trouble.send_if_modified(|known| {
             let changed = known.is_some() != trouble.is_some();
             known.clone_from(&trouble);

@@ -1,14 +1,17 @@
 //! System packages: what is missing, why it is wanted, and how it gets here. Nothing that would start a service is installed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::Wrong;
-use crate::fetch;
 use crate::place::{Place, on_path};
 use crate::progress::{Screen, Verdict};
 use crate::steps::{self, Ran};
+
+mod tools;
+
+pub use tools::{alertmanager, node_exporter, prometheus};
 
 /// How to find out whether something is there.
 enum Probe {
@@ -121,29 +124,6 @@ const FUZZER: Package = Package {
     probe: Probe::Program("c++"),
 };
 
-/// A program that is fetched and unpacked below the build outputs: installed, Debian's package would start a service.
-struct Tool {
-    package: &'static str,
-    /// Its own binary below the folder that it is unpacked to.
-    binary: &'static str,
-    /// What it is called on a path.
-    names: &'static [&'static str],
-}
-
-/// What discovers and scrapes both daemons.
-const PROMETHEUS: Tool = Tool {
-    package: "prometheus",
-    binary: "usr/bin/prometheus",
-    names: &["prometheus"],
-};
-
-/// What the agent is compared with.
-const NODE_EXPORTER: Tool = Tool {
-    package: "prometheus-node-exporter",
-    binary: "usr/bin/prometheus-node-exporter",
-    names: &["prometheus-node-exporter", "node_exporter"],
-};
-
 /// Distributions whose packages are named above, as `ID` and `ID_LIKE` of /etc/os-release have them.
 const KNOWN: [&str; 2] = ["debian", "ubuntu"];
 
@@ -193,48 +173,6 @@ pub fn see_to(place: &Place, screen: &Screen, install: bool, strangers: bool) ->
         &needed,
         &format!("could not install ({}); try\n  {command}", ran.why),
     )
-}
-
-/// Fetches Prometheus where it is neither here nor on the path. Answers why there is none.
-pub fn prometheus(place: &Place, screen: &Screen, fetch: bool) -> Result<PathBuf, String> {
-    let found = fetched(place, screen, fetch, &PROMETHEUS);
-    if let Err(why) = &found {
-        screen
-            .begin(PROMETHEUS.package, None)
-            .end(Verdict::Skip, &format!("{why}; the rack comes up without it"));
-    }
-    found
-}
-
-/// Fetches node_exporter where it is neither here nor on the path. Answers why there is none.
-pub fn node_exporter(place: &Place, screen: &Screen, fetch: bool) -> Result<PathBuf, String> {
-    fetched(place, screen, fetch, &NODE_EXPORTER)
-}
-
-fn fetched(place: &Place, screen: &Screen, fetch: bool, tool: &Tool) -> Result<PathBuf, String> {
-    let folder = place.tools().join(tool.package);
-    let binary = folder.join(tool.binary);
-    if binary.is_file() {
-        return Ok(binary);
-    }
-    if let Some(found) = tool.names.iter().find_map(|name| on_path(name)) {
-        return Ok(found);
-    }
-    if !fetch {
-        return Err("--no-install: not fetched".to_owned());
-    }
-    if !can_fetch() {
-        let name = tool.package;
-        return Err(format!(
-            "no {name} on the path, and it can only be fetched on Debian and Ubuntu"
-        ));
-    }
-    fetch::unpack(place, screen, tool.package, &folder)?;
-    if binary.is_file() {
-        Ok(binary)
-    } else {
-        Err(format!("the package holds no {}", tool.binary))
-    }
 }
 
 /// Sees to it that the emulator for `cargo lab` is there.

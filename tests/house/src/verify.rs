@@ -84,6 +84,7 @@ pub fn verify(words: &[String]) -> Result<ExitCode, Wrong> {
         // Where there is none, the stories that need it say so and are counted as skipped.
         let _ = packages::prometheus(&place, &screen, install);
         let _ = packages::node_exporter(&place, &screen, install);
+        let _ = packages::alertmanager(&place, &screen, install);
     }
     let mut found = checks(&place, &screen, (quick, long), install);
     if long {

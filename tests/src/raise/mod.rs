@@ -1,6 +1,7 @@
 //! Raising the house: a world, a rack, an agent and a Prometheus, each a real process that is ended by its own id.
 
 mod agent;
+mod alertmanager;
 mod binaries;
 mod capped;
 mod daemon;
@@ -13,6 +14,7 @@ mod turn;
 mod world;
 
 pub use agent::{Agent, AgentPlan};
+pub use alertmanager::{Alertmanager, find as find_alertmanager};
 pub use binaries::Binaries;
 pub use capped::{CappedNode, Shape, classes, may_unshare};
 pub use daemon::{Daemon, Group, tail};

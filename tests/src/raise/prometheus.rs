@@ -92,8 +92,13 @@ pub fn promtool(target: &Path) -> Option<PathBuf> {
 }
 
 fn tool(target: &Path, name: &str) -> Option<PathBuf> {
+    on_path_or(&target.join(FETCHED), name)
+}
+
+/// A program in this folder, or on the path.
+pub(super) fn on_path_or(folder: &Path, name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::iter::once(target.join(FETCHED))
+    std::iter::once(folder.to_owned())
         .chain(std::env::split_paths(&path))
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
@@ -111,7 +116,7 @@ fn configuration(rack_url: &str, scrape_interval: &str) -> String {
     text
 }
 
-fn free_port() -> anyhow::Result<u16> {
+pub(super) fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").context("no free port on loopback")?;
     Ok(listener.local_addr()?.port())
 }

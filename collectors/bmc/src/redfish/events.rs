@@ -1,6 +1,7 @@
 //! Events of a BMC as hints: an event never says what is, only what to read again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 
 use futures_util::Stream;
@@ -29,6 +30,10 @@ pub struct Hint {
     pub resource: Option<String>,
     /// `MessageId`, for the log.
     pub message_id: Option<String>,
+    /// Which record of its event it is, from 0: one event may hold several.
+    pub record: usize,
+    /// A hash over the event's number and text: the same event that comes twice has the same one. Only for this process.
+    pub event: u64,
 }
 
 /// Hints until the stream ends; an error is the last item. Connecting again, and reading everything then, is the caller's.
@@ -133,10 +138,37 @@ impl Open {
     }
 }
 
+/// The subscriptions that the BMC knows of, by resource: an open stream is one of them where the BMC counts it as such. `None` where it
+/// has no list of them.
+///
+/// # Errors
+/// Where it cannot be read; then nothing is known.
+pub async fn subscriptions(bmc: &Bmc) -> Result<Option<BTreeSet<String>>, BmcError> {
+    let path = bmc
+        .root()
+        .event_service
+        .clone()
+        .unwrap_or_else(|| EVENT_SERVICE.to_owned());
+    let doubts = Doubts::default();
+    let service = bmc.get_fresh(&path).await?;
+    let list = Fields::of(&service, &bmc.name_of(&path), &doubts).link("Subscriptions");
+    let Some(list) = list else { return Ok(None) };
+    let members = match bmc.get_fresh(&list).await {
+        Ok(members) => members,
+        Err(error) if error.is_local() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let members = Fields::of(&members, &bmc.name_of(&list), &doubts).links("Members");
+    Ok(Some(members.into_iter().collect()))
+}
+
 /// The hints in one payload: one for each record of a Redfish `Event`. What is no JSON still says that something happened.
 pub(super) fn hints(data: &str, id: Option<&str>) -> Vec<Hint> {
+    let mut hash = DefaultHasher::new();
+    (id, data).hash(&mut hash);
     let whole = Hint {
         id: id.map(str::to_owned),
+        event: hash.finish(),
         ..Hint::default()
     };
     let Ok(value) = serde_json::from_str::<Value>(data) else {
@@ -152,10 +184,11 @@ pub(super) fn hints(data: &str, id: Option<&str>) -> Vec<Hint> {
     if records.is_empty() {
         return vec![whole];
     }
-    let each = records.iter().map(|record| Hint {
-        id: whole.id.clone(),
+    let each = records.iter().enumerate().map(|(index, record)| Hint {
         resource: record.link("OriginOfCondition"),
         message_id: record.text("MessageId"),
+        record: index,
+        ..whole.clone()
     });
     each.collect()
 }
@@ -173,7 +206,15 @@ mod tests {
         let found = hints(data, Some("3"));
         let resources: Vec<Option<&str>> = found.iter().map(|hint| hint.resource.as_deref()).collect();
         assert_eq!(resources, [Some("/redfish/v1/x"), Some("/redfish/v1/y"), None]);
-        assert_eq!(hints("not json", None), [Hint::default()]);
+        assert_eq!(
+            found.iter().map(|hint| hint.record).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        assert!(found.iter().all(|hint| hint.event == found[0].event));
+        assert_eq!(hints(data, Some("3")), found, "the same event again is the same");
+        assert_ne!(hints(data, Some("4"))[0].event, found[0].event);
+        let garbage = hints("not json", None);
+        assert!(garbage.len() == 1 && garbage[0].resource.is_none(), "{garbage:?}");
         assert!(hints(r##"{"@odata.type":"#MetricReport.v1_0_0.MetricReport"}"##, None).is_empty());
     }
 }

@@ -14,9 +14,10 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::service::{collection, fine, link, resource_with};
 use super::{Bmc, Page, ROOT, SSE, types};
-use crate::face::desk::{Desk, Subscription};
+use crate::face::desk::{Desk, Dispatch, Subscription};
 use crate::face::reply;
 use crate::face::trouble::Trouble;
+use crate::world::Answer;
 
 /// A comment is sent after this long without an event, so that a dead connection is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -54,13 +55,48 @@ impl Bmc {
                 id: subscription.id.clone(),
             };
             let mut response = reply::empty(StatusCode::OK);
-            *response.body_mut() = Body::from_stream(frames(receiver, subscription, guard));
+            let mood = {
+                let bmc = Arc::clone(self);
+                move |id: &str| bmc.mood(id)
+            };
+            *response.body_mut() = Body::from_stream(frames(receiver, subscription, guard, mood));
             response
         };
         let kind = HeaderValue::from_static("text/event-stream");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         reply::allow(response.headers_mut(), &[Method::GET, Method::HEAD]);
         Ok(response)
+    }
+}
+
+/// How events reach a stream now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    /// Each once.
+    Proper,
+    /// Each twice, and the one before it again.
+    Doubled,
+    /// Those with odd numbers only.
+    Lossy,
+    /// Not at all: the stream is forgotten.
+    Deaf,
+}
+
+impl Bmc {
+    fn mood(&self, subscription: &str) -> Mood {
+        if self.desk.subscription(subscription).is_none() {
+            return Mood::Deaf;
+        }
+        match self.live.answer(&self.name) {
+            Answer::Doubled => Mood::Doubled,
+            Answer::Lossy => Mood::Lossy,
+            Answer::Ok
+            | Answer::Unauthorized
+            | Answer::NotFound
+            | Answer::Half
+            | Answer::Never
+            | Answer::Forgetful => Mood::Proper,
+        }
     }
 }
 
@@ -93,34 +129,47 @@ impl Stream for Frames {
 }
 
 fn frames(
-    receiver: tokio::sync::broadcast::Receiver<crate::face::desk::Dispatch>,
+    receiver: tokio::sync::broadcast::Receiver<Dispatch>,
     subscription: Subscription,
     guard: Guard,
+    mood: impl Fn(&str) -> Mood + Clone + Send + Sync + 'static,
 ) -> Frames {
     let gone = subscription.gone.subscribe();
-    let context = subscription.context;
-    let start = (receiver, gone, false);
-    let inner = futures_util::stream::unfold(start, move |(mut receiver, mut gone, greeted)| {
-        let context = context.clone();
+    // The first bytes tell the client that the stream stands before anything happens.
+    let greeting = Bytes::from_static(b": connected\n\n");
+    let start = (receiver, gone, Some(greeting), Bytes::new());
+    let inner = futures_util::stream::unfold(start, move |(mut receiver, mut gone, greeting, before)| {
+        let (subscription, mood) = (subscription.clone(), mood.clone());
         async move {
-            if !greeted {
-                // The first bytes tell the client that the stream stands before anything happens.
-                return Some((Ok(Bytes::from_static(b": connected\n\n")), (receiver, gone, true)));
+            if let Some(greeting) = greeting {
+                return Some((Ok(greeting), (receiver, gone, None, before)));
             }
-            let frame = tokio::select! {
-                _ = gone.wait_for(|gone| *gone) => return None,
-                () = tokio::time::sleep(HEARTBEAT) => Bytes::from_static(b": still here\n\n"),
-                received = receiver.recv() => match received {
-                    Ok(dispatch) => {
-                        let mut payload = dispatch.payload;
-                        payload["Context"] = json!(context);
-                        Bytes::from(format!("id: {}\ndata: {payload}\n\n", dispatch.id))
+            loop {
+                let received = tokio::select! {
+                    _ = gone.wait_for(|gone| *gone) => return None,
+                    () = tokio::time::sleep(HEARTBEAT) => None,
+                    received = receiver.recv() => Some(received),
+                };
+                let dispatch = match received {
+                    None => {
+                        let frame = Bytes::from_static(b": still here\n\n");
+                        return Some((Ok(frame), (receiver, gone, None, before)));
                     }
+                    Some(Ok(dispatch)) => dispatch,
                     // Too slow: the client must read everything anew, and a closed stream says so.
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
-                },
-            };
-            Some((Ok(frame), (receiver, gone, true)))
+                    Some(Err(RecvError::Lagged(_) | RecvError::Closed)) => return None,
+                };
+                let now = mood(&subscription.id);
+                if now == Mood::Deaf || (now == Mood::Lossy && dispatch.id.is_multiple_of(2)) {
+                    continue;
+                }
+                let frame = framed(dispatch, &subscription.context);
+                let told = match now {
+                    Mood::Doubled => [&frame[..], &frame[..], &before[..]].concat().into(),
+                    Mood::Proper | Mood::Lossy | Mood::Deaf => frame.clone(),
+                };
+                return Some((Ok(told), (receiver, gone, None, frame)));
+            }
         }
     });
     Frames {
@@ -180,4 +229,10 @@ pub(super) fn subscription_body(subscription: &Subscription) -> Value {
             "Status": fine(),
         }),
     )
+}
+
+fn framed(dispatch: Dispatch, context: &str) -> Bytes {
+    let mut payload = dispatch.payload;
+    payload["Context"] = json!(context);
+    Bytes::from(format!("id: {}\ndata: {payload}\n\n", dispatch.id))
 }

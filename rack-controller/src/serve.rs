@@ -127,7 +127,7 @@ fn recall(config: &RackConfig) -> anyhow::Result<Recalled> {
 fn check_the_rest(state_dir: PathBuf) -> anyhow::Result<()> {
     std::thread::Builder::new()
         .name("journal-check".to_owned())
-        .spawn(move || match journal::verify(&state_dir) {
+        .spawn(move || match journal::verify_beside(&state_dir) {
             Ok(verified) => tracing::info!(events = verified.last.sequence, "the whole journal is sound"),
             Err(error) => tracing::error!(
                 "{}; what is decided now rests on the newest snapshot and the events after it, which are sound",

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::chain::Link;
+
 /// Why a journal cannot be used. A file that is refused is left as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -104,6 +106,20 @@ impl JournalError {
             state_dir: path.parent().unwrap_or_else(|| Path::new(".")).to_owned(),
             why,
             last_good,
+        }
+    }
+
+    /// What is foreign is ours all the same where a head beside it says that a journal was here: then its beginning is spoilt.
+    pub(super) fn with_head(self, head: Option<&Link>) -> JournalError {
+        match (self, head) {
+            (JournalError::Foreign { path, why }, Some(head)) if head.sequence > 0 => {
+                let why = format!(
+                    "{why}, and rack.head beside it says that it held {} events",
+                    head.sequence
+                );
+                JournalError::damaged(&path, 0, why)
+            }
+            (error, _) => error,
         }
     }
 

@@ -18,6 +18,8 @@ const LENGTH: usize = 86;
 #[derive(Debug)]
 pub(super) struct Head {
     file: File,
+    /// Whether the last one that was written may not be on the disk yet.
+    is_dirty: bool,
 }
 
 impl Head {
@@ -29,19 +31,25 @@ impl Head {
             .write(true)
             .mode(0o600)
             .open(&path)
-            .map(|file| Head { file })
+            .map(|file| Head {
+                file,
+                is_dirty: false,
+            })
             .map_err(|cause| JournalError::file("open", &path, cause))
     }
 
-    /// Writes the head over the old one: one write within one sector, so that it is old or new and never half.
-    pub fn write(&self, link: &Link) {
+    /// Writes the head over the old one: one write within one sector, so that it is old or new and never half. Who waits for the journal
+    /// does not wait for a second fsync: what is written outlives this process, and [`Head::sync`] puts it on the disk.
+    pub fn write(&mut self, link: &Link) {
         let line = format!("{:020} {}\n", link.sequence, link.hex());
-        let written = self
-            .file
-            .write_all_at(line.as_bytes(), 0)
-            .and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
-            tracing::warn!(%error, "the journal's head could not be written; the journal itself is good");
+        self.is_dirty = true;
+        tell(self.file.write_all_at(line.as_bytes(), 0));
+    }
+
+    /// Puts what was written on the disk.
+    pub fn sync(&mut self) {
+        if std::mem::take(&mut self.is_dirty) {
+            tell(self.file.sync_data());
         }
     }
 
@@ -53,6 +61,18 @@ impl Head {
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(JournalError::file("read", &path, cause)),
         }
+    }
+}
+
+impl Drop for Head {
+    fn drop(&mut self) {
+        self.sync();
+    }
+}
+
+fn tell(written: std::io::Result<()>) {
+    if let Err(error) = written {
+        tracing::warn!(%error, "the journal's head could not be written; the journal itself is good");
     }
 }
 

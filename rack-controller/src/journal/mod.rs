@@ -14,6 +14,7 @@ pub mod replay;
 mod salvage;
 mod snapshot;
 mod verify;
+mod walk;
 pub mod writer;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -31,7 +32,7 @@ pub use recover::{Advice, advice, recover};
 pub use replay::{Replayed, Telling, replay};
 pub use salvage::{Salvaged, salvage};
 pub use snapshot::Snapshot;
-pub use verify::{Verified, verify};
+pub use verify::{Verified, verify, verify_beside};
 pub use writer::{Progress, Writer};
 
 use crate::rack::Kept;
@@ -93,7 +94,7 @@ impl Journal {
     /// directory cannot be used.
     pub fn open(state_dir: &Path) -> Result<Journal, JournalError> {
         Journal::open_after(state_dir, |path, head| {
-            verify::verify_file(path, head).map(|verified| verified.last)
+            verify::verify_file(path, head, walk::Pace::Quick).map(|verified| verified.last)
         })
     }
 
@@ -103,14 +104,11 @@ impl Journal {
         check: impl FnOnce(&Path, Option<&Link>) -> Result<Link, JournalError>,
     ) -> Result<Journal, JournalError> {
         let path = state_dir.join(FILE);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(state_dir)
-            .map_err(|cause| JournalError::file("make the directory", state_dir, cause))?;
+        make_directory(state_dir)?;
         let lock = lock(state_dir)?;
         let expected = head::Head::read(state_dir)?;
-        let last = match verify::state(&path)? {
+        let ours = |error: JournalError| error.with_head(expected.as_ref());
+        let last = match verify::state(&path).map_err(ours)? {
             verify::State::Missing => {
                 if let Some(head) = &expected
                     && head.sequence > 0
@@ -119,7 +117,7 @@ impl Journal {
                 }
                 Link::FIRST
             }
-            verify::State::There => check(&path, expected.as_ref())?,
+            verify::State::There => check(&path, expected.as_ref()).map_err(ours)?,
         };
         let connection = open_for_writing(&path)?;
         let head = head::Head::open(state_dir)?;
@@ -191,6 +189,11 @@ impl Journal {
         Ok(link.sequence)
     }
 
+    /// Puts the head that was written last on the disk, too: nobody waits for it.
+    pub fn sync_head(&mut self) {
+        self.head.sync();
+    }
+
     /// All entries, the oldest first: for the replay at the start.
     ///
     /// # Errors
@@ -238,6 +241,29 @@ fn insert(connection: &Connection, path: &Path, from: Link, events: &[Event]) ->
             .map_err(failed)?;
     }
     Ok(link)
+}
+
+/// Makes the state directory where there is none. Its name is on the disk before anything in it is promised: each folder that got a new
+/// one is synced.
+fn make_directory(state_dir: &Path) -> Result<(), JournalError> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<&Path> = state_dir.ancestors().take_while(is_missing).collect();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state_dir)
+        .map_err(|cause| JournalError::file("make the directory", state_dir, cause))?;
+    for made in missing {
+        let above = made
+            .parent()
+            .filter(|above| !above.as_os_str().is_empty())
+            .unwrap_or_else(|| Path::new("."));
+        // One that may be written to and not be read cannot be synced; it is as good as any other file system's promise then.
+        if let Err(error) = File::open(above).and_then(|folder| folder.sync_all()) {
+            tracing::warn!(%error, "cannot sync {}, in which the state directory was made", above.display());
+        }
+    }
+    Ok(())
 }
 
 fn lock(state_dir: &Path) -> Result<File, JournalError> {

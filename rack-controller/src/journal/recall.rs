@@ -7,7 +7,8 @@ use facts::Moment;
 use super::chain::Link;
 use super::error::JournalError;
 use super::snapshot::{self, Snapshot};
-use super::verify::{base, check_format, check_head, check_structure, open_for_reading, walk};
+use super::verify::{Structure, base, check_format, check_head, open_for_reading};
+use super::walk::{Pace, walk};
 use super::{FORMAT, Journal};
 use crate::config::RackConfig;
 use crate::rack::{Rack, evolve};
@@ -44,8 +45,9 @@ pub fn recall(state_dir: &Path, config: &RackConfig) -> Result<Recalled, Journal
             (good, last, begun) = (link, at, link.sequence);
             rack = Rack::restored(config, kept);
         }
+        let structure = (begun == 0).then(|| Structure::look(path, Pace::Quick));
         let first = good;
-        let walked = walk(&connection, first, |link, _, _, event| {
+        let walked = walk(&connection, first, Pace::Quick, |link, _, _, event| {
             evolve(&mut rack, &event);
             (good, last, events) = (link, event.at, events.saturating_add(1));
         });
@@ -53,8 +55,8 @@ pub fn recall(state_dir: &Path, config: &RackConfig) -> Result<Recalled, Journal
             return Err(JournalError::damaged(path, good.sequence, why));
         }
         check_head(&connection, path, &good, head)?;
-        if begun == 0 {
-            check_structure(&connection, path, good.sequence)?;
+        if let Some(structure) = structure {
+            structure.told(&connection, path, good.sequence)?;
         }
         Ok(good)
     })?;

@@ -117,8 +117,12 @@ pub fn advice(state_dir: &Path, heads: &[(String, u64, String)]) -> anyhow::Resu
             (told.last, told.rack.kept, damage)
         }
         Err(error) => {
+            let error = match error.downcast::<JournalError>() {
+                Ok(error) => error.with_head(head.as_ref()),
+                Err(error) => return Err(error),
+            };
             let Some(why) = unreadable(&error, head.as_ref()) else {
-                return Err(error);
+                return Err(error.into());
             };
             let empty = super::replay::nothing()?;
             (Link::FIRST, empty.kept, Some(why))
@@ -155,8 +159,8 @@ fn structure(path: &Path, good: u64) -> Option<String> {
 }
 
 /// Why nothing of a file can be read; `None` where it is not ours to recover.
-fn unreadable(error: &anyhow::Error, head: Option<&Link>) -> Option<String> {
-    match error.downcast_ref::<JournalError>()? {
+fn unreadable(error: &JournalError, head: Option<&Link>) -> Option<String> {
+    match error {
         JournalError::Damaged { why, .. } => Some(why.clone()),
         JournalError::File { cause, .. } if cause.kind() == ErrorKind::NotFound && head.is_some() => {
             Some("it is not there".to_owned())

@@ -13,7 +13,8 @@ use serde_json::json;
 use super::FILE;
 use super::chain::Link;
 use super::error::JournalError;
-use super::verify::{base, check_format, open_for_reading, walk};
+use super::verify::{base, check_format, open_for_reading};
+use super::walk::{Pace, walk};
 use crate::bay::Bay;
 use crate::config::RackConfig;
 use crate::rack::state::DomainStanding;
@@ -68,7 +69,7 @@ pub fn replay(path: &Path, from: u64, telling: Telling, out: &mut dyn Write) -> 
     let first = last.sequence;
     let mut unsaid = None;
     if damage.is_none() {
-        damage = walk(&connection, last, |link, _, _, event| {
+        damage = walk(&connection, last, Pace::Quick, |link, _, _, event| {
             story.happen(&event);
             last = link;
             if link.sequence >= from && telling != Telling::Quiet && unsaid.is_none() {

@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags, params};
 use super::chain::Link;
 use super::error::JournalError;
 use super::snapshot;
-use super::verify::{base, check_format, open_for_reading, walk};
+use super::verify::{base, check_format, open_for_reading};
+use super::walk::{Pace, walk};
 use super::{FILE, head, number};
 
 /// What was saved.
@@ -51,7 +52,7 @@ pub fn salvage(state_dir: &Path, to: &Path) -> Result<Salvaged, JournalError> {
         last = base.link;
     }
     let mut unwritten = None;
-    let why = walk(&from, last, |link, at, json, _| {
+    let why = walk(&from, last, Pace::Quick, |link, at, json, _| {
         if unwritten.is_some() {
             return;
         }

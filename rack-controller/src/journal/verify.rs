@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
+use std::thread::{Builder, JoinHandle};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -10,8 +11,8 @@ use super::chain::Link;
 use super::error::JournalError;
 use super::head::Head;
 use super::snapshot::{self, Snapshot};
-use super::{APPLICATION, FILE, FORMAT, OLDEST_FORMAT, number};
-use crate::rack::event::Event;
+use super::walk::{Pace, walk};
+use super::{APPLICATION, FILE, FORMAT, OLDEST_FORMAT};
 
 /// How every SQLite file begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -30,17 +31,30 @@ pub struct Verified {
 /// # Errors
 /// There is none, or it is cut short, damaged, foreign or newer.
 pub fn verify(state_dir: &Path) -> Result<Verified, JournalError> {
+    verify_at(state_dir, Pace::Quick)
+}
+
+/// The same on one CPU, for whoever has other work meanwhile.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_beside(state_dir: &Path) -> Result<Verified, JournalError> {
+    verify_at(state_dir, Pace::Beside)
+}
+
+fn verify_at(state_dir: &Path, pace: Pace) -> Result<Verified, JournalError> {
     let path = state_dir.join(FILE);
     // The head first: events that are appended meanwhile only make the journal longer than it says.
     let head = Head::read(state_dir)?;
-    match (state(&path)?, &head) {
+    let ours = |error: JournalError| error.with_head(head.as_ref());
+    match (state(&path).map_err(ours)?, &head) {
         (State::Missing, Some(head)) if head.sequence > 0 => Err(JournalError::gone(&path, head.sequence)),
         (State::Missing, _) => Err(JournalError::file(
             "open",
             &path,
             std::io::Error::from(ErrorKind::NotFound),
         )),
-        (State::There, head) => verify_file(&path, head.as_ref()),
+        (State::There, known) => verify_file(&path, known.as_ref(), pace).map_err(ours),
     }
 }
 
@@ -139,13 +153,14 @@ pub(super) fn base(connection: &Connection, format: i32) -> Result<Option<Snapsh
     }
 }
 
-pub(super) fn verify_file(path: &Path, head: Option<&Link>) -> Result<Verified, JournalError> {
+pub(super) fn verify_file(path: &Path, head: Option<&Link>, pace: Pace) -> Result<Verified, JournalError> {
     let connection = open_for_reading(path)?;
     let format = check_format(&connection, path)?;
     let base = base(&connection, format).map_err(|why| JournalError::damaged(path, 0, why))?;
     let first = base.map_or(Link::FIRST, |base| base.link);
+    let structure = Structure::look(path, pace);
     let mut good = first;
-    let walked = walk(&connection, first, |link, _, _, _| good = link);
+    let walked = walk(&connection, first, pace, |link, _, _, _| good = link);
     if let Some(why) = walked {
         return Err(JournalError::damaged(path, good.sequence, why));
     }
@@ -156,7 +171,7 @@ pub(super) fn verify_file(path: &Path, head: Option<&Link>) -> Result<Verified, 
                 .map_err(|why| JournalError::damaged(path, good.sequence, why))?;
         }
     }
-    check_structure(&connection, path, good.sequence)?;
+    structure.told(&connection, path, good.sequence)?;
     Ok(Verified { first, last: good })
 }
 
@@ -190,66 +205,40 @@ pub(super) fn check_head(
 
 /// SQLite's own structure.
 pub(super) fn check_structure(connection: &Connection, path: &Path, good: u64) -> Result<(), JournalError> {
-    let structure: rusqlite::Result<String> =
+    structure(connection).map_err(|why| JournalError::damaged(path, good, why))
+}
+
+fn structure(connection: &Connection) -> Result<(), String> {
+    let answer: rusqlite::Result<String> =
         connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
-    match structure {
+    match answer {
         Ok(answer) if answer == "ok" => Ok(()),
-        Ok(answer) => Err(JournalError::damaged(path, good, answer)),
-        Err(cause) => Err(JournalError::damaged(path, good, cause.to_string())),
+        Ok(answer) => Err(answer),
+        Err(cause) => Err(cause.to_string()),
     }
 }
 
-/// Walks the chain after a link as long as it is good: link, moment, JSON and event of each. What is wrong where it ends early.
-pub(super) fn walk(
-    connection: &Connection,
-    after: Link,
-    mut each: impl FnMut(Link, u64, &str, Event),
-) -> Option<String> {
-    let mut statement = match connection
-        .prepare("SELECT sequence, at, event, chain FROM events WHERE sequence > ?1 ORDER BY sequence")
-    {
-        Ok(statement) => statement,
-        Err(cause) => return Some(cause.to_string()),
-    };
-    let mut rows = match statement.query([number(after.sequence)]) {
-        Ok(rows) => rows,
-        Err(cause) => return Some(cause.to_string()),
-    };
-    let mut last = after;
-    loop {
-        let next = last.sequence.saturating_add(1);
-        let row = match rows.next() {
-            Ok(Some(row)) => row,
-            Ok(None) => return None,
-            Err(cause) => return Some(format!("event {next} cannot be read ({cause})")),
+/// SQLite's own structure, looked at on another CPU while the chain is walked; told after it.
+pub(super) struct Structure(Option<JoinHandle<Result<(), String>>>);
+
+impl Structure {
+    /// Begins to look where that is wanted quickly.
+    pub fn look(path: &Path, pace: Pace) -> Structure {
+        let path = path.to_owned();
+        let look = move || {
+            let connection = open_for_reading(&path).map_err(|error| crate::eyes::chain(&error))?;
+            structure(&connection)
         };
-        let columns = (|| -> rusqlite::Result<(i64, i64, &str, &[u8])> {
-            let text = |index| row.get_ref(index);
-            Ok((row.get(0)?, row.get(1)?, text(2)?.as_str()?, text(3)?.as_blob()?))
-        })();
-        let (sequence, at, json, hash) = match columns {
-            Ok(columns) => columns,
-            Err(cause) => return Some(format!("event {next} cannot be read ({cause})")),
-        };
-        let (Ok(sequence), Ok(at)) = (u64::try_from(sequence), u64::try_from(at)) else {
-            return Some(format!("event {next} has a negative number or moment"));
-        };
-        if sequence != next {
-            return Some(format!("event {next} is missing"));
+        let started =
+            (pace == Pace::Quick).then(|| Builder::new().name("journal-pages".to_owned()).spawn(look).ok());
+        Structure(started.flatten())
+    }
+
+    /// What was found; where nobody looked, this thread looks now.
+    pub fn told(self, connection: &Connection, path: &Path, good: u64) -> Result<(), JournalError> {
+        match self.0.map(JoinHandle::join) {
+            Some(Ok(found)) => found.map_err(|why| JournalError::damaged(path, good, why)),
+            Some(Err(_)) | None => check_structure(connection, path, good),
         }
-        let link = last.next(at, json);
-        if link.hash.as_slice() != hash {
-            return Some(format!("event {next} was changed: its hash does not fit"));
-        }
-        let event = match serde_json::from_str::<Event>(json) {
-            Ok(event) => event,
-            Err(cause) => {
-                return Some(format!(
-                    "event {next} says something that this busbar-rack does not know ({cause})"
-                ));
-            }
-        };
-        each(link, at, json, event);
-        last = link;
     }
 }

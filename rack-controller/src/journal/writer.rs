@@ -12,6 +12,9 @@ const MOST_AT_ONCE: usize = 1_000;
 /// The rest after a write that failed: a full disk is looked at once a second.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long a head may be only written and not on the disk while more is written without a pause.
+const HEAD_WITHIN: Duration = Duration::from_secs(1);
+
 /// How far the journal is on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -84,6 +87,7 @@ fn write(
 ) {
     let mut waiting: Vec<Batch> = Vec::new();
     let mut next = batches.recv().ok();
+    let mut synced = Instant::now();
     while next.is_some() || !waiting.is_empty() {
         waiting.extend(next);
         while waiting.len() < MOST_AT_ONCE
@@ -113,7 +117,13 @@ fn write(
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         } else {
-            batches.recv().ok()
+            // Whoever waits has been told; the head follows when nobody waits, and at least so often.
+            let at_once = batches.try_recv().ok();
+            if at_once.is_none() || synced.elapsed() >= HEAD_WITHIN {
+                journal.sync_head();
+                synced = Instant::now();
+            }
+            at_once.or_else(|| batches.recv().ok())
         };
     }
 }

@@ -5,6 +5,8 @@ use facts::{Moment, NoData, Power};
 use rack_api::v1::{Asked, DomainState, PowerAsk};
 use serde::{Deserialize, Serialize};
 
+mod read;
+
 pub use super::action::{Action, Outcome};
 pub use super::change::{BayChange, Cause, Effect};
 use super::order::{LeaseSight, NodeOrder};
@@ -13,13 +15,13 @@ use super::sight::{AgentFacts, BaySight, BmcFacts, Drill, NodeSide};
 use super::state::Proof;
 use crate::claim::{Claim, ClaimId};
 
-/// Something that happened, and when.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Something that happened, and when. How it is read stands in `event/read.rs`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
     /// When.
     pub at: Moment,
     /// Who asked for it, and why; `None` where it happened by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
     /// What.
     #[serde(flatten)]

@@ -9,6 +9,7 @@
 mod damage;
 mod events;
 mod kills;
+mod long;
 
 use facts::Moment;
 use rack_controller::journal::{self, FILE, Journal, Telling};

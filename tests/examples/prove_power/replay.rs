@@ -6,8 +6,8 @@ use anyhow::ensure;
 use facts::{Moment, Power};
 use house_tests::raise::Scratch;
 use rack_controller::config::RackConfig;
-use rack_controller::journal::Journal;
-use rack_controller::rack::{Event, NodeOrder, Order, Rack, What, evolve};
+use rack_controller::journal::{self, Journal, Telling};
+use rack_controller::rack::{Event, NodeOrder, Order, What};
 
 use crate::sample::told;
 
@@ -26,20 +26,22 @@ pub fn million() -> anyhow::Result<()> {
                 budget_watts = 20000\nredundancy = \"n\"\nmargin = 0.0\nfixed_load_watts = 0\noverload_factor = 1.2\noverload_for = \"1s\"\n";
     let config = RackConfig::from_text(text, folder.path())?;
     let began = Instant::now();
-    let journal = Journal::open(&state)?;
-    let opened = began.elapsed();
-    let entries = journal.entries()?;
-    let mut rack = Rack::new(&config);
-    for entry in &entries {
-        evolve(&mut rack, &entry.event);
-    }
+    let recalled = journal::recall(&state, &config)?;
     let whole = began.elapsed();
     ensure!(
-        rack.kept.sequence == EVENTS,
-        "{} events came back",
-        rack.kept.sequence
+        (recalled.snapshot, recalled.rack.kept.sequence) == (0, EVENTS),
+        "{} events came back, after a snapshot of event {}",
+        recalled.rack.kept.sequence,
+        recalled.snapshot
     );
-    let note = format!("opened and verified after {:.1} s", opened.as_secs_f64());
+    drop(recalled);
+    let began = Instant::now();
+    let quiet = journal::replay(&state, 0, Telling::Quiet, &mut std::io::sink())?;
+    ensure!(quiet.events == EVENTS && quiet.damage.is_none(), "{quiet:?}");
+    let note = format!(
+        "busbar-rack replay --quiet takes {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
     told("journal.replayed", whole.as_secs_f64() * 1_000.0, &note);
     Ok(())
 }

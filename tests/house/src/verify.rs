@@ -25,7 +25,8 @@ cargo verify: every check and every test of the house
 
   --quick        without stories, documentation, validators and lab
   --long         also every parser under the fuzzer for a minute (cargo shake), every story of cargo lab, the
-                 power pool's random days at ten times their length, and its mutants (cargo mutate)
+                 power pool's random days and the journal's kills at ten times their length, and the pool's mutants
+                 (cargo mutate)
   --no-install   install nothing: checks that lack a tool are skipped
 ";
 
@@ -35,9 +36,8 @@ const VALIDATE: &str = "hw-fixtures/validate.sh";
 /// Where the tests that compare us with node_exporter find it.
 const NODE_EXPORTER: &str = "BUSBAR_NODE_EXPORTER";
 
-/// How many operations the power pool's random days make, and how many they make in a long run.
-const OPERATIONS: &str = "BUSBAR_OPERATIONS";
-const LONG_OPERATIONS: &str = "1000000";
+/// What is done more often in a long run: operations of the power pool's random days, and kills of a journal's writer.
+const LONGER: [(&str, &str); 2] = [("BUSBAR_OPERATIONS", "1000000"), ("BUSBAR_KILLS", "2000")];
 
 /// What a script exits with when it could not run here (its last line says why).
 const SCRIPT_SKIPPED: &str = "skipped: ";
@@ -158,7 +158,7 @@ fn tests(place: &Place, screen: &Screen, (quick, long): (bool, bool), totals: &m
         let mut command = place.cargo(&words);
         command.env("PATH", place.path_with_tools());
         if long {
-            command.env(OPERATIONS, LONG_OPERATIONS);
+            command.envs(LONGER);
         }
         if let Ok(peer) = packages::node_exporter(place, screen, false) {
             command.env(NODE_EXPORTER, peer);

@@ -8,6 +8,7 @@ mod class;
 mod devices;
 mod ending;
 mod error;
+mod fabric;
 mod file;
 mod gpu;
 mod record;
@@ -155,6 +156,7 @@ fn partition_of(step: &Step) -> &[WorkloadId] {
         | Step::LimitGpu { .. }
         | Step::PlaceFile { .. }
         | Step::RemoveFile { .. }
+        | Step::Fabric(_)
         | Step::End { .. } => &[],
     }
 }
@@ -227,6 +229,7 @@ fn perform(host: &Host, step: &Step, refusals: &mut Refusals) -> Result<(), Step
         Step::LimitGpu { uuid, milliwatts, .. } => gpu::limit(host, step, uuid, *milliwatts),
         Step::PlaceFile { file, text } => file::place(host, file, text),
         Step::RemoveFile { file } => file::remove(host, file),
+        Step::Fabric(step) => fabric::perform(host, step),
         Step::Freeze { dir, frozen } => ending::freeze(host, dir, *frozen),
         Step::End { dir, how } => ending::end(host, dir, *how),
         Step::SetAffinity(affinity) => affinity::set(host, affinity),
@@ -261,6 +264,7 @@ fn forget(host: &Host, step: &Step) {
         | Step::SetAffinity(_)
         | Step::LimitGpu { .. }
         | Step::PlaceFile { .. }
+        | Step::Fabric(_)
         | Step::RemoveFile { .. } => {}
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::Host;
 use crate::isolator::IsolateError;
 
-pub use crate::drive_holder::holder;
+pub use crate::drive_holder::{holder, in_use};
 
 /// Where the kernel lists block devices, partitions among them.
 pub(crate) const CLASS_BLOCK: &str = "/sys/class/block";

@@ -43,6 +43,21 @@ pub fn holder(host: &Host, name: &str) -> Result<Option<String>, IsolateError> {
     Ok(found)
 }
 
+/// Who uses this whole block device at this moment, whatever lies on it; `None` where nobody does. For drives of a pool, whose tenants'
+/// partitions and file systems the kernel shows here too. Reads the host, and writes nothing.
+///
+/// # Errors
+/// When there is no such device, or it is a partition.
+pub fn in_use(host: &Host, name: &str) -> Result<Option<String>, IsolateError> {
+    number_of(host, name)?;
+    let numbers = disk_and_partitions(host, name)?;
+    let found = mounted(host, name, &numbers)
+        .or_else(|| swap(host, name))
+        .or_else(|| part_of(host, &Path::new(CLASS_BLOCK).join(name)))
+        .or_else(|| claimed(host, name));
+    Ok(found)
+}
+
 /// A namespace of several controllers stands below its subsystem, whose directory has theirs.
 fn of_another_machine(host: &Host, dir: &Path) -> Option<String> {
     let device = dir.join("device");

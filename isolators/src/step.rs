@@ -9,6 +9,7 @@ use intent::WorkloadId;
 use serde::{Deserialize, Serialize};
 
 use crate::affinity::{Affinity, threads_of};
+use crate::fabric::FabricStep;
 use crate::gpu_power;
 use crate::resctrl::is_monitor;
 use crate::rule::DeviceRule;
@@ -205,6 +206,8 @@ pub enum Step {
         /// The one that was set when the step was planned, in milliwatts.
         before: u32,
     },
+    /// Change what a fabric of drives offers, or is connected to.
+    Fabric(FabricStep),
     /// Remove a cgroup that has neither processes nor cgroups in it.
     RemoveCgroup {
         /// Its directory.
@@ -235,6 +238,7 @@ impl Step {
             Step::MoveProcess { to, .. } => to.join(CGROUP_PROCS),
             Step::SetAffinity(affinity) => threads_of(affinity.pid),
             Step::LimitGpu { uuid, .. } => gpu_power::name_of(uuid),
+            Step::Fabric(step) => step.path(),
         }
     }
 }
@@ -297,6 +301,7 @@ impl fmt::Display for Step {
                 write!(f, "move process {pid} from {from} to {to}")
             }
             Step::SetAffinity(affinity) => show_affinity(f, affinity),
+            Step::Fabric(step) => step.fmt(f),
             Step::EnableControllers {
                 dir,
                 controllers,

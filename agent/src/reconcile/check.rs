@@ -98,6 +98,7 @@ fn is_of(step: &Step, dirs: &[PathBuf]) -> bool {
         | Step::LimitGpu { .. }
         | Step::PlaceFile { .. }
         | Step::RemoveFile { .. }
+        | Step::Fabric(_)
         | Step::End { .. } => false,
     };
     dirs.iter().any(|dir| path.starts_with(dir) || is_file_above(dir))

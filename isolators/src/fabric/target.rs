@@ -1,0 +1,566 @@
+//! The kernel's NVMe target (nvmet): a subsystem a drive, one host in each, all below one port. Planned from configfs, and read back there
+//! (drivers/nvme/target/configfs.c).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::name::{DriveIdentity, Nqn, OURS};
+use super::step::FabricStep;
+use crate::block::{CLASS_BLOCK, in_use};
+use crate::host::Host;
+use crate::isolator::{IsolateError, Phase};
+use crate::step::{Reads, Step};
+
+/// Where the target stands in configfs.
+const NVMET: &str = "/sys/kernel/config/nvmet";
+/// What gives it.
+const GIVES: &str = "modprobe nvmet-tcp, with configfs mounted at /sys/kernel/config";
+const CONTROLLER: &str = "nvmet";
+const SUBSYSTEMS: &str = "subsystems";
+const PORTS: &str = "ports";
+const HOSTS: &str = "hosts";
+const NAMESPACES: &str = "namespaces";
+const ALLOWED_HOSTS: &str = "allowed_hosts";
+const ENABLE: &str = "enable";
+const DEVICE_PATH: &str = "device_path";
+const ANY_HOST: &str = "attr_allow_any_host";
+const SERIAL: &str = "attr_serial";
+/// The only namespace of a subsystem of ours.
+const FIRST: &str = "1";
+
+/// A drive that one host may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// Its subsystem.
+    pub nqn: Nqn,
+    /// What the OS calls the drive today: `nvme0n1`.
+    pub device: String,
+    /// Who it is; read again from the device before it is offered.
+    pub drive: DriveIdentity,
+    /// The one host that is let in.
+    pub host: Nqn,
+}
+
+/// Everything that this node's target shall offer. What is ours and not among it is withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offered {
+    /// The number of the target's port, a name for it in configfs.
+    pub port: u16,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The drives.
+    pub exports: Vec<Export>,
+}
+
+/// How a subsystem stands, as it is read back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Ports that lead to it: with none, nobody is connected and nobody can connect.
+    pub ports: BTreeSet<String>,
+    /// Hosts that may connect.
+    pub hosts: BTreeSet<String>,
+    /// Whether anybody may.
+    pub any_host: bool,
+    /// Whether its namespace serves.
+    pub enabled: bool,
+    /// The device behind it.
+    pub device: Option<String>,
+    /// The serial number that hosts are told.
+    pub serial: Option<String>,
+}
+
+impl Standing {
+    /// Whether nobody can read or write through it.
+    pub fn is_fenced(&self) -> bool {
+        self.ports.is_empty() && !self.enabled
+    }
+}
+
+fn nvmet() -> &'static Path {
+    Path::new(NVMET)
+}
+
+fn subsystem(nqn: &str) -> PathBuf {
+    nvmet().join(SUBSYSTEMS).join(nqn)
+}
+
+fn namespace(nqn: &str) -> PathBuf {
+    subsystem(nqn).join(NAMESPACES).join(FIRST)
+}
+
+fn port(number: &str) -> PathBuf {
+    nvmet().join(PORTS).join(number)
+}
+
+/// Every subsystem of the target, others' too, by its name.
+///
+/// # Errors
+/// When configfs cannot be read.
+pub fn standing(host: &Host) -> Result<BTreeMap<String, Standing>, IsolateError> {
+    let mut all = BTreeMap::new();
+    for nqn in list(host, &nvmet().join(SUBSYSTEMS))? {
+        let dir = subsystem(&nqn);
+        let first = namespace(&nqn);
+        let said = |file: PathBuf| text(host, &file);
+        let standing = Standing {
+            ports: BTreeSet::new(),
+            hosts: list(host, &dir.join(ALLOWED_HOSTS))?.into_iter().collect(),
+            any_host: said(dir.join(ANY_HOST))?.as_deref() == Some("1"),
+            enabled: said(first.join(ENABLE))?.as_deref() == Some("1"),
+            device: said(first.join(DEVICE_PATH))?.filter(|path| !path.is_empty()),
+            serial: said(dir.join(SERIAL))?,
+        };
+        all.insert(nqn, standing);
+    }
+    for number in list(host, &nvmet().join(PORTS))? {
+        for nqn in list(host, &port(&number).join(SUBSYSTEMS))? {
+            if let Some(standing) = all.get_mut(&nqn) {
+                standing.ports.insert(number.clone());
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The steps that are missing until the target offers these drives to these hosts and to nobody else. Who loses access loses it in the
+/// first of them.
+///
+/// # Errors
+/// When the kernel has no target, a drive is not the one that is meant or is used by somebody, or a name or the port belongs to others.
+pub fn steps(host: &Host, offered: &Offered) -> Result<Vec<(Phase, Step)>, IsolateError> {
+    check(offered)?;
+    if !offered.exports.is_empty() && !host.has(nvmet()) {
+        return Err(IsolateError::Lacks {
+            what: "a drive for another node".to_owned(),
+            controller: CONTROLLER,
+            file: nvmet().to_owned(),
+            gives: GIVES,
+        });
+    }
+    let all = standing(host)?;
+    let mut steps = Vec::new();
+    let mut stay: BTreeSet<&str> = BTreeSet::new();
+    for export in &offered.exports {
+        let is = all.get(export.nqn.as_str());
+        if is.is_none_or(|is| differs(is, export, offered.port)) {
+            if let Some(is) = is {
+                withdraw(host, export.nqn.as_str(), is, &mut steps);
+            }
+            may_be_offered(host, &all, export)?;
+            offer(host, offered, export, &mut steps);
+        } else if is.is_some_and(|is| is.ports.is_empty()) {
+            // Made and not offered yet: a kill came in between.
+            may_be_offered(host, &all, export)?;
+            steps.push((Phase::Grant, link(offered.port, &export.nqn)));
+        }
+        stay.insert(export.nqn.as_str());
+    }
+    for (nqn, is) in all.iter().filter(|(nqn, _)| nqn.starts_with(OURS)) {
+        if !stay.contains(nqn.as_str()) {
+            withdraw(host, nqn, is, &mut steps);
+        }
+    }
+    forsaken(host, &all, offered, &mut steps);
+    if offered.exports.is_empty() {
+        close(host, &all, offered, &mut steps)?;
+    } else {
+        listen(host, offered, &mut steps)?;
+    }
+    steps.sort_by_key(|(phase, _)| *phase);
+    Ok(steps)
+}
+
+/// Names and devices that are wanted twice, and names that are not ours to make.
+fn check(offered: &Offered) -> Result<(), IsolateError> {
+    let (mut names, mut devices) = (BTreeSet::new(), BTreeSet::new());
+    for export in &offered.exports {
+        if !export.nqn.is_ours() {
+            return Err(refused(
+                export,
+                format!("its subsystem {} does not begin with {OURS}", export.nqn),
+            ));
+        }
+        if !names.insert(&export.nqn) || !devices.insert(&export.device) {
+            return Err(refused(
+                export,
+                "it is wanted twice: one drive, one host".to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refused(export: &Export, why: String) -> IsolateError {
+    IsolateError::NoDevice {
+        device: export.device.clone(),
+        why,
+    }
+}
+
+/// Whether a subsystem must be made anew: what is connected there must not see the drive, the host or the identity change under it.
+fn differs(is: &Standing, export: &Export, number: u16) -> bool {
+    let host: BTreeSet<String> = [export.host.to_string()].into();
+    let elsewhere = is.ports.iter().any(|port| *port != number.to_string());
+    is.any_host
+        || is.hosts != host
+        || elsewhere
+        || !is.enabled
+        || is.device.as_deref() != Some(&device_path(export))
+        || is.serial.as_deref() != Some(export.drive.serial())
+}
+
+fn device_path(export: &Export) -> String {
+    format!("/dev/{}", export.device)
+}
+
+/// The identity is read again, and nobody else may have the drive.
+fn may_be_offered(
+    host: &Host,
+    all: &BTreeMap<String, Standing>,
+    export: &Export,
+) -> Result<(), IsolateError> {
+    let file = Path::new(CLASS_BLOCK).join(&export.device).join("device/serial");
+    let says = text(host, &file)?;
+    if says.as_deref() != Some(export.drive.serial()) {
+        let says = says.map_or_else(
+            || "says no serial number".to_owned(),
+            |says| format!("says {says}"),
+        );
+        return Err(refused(
+            export,
+            format!("{} {says}; expected {}", file.display(), export.drive.serial()),
+        ));
+    }
+    let path = device_path(export);
+    let other = |(nqn, is): &(&String, &Standing)| {
+        nqn.as_str() != export.nqn.as_str() && is.device.as_deref() == Some(&path) && !nqn.starts_with(OURS)
+    };
+    if let Some((nqn, _)) = all.iter().find(other) {
+        return Err(refused(
+            export,
+            format!("it is offered by {nqn}, which somebody else made; remove that first"),
+        ));
+    }
+    match in_use(host, &export.device)? {
+        // Our own target does not hold a device alone, so whoever is found here is somebody else.
+        Some(why) => Err(refused(export, why)),
+        None => Ok(()),
+    }
+}
+
+fn write(file: PathBuf, value: impl Into<String>) -> Step {
+    Step::WriteFile {
+        file,
+        value: value.into(),
+        before: None,
+        reads: Reads::Same,
+        partition_of: Vec::new(),
+        refusal_to: None,
+    }
+}
+
+fn link(number: u16, nqn: &Nqn) -> Step {
+    Step::Fabric(FabricStep::Link {
+        link: port(&number.to_string()).join(SUBSYSTEMS).join(nqn.as_str()),
+        to: subsystem(nqn.as_str()),
+    })
+}
+
+/// The port's link is the last: until then nobody can connect.
+fn offer(host: &Host, offered: &Offered, export: &Export, steps: &mut Vec<(Phase, Step)>) {
+    let nqn = export.nqn.as_str();
+    let (dir, first) = (subsystem(nqn), namespace(nqn));
+    let guest = nvmet().join(HOSTS).join(export.host.as_str());
+    let make = |dir: &Path| Step::Fabric(FabricStep::Make { dir: dir.to_owned() });
+    let mut all = vec![
+        make(&dir),
+        write(dir.join(ANY_HOST), "0"),
+        write(dir.join(SERIAL), export.drive.serial()),
+    ];
+    all.extend(
+        export
+            .drive
+            .model()
+            .map(|model| write(dir.join("attr_model"), model)),
+    );
+    all.push(make(&first));
+    all.push(write(first.join(DEVICE_PATH), device_path(export)));
+    all.extend(
+        export
+            .drive
+            .nguid()
+            .map(|nguid| write(first.join("device_nguid"), nguid)),
+    );
+    all.push(write(first.join(ENABLE), "1"));
+    if !host.has(&guest) {
+        all.push(make(&guest));
+    }
+    all.push(Step::Fabric(FabricStep::Link {
+        link: dir.join(ALLOWED_HOSTS).join(export.host.as_str()),
+        to: guest,
+    }));
+    steps.extend(all.into_iter().map(|step| (Phase::Shape, step)));
+    steps.push((Phase::Grant, link(offered.port, &export.nqn)));
+}
+
+/// The link to the port goes first: that ends connections. Removing a host from `allowed_hosts` would not.
+fn withdraw(host: &Host, nqn: &str, is: &Standing, steps: &mut Vec<(Phase, Step)>) {
+    let (dir, first) = (subsystem(nqn), namespace(nqn));
+    let mut release = |step: Step| steps.push((Phase::Release, step));
+    for number in &is.ports {
+        release(Step::Fabric(FabricStep::Unlink {
+            link: port(number).join(SUBSYSTEMS).join(nqn),
+        }));
+    }
+    if is.enabled {
+        release(write(first.join(ENABLE), "0"));
+    }
+    for guest in &is.hosts {
+        release(Step::Fabric(FabricStep::Unlink {
+            link: dir.join(ALLOWED_HOSTS).join(guest),
+        }));
+    }
+    if host.has(&first) {
+        release(Step::Fabric(FabricStep::Remove { dir: first }));
+    }
+    release(Step::Fabric(FabricStep::Remove { dir }));
+}
+
+/// The port is there and listens where it shall. One of another hand is not touched.
+fn listen(host: &Host, offered: &Offered, steps: &mut Vec<(Phase, Step)>) -> Result<(), IsolateError> {
+    let dir = port(&offered.port.to_string());
+    let family = if offered.address.is_ipv4() { "ipv4" } else { "ipv6" };
+    let wanted = [
+        ("addr_trtype", "tcp".to_owned()),
+        ("addr_adrfam", family.to_owned()),
+        ("addr_traddr", offered.address.ip().to_string()),
+        ("addr_trsvcid", offered.address.port().to_string()),
+    ];
+    if !host.has(&dir) {
+        steps.push((Phase::Shape, Step::Fabric(FabricStep::Make { dir: dir.clone() })));
+    }
+    let is_served = !list(host, &dir.join(SUBSYSTEMS))?.is_empty();
+    for (name, value) in wanted {
+        let file = dir.join(name);
+        let says = text(host, &file)?;
+        if says.as_deref() == Some(&value) {
+            continue;
+        }
+        if is_served {
+            return Err(IsolateError::NoDevice {
+                device: format!("port {}", offered.port),
+                why: format!(
+                    "{} says {}; expected {value}; choose another number, or end what is offered there",
+                    file.display(),
+                    says.unwrap_or_default()
+                ),
+            });
+        }
+        steps.push((Phase::Shape, write(file, value)));
+    }
+    Ok(())
+}
+
+/// Hosts that only subsystems of ours let in, and none of those that stay.
+fn forsaken(
+    host: &Host,
+    all: &BTreeMap<String, Standing>,
+    offered: &Offered,
+    steps: &mut Vec<(Phase, Step)>,
+) {
+    let ours = |nqn: &&String| nqn.starts_with(OURS);
+    let guests = |ours_too: bool| -> BTreeSet<&str> {
+        all.iter()
+            .filter(|(nqn, _)| ours(nqn) == ours_too)
+            .flat_map(|(_, is)| is.hosts.iter().map(String::as_str))
+            .collect()
+    };
+    let (mine, others) = (guests(true), guests(false));
+    let wanted: BTreeSet<&str> = offered
+        .exports
+        .iter()
+        .map(|export| export.host.as_str())
+        .collect();
+    for guest in mine.difference(&others).filter(|guest| !wanted.contains(*guest)) {
+        let dir = nvmet().join(HOSTS).join(guest);
+        if host.has(&dir) {
+            steps.push((Phase::Release, Step::Fabric(FabricStep::Remove { dir })));
+        }
+    }
+}
+
+/// A port that led to nothing but ours, with nothing left to offer.
+fn close(
+    host: &Host,
+    all: &BTreeMap<String, Standing>,
+    offered: &Offered,
+    steps: &mut Vec<(Phase, Step)>,
+) -> Result<(), IsolateError> {
+    let number = offered.port.to_string();
+    let dir = port(&number);
+    let listens = text(host, &dir.join("addr_traddr"))? == Some(offered.address.ip().to_string())
+        && text(host, &dir.join("addr_trsvcid"))? == Some(offered.address.port().to_string());
+    let mut served = all.iter().filter(|(_, is)| is.ports.contains(&number));
+    if listens && served.all(|(nqn, _)| nqn.starts_with(OURS)) {
+        steps.push((Phase::Release, Step::Fabric(FabricStep::Remove { dir })));
+    }
+    Ok(())
+}
+
+fn list(host: &Host, dir: &Path) -> Result<Vec<String>, IsolateError> {
+    host.entries(dir).map_err(|cause| IsolateError::Unreadable {
+        path: dir.to_owned(),
+        cause,
+    })
+}
+
+fn text(host: &Host, file: &Path) -> Result<Option<String>, IsolateError> {
+    host.read(file).map_err(|cause| IsolateError::Unreadable {
+        path: file.to_owned(),
+        cause,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use intent::{Actuator, Actuators, Mode};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::apply::apply;
+
+    const A: &str = "nqn.2014-08.org.nvmexpress:uuid:a";
+    const B: &str = "nqn.2014-08.org.nvmexpress:uuid:b";
+
+    /// A host with one drive, S1, and a target that offers nothing.
+    fn host() -> (TempDir, Host) {
+        let dir = tempfile::tempdir().unwrap();
+        let drive = dir.path().join("sys/class/block/nvme0n1");
+        fs::create_dir_all(drive.join("device")).unwrap();
+        fs::write(drive.join("dev"), "259:0\n").unwrap();
+        fs::write(drive.join("device/serial"), "S1                  \n").unwrap();
+        for folder in [SUBSYSTEMS, PORTS, HOSTS] {
+            fs::create_dir_all(dir.path().join("sys/kernel/config/nvmet").join(folder)).unwrap();
+        }
+        let host = Host::at(dir.path());
+        (dir, host)
+    }
+
+    fn export(guest: &str) -> Export {
+        Export {
+            nqn: format!("{OURS}r1:S1").parse().unwrap(),
+            device: "nvme0n1".to_owned(),
+            drive: DriveIdentity::new("S1", Some("M"), None).unwrap(),
+            host: guest.parse().unwrap(),
+        }
+    }
+
+    fn offered(exports: Vec<Export>) -> Offered {
+        Offered {
+            port: 1,
+            address: "10.0.0.1:4420".parse().unwrap(),
+            exports,
+        }
+    }
+
+    fn planned(host: &Host, offered: &Offered) -> Vec<Step> {
+        let steps = steps(host, offered).unwrap();
+        steps.into_iter().map(|(_, step)| step).collect()
+    }
+
+    fn converged(host: &Host, offered: &Offered) -> Vec<String> {
+        let gate = Actuators::new(Mode::Enforce, BTreeMap::new()).unwrap();
+        let steps = planned(host, offered);
+        apply(&gate, Actuator::Drives, host, &steps, &mut |_| {}).unwrap();
+        assert_eq!(planned(host, offered), Vec::new());
+        steps.iter().map(Step::to_string).collect()
+    }
+
+    #[test]
+    fn a_drive_changes_hands_by_way_of_nobody() {
+        let (_dir, host) = host();
+        let made = converged(&host, &offered(vec![export(A)]));
+        assert!(made.last().unwrap().contains("ports/1/subsystems"), "{made:?}");
+        let name = format!("{OURS}r1:S1");
+        let is = standing(&host).unwrap().remove(&name).unwrap();
+        assert!(!is.is_fenced() && !is.any_host && is.enabled, "{is:?}");
+        assert_eq!(
+            (is.hosts, is.serial.as_deref()),
+            ([A.to_owned()].into(), Some("S1"))
+        );
+
+        // Everything of the first one is taken away before anything of the next one is made.
+        let moved = converged(&host, &offered(vec![export(B)]));
+        let place = |what: &str| moved.iter().position(|step| step.contains(what)).unwrap();
+        assert_eq!(place("unlink"), 0, "{moved:?}");
+        assert!(moved[0].contains("ports/1/subsystems"), "{moved:?}");
+        assert!(
+            place("remove /sys/kernel/config/nvmet/subsystems") < place("make"),
+            "{moved:?}"
+        );
+        assert_eq!(standing(&host).unwrap()[&name].hosts, [B.to_owned()].into());
+
+        converged(&host, &offered(Vec::new()));
+        for folder in [SUBSYSTEMS, PORTS, HOSTS] {
+            assert_eq!(
+                host.entries(&nvmet().join(folder)).unwrap(),
+                Vec::<String>::new(),
+                "{folder}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_host_that_somebody_lets_in_beside_it_throws_both_out() {
+        let (dir, host) = host();
+        converged(&host, &offered(vec![export(A)]));
+        let sub = dir
+            .path()
+            .join("sys/kernel/config/nvmet/subsystems")
+            .join(format!("{OURS}r1:S1"));
+        fs::write(sub.join(ANY_HOST), "1\n").unwrap();
+        let again = converged(&host, &offered(vec![export(A)]));
+        assert!(
+            again[0].starts_with("unlink") && again[0].contains("ports/1"),
+            "{again:?}"
+        );
+        assert!(!standing(&host).unwrap()[&format!("{OURS}r1:S1")].any_host);
+    }
+
+    #[test]
+    fn what_is_not_meant_not_ours_or_wanted_twice_is_refused() {
+        let (dir, host) = host();
+        let refused = |offered: &Offered| steps(&host, offered).unwrap_err().to_string();
+        let mut other = export(A);
+        other.drive = DriveIdentity::new("S9", None, None).unwrap();
+        let error = refused(&offered(vec![other]));
+        assert!(error.contains("says S1; expected S9"), "{error}");
+        let mut foreign = export(A);
+        foreign.nqn = "nqn.2020-01.org.other:x".parse().unwrap();
+        let error = refused(&offered(vec![foreign]));
+        assert!(error.contains("does not begin with"), "{error}");
+        let mut twice = export(B);
+        twice.nqn = format!("{OURS}r1:again").parse().unwrap();
+        let error = refused(&offered(vec![export(A), twice]));
+        assert!(error.contains("wanted twice"), "{error}");
+        let namespace = dir
+            .path()
+            .join("sys/kernel/config/nvmet/subsystems/nqn.other/namespaces/1");
+        fs::create_dir_all(&namespace).unwrap();
+        fs::write(namespace.join(DEVICE_PATH), "/dev/nvme0n1\n").unwrap();
+        let error = refused(&offered(vec![export(A)]));
+        assert!(error.contains("nqn.other"), "{error}");
+        fs::remove_dir_all(dir.path().join("sys/kernel/config")).unwrap();
+        let error = refused(&offered(vec![export(A)]));
+        assert!(error.contains("nvmet-tcp"), "{error}");
+    }
+}

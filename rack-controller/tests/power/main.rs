@@ -11,6 +11,7 @@ mod bench;
 mod drills;
 mod house_of_64;
 mod leases;
+mod preempt;
 mod terms;
 mod together;
 

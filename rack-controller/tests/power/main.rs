@@ -7,6 +7,7 @@
 )]
 
 mod asks;
+mod bad;
 mod bench;
 mod drills;
 mod house_of_64;

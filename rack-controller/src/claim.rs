@@ -1,7 +1,7 @@
 //! A claim: watts that are promised to a purpose, firm, until they are released.
 
 use facts::{Moment, Power};
-use rack_api::v1::{ClaimView, PowerAsk};
+use rack_api::v1::{PowerAsk, Taken};
 use serde::{Deserialize, Serialize};
 
 /// The priority of an ask that names none: the middle of 1 (kept longest) and 9 (shed first).
@@ -73,6 +73,9 @@ pub struct Claim {
     /// When it ends unless it is renewed, or applied where it is reserved.
     #[serde(default)]
     pub until: Option<Moment>,
+    /// Claims whose watts it took when it was admitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took: Vec<Taken>,
 }
 
 impl Claim {
@@ -86,21 +89,14 @@ impl Claim {
         (self.priority, self.since, self.id)
     }
 
-    /// As it goes over the wire; `granted` is whether it has its revocable watts.
-    pub fn view(&self, granted: bool) -> ClaimView {
-        ClaimView {
+    /// What is told of it to who took its watts.
+    pub fn taken(&self) -> Taken {
+        Taken {
             id: self.id.to_string(),
             purpose: self.purpose.clone(),
             watts: self.watts,
-            revocable_watts: self.revocable,
-            granted_watts: if granted { self.revocable } else { Power::ZERO },
-            domain: self.domain.clone(),
             node: self.node.clone(),
             priority: self.priority,
-            tenant: self.tenant.clone(),
-            reserved: self.reserved,
-            since: self.since,
-            until: self.until,
         }
     }
 }

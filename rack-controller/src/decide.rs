@@ -6,6 +6,7 @@ mod drain;
 mod drill;
 mod known;
 mod pause;
+mod preempt;
 mod seen;
 mod settle;
 mod swap;

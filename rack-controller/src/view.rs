@@ -1,5 +1,6 @@
 //! The rack as one machine, for people, programs and metrics: rendered from the state, never stored.
 
+mod claims;
 mod people;
 
 use facts::{Moment, Power, Reading};
@@ -10,6 +11,7 @@ use crate::pools::power::plan;
 use crate::rack::sight::{AgentFacts, BmcFacts, NodeSight};
 use crate::rack::state::Rack;
 
+pub use claims::claim;
 pub use people::{doubt, pauses, swap, swaps};
 
 /// The rack as it is known now.
@@ -31,12 +33,9 @@ pub fn view(rack: &Rack, now: Moment) -> RackView {
             .iter()
             .map(|node| node_view(rack, node, now))
             .collect(),
-        claims: rack
-            .kept
-            .claims
-            .values()
-            .map(|claim| claim.view(rack.kept.granted.contains(&claim.id)))
-            .collect(),
+        claims: rack.kept.claims.values().map(|one| claim(rack, one)).collect(),
+        preempted: claims::preempted(rack),
+        preemptions: rack.kept.preemptions,
         doubts: rack
             .sight
             .doubts

@@ -44,6 +44,7 @@ fn event(number: u64) -> Event {
                 ttl_seconds: None,
                 since: Moment::from_millis(1_795_311_618_123),
                 until: None,
+                took: Vec::new(),
             },
             ask,
             key: None,

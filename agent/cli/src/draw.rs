@@ -293,6 +293,8 @@ mod tests {
             domains: vec![domain],
             nodes: vec![],
             claims: vec![],
+            preempted: vec![],
+            preemptions: 0,
             doubts: vec![DoubtView {
                 id: "1f2e3d4c".to_owned(),
                 doubt,

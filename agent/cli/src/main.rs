@@ -36,6 +36,7 @@ mod verify;
 mod vm;
 mod who;
 mod why;
+mod why_claim;
 mod will;
 
 fn main() -> ExitCode {

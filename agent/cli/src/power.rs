@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use facts::Power;
 use rack_api::client::RackClient;
-use rack_api::v1::{ClaimView, DrainAnswer, DrainFor, DrainRequest, Interlock, LocateRequest, PowerAsk};
+use rack_api::v1::{
+    ClaimView, DrainAnswer, DrainFor, DrainRequest, Interlock, LocateRequest, PowerAsk, Taken,
+};
 
 use crate::amount::parse_duration;
 use crate::args::{Cli, Output};
@@ -45,6 +47,10 @@ pub enum Resource {
         /// Only keep the watts free for so long, as in 5m; `busbar apply` makes it a claim.
         #[arg(long, value_name = "TIME", value_parser = parse_duration)]
         reserve: Option<u32>,
+        /// Where it does not fit: take the watts of claims of lower priority, as few as are needed. They end. Only in a domain whose
+        /// configuration says preempt = true; with --dry-run it names them.
+        #[arg(long)]
+        preempt: bool,
         /// Repeat-safe: the same key gives the same answer, never a second claim.
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
@@ -69,6 +75,7 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
         tenant,
         ttl,
         reserve,
+        preempt,
         idempotency_key,
         dry_run,
         reason: _,
@@ -83,6 +90,7 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
         tenant: tenant.clone(),
         ttl_seconds: *ttl,
         reserve_seconds: *reserve,
+        preempt: *preempt,
     };
     let claim: ClaimView = rack.claim(&ask, idempotency_key.as_deref(), *dry_run).await?;
     match cli.output {
@@ -99,6 +107,9 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
                 claim.purpose,
                 claim.domain
             );
+            for taken in &claim.took {
+                println!("{}", took(taken, *dry_run));
+            }
             if let Some(waits) = waits(&claim).filter(|_| !*dry_run) {
                 println!("{waits}");
             }
@@ -114,6 +125,22 @@ pub fn watts_of(claim: &ClaimView) -> String {
         (true, false) => format!("{} revocable", claim.revocable_watts),
         (false, false) => format!("{} firm and {} revocable", claim.watts, claim.revocable_watts),
     }
+}
+
+/// `ends "batch" (c4, 800 W on n03, priority 9)`.
+fn took(taken: &Taken, dry_run: bool) -> String {
+    let place = taken
+        .node
+        .as_ref()
+        .map_or_else(String::new, |node| format!(" on {node}"));
+    format!(
+        "{} \"{}\" ({}, {}{place}, priority {})",
+        if dry_run { "would end" } else { "ended" },
+        taken.purpose,
+        taken.id,
+        taken.watts,
+        taken.priority
+    )
 }
 
 /// What a claim has not yet, and until when it stands.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::bail;
 use rack_api::client::RackClient;
-use rack_api::v1::{ClaimView, DomainView, EventView, NodeLease, NodeView, RackView};
+use rack_api::v1::{EventView, NodeLease, NodeView, RackView};
 
 use crate::args::{Cli, Output, Side};
 use crate::draw;
 use crate::paint::{Paint, Tone};
-use crate::tables;
+use crate::{tables, why_claim};
 
 /// Between two tries to follow the journal again: soon enough for a person, no burden for a controller that starts.
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
@@ -67,10 +67,18 @@ pub async fn why(cli: &Cli, rack: &RackClient, what: &str) -> anyhow::Result<Exi
         .iter()
         .find(|claim| claim.purpose == what || claim.id == what)
     {
-        return explain(cli, claim, &claim_lines(&view, claim));
+        return explain(cli, claim, &why_claim::lines(&view, claim));
     }
     if let Some(node) = view.nodes.iter().find(|node| node.name == what) {
         return explain(cli, node, &node_lines(&view, node));
+    }
+    if let Some(lost) = view
+        .preempted
+        .iter()
+        .rev()
+        .find(|lost| lost.claim.purpose == what || lost.claim.id == what)
+    {
+        return explain(cli, lost, &[why_claim::lost_line(lost)]);
     }
     bail!("no claim and no node is called {what:?}; see: busbar show")
 }
@@ -84,82 +92,6 @@ fn explain<T: serde::Serialize>(cli: &Cli, what: &T, lines: &[String]) -> anyhow
         Output::Text => lines.iter().for_each(|line| println!("{line}")),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn domain_of<'a>(view: &'a RackView, name: &str) -> Option<&'a DomainView> {
-    view.domains.iter().find(|domain| domain.name == name)
-}
-
-fn claim_lines(view: &RackView, claim: &ClaimView) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{} holds {} since {}, priority {} (1 is kept longest)",
-        claim.purpose,
-        crate::power::watts_of(claim),
-        claim.since,
-        claim.priority
-    )];
-    lines.push(match &claim.node {
-        Some(node) if claim.reserved => {
-            format!("node {node} may draw them when it is applied; it is only reserved")
-        }
-        Some(node) => format!("node {node} may draw them"),
-        None => "no node may draw them yet: it is a reservation and grants no cap".to_owned(),
-    });
-    if let Some(domain) = domain_of(view, &claim.domain) {
-        lines.push(format!(
-            "domain {} is {}: {} installed, {} survive the worst loss that {} covers, {} of {} firm are held",
-            domain.name,
-            domain.state.word(),
-            domain.installed_watts.to_kilowatt_text(),
-            domain.surviving_watts.to_kilowatt_text(),
-            domain.redundancy,
-            domain.held_watts.to_kilowatt_text(),
-            domain.firm_watts.to_kilowatt_text(),
-        ));
-        if !claim.revocable_watts.is_zero() {
-            lines.push(revocable(claim, domain, view));
-        }
-    }
-    if let Some(until) = claim.until {
-        lines.push(format!(
-            "it ends at {until} unless it is {}",
-            if claim.reserved { "applied" } else { "renewed" }
-        ));
-    }
-    lines
-}
-
-/// Whether it has its revocable watts, and why not.
-fn revocable(claim: &ClaimView, domain: &DomainView, view: &RackView) -> String {
-    if !claim.granted_watts.is_zero() {
-        return format!(
-            "it has its {} revocable; they are taken back when {} loses a supply",
-            claim.granted_watts, domain.name
-        );
-    }
-    let node = claim
-        .node
-        .as_ref()
-        .and_then(|name| view.nodes.iter().find(|node| node.name == *name));
-    let unproven = node
-        .and_then(|node| node.lease.as_ref())
-        .is_some_and(|lease| lease.proven_watts.is_none());
-    let why = match &domain.revocable_reason {
-        Some(reason) => reason.clone(),
-        None if claim.reserved => "it is only reserved".to_owned(),
-        None if unproven => format!(
-            "no drill has shown that the cap of its node bites: busbar calibrate {}",
-            claim.node.as_deref().unwrap_or_default()
-        ),
-        None => match domain.total_watts {
-            Some(total) => format!(
-                "firm and revocable watts together are {} at most, and claims of a better rank have them",
-                total.to_kilowatt_text()
-            ),
-            None => "nothing revocable is left".to_owned(),
-        },
-    };
-    format!("it has none of its {} revocable: {why}", claim.revocable_watts)
 }
 
 /// How a node stands to the caps that its agent holds.

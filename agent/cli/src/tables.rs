@@ -85,7 +85,7 @@ pub fn claims(claims: &[ClaimView]) -> String {
         let node = claim.node.clone().unwrap_or_else(|| "(none)".to_owned());
         table.add_row([
             claim.purpose.clone(),
-            claim.watts.to_string(),
+            firm(claim),
             revocable(claim),
             if claim.reserved {
                 format!("{node} (reserved)")
@@ -100,6 +100,15 @@ pub fn claims(claims: &[ClaimView]) -> String {
         ]);
     }
     format!("{table}\n")
+}
+
+/// `800 W`, and whether they cannot be served now.
+fn firm(claim: &ClaimView) -> String {
+    if claim.shed {
+        format!("{} (not there)", claim.watts)
+    } else {
+        claim.watts.to_string()
+    }
 }
 
 /// What it has of what it asked for: `200 W`, or `0 of 200 W`.

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 mod ask;
 mod people;
+mod terms;
 
 pub use ask::*;
 pub use people::*;
+pub use terms::*;
 
 /// The rack as one machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +31,12 @@ pub struct RackView {
     pub nodes: Vec<NodeView>,
     /// Claims in force.
     pub claims: Vec<ClaimView>,
+    /// The last claims that others took the watts of, the latest last.
+    #[serde(default)]
+    pub preempted: Vec<PreemptedView>,
+    /// How many claims others took the watts of, ever.
+    #[serde(default)]
+    pub preemptions: u64,
     /// What BMCs say and cannot be believed.
     pub doubts: Vec<DoubtView>,
     /// BMCs and how they answer.
@@ -346,6 +354,12 @@ pub struct ClaimView {
     /// When it ends unless it is renewed, or applied where it is reserved.
     #[serde(default)]
     pub until: Option<Moment>,
+    /// Whether its firm watts cannot be served now, because not enough is installed.
+    #[serde(default)]
+    pub shed: bool,
+    /// Claims whose watts it took, or would take.
+    #[serde(default)]
+    pub took: Vec<Taken>,
 }
 
 /// One event of the journal.

@@ -165,6 +165,8 @@ pub struct DomainConfig {
     pub detect_within: Option<Duration>,
     /// Whether more is lent than a rack survives whose agents all fall silent at the moment of a loss (power.md, rule 6).
     pub accept_silence: bool,
+    /// Whether claims of higher priority may take the watts of its claims (`--preempt`).
+    pub preempt: bool,
 }
 
 /// How a BMC proves who it is.

@@ -138,6 +138,7 @@ impl Names {
             overload_for: raw.overload_for,
             detect_within: raw.detect_within,
             accept_silence: raw.accept_silence,
+            preempt: raw.preempt,
         })
     }
 

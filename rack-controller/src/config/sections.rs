@@ -185,6 +185,7 @@ pub(super) struct RawDomain {
     pub overload_for: Duration,
     pub detect_within: Option<Duration>,
     pub accept_silence: bool,
+    pub preempt: bool,
 }
 
 pub(super) fn domain(section: Section<'_>) -> Option<Placed<RawDomain>> {
@@ -228,6 +229,7 @@ pub(super) fn domain(section: Section<'_>) -> Option<Placed<RawDomain>> {
             .unwrap_or(USUAL_OVERLOAD_FOR),
         detect_within: section.duration("detect_within", Duration::ZERO),
         accept_silence: section.flag("accept_silence").unwrap_or(false),
+        preempt: section.flag("preempt").unwrap_or(false),
     };
     let (name, source) = (name?, source?);
     if !has_policy && matches!(source.value.as_str(), "shelf" | "chassis") {

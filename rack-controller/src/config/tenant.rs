@@ -13,6 +13,8 @@ pub struct TenantConfig {
     pub firm: Option<Power>,
     /// Revocable watts that it may ask for; `None` for as many as it likes.
     pub revocable: Option<Power>,
+    /// Whether it may take the watts of claims of lower priority, its own ones too.
+    pub preempt: bool,
 }
 
 /// `[[tenant]]`.
@@ -21,6 +23,7 @@ pub(super) fn tenant(section: Section<'_>) -> Option<Placed<TenantConfig>> {
     let name = section.needed("name", "the tenant's name, as in \"research\"");
     let firm = section.watts("firm_watts", 0);
     let revocable = section.watts("revocable_watts", 0);
+    let preempt = section.flag("preempt").unwrap_or(false);
     section.finish();
     Some(Placed {
         line,
@@ -28,6 +31,7 @@ pub(super) fn tenant(section: Section<'_>) -> Option<Placed<TenantConfig>> {
             name: name?.value,
             firm,
             revocable,
+            preempt,
         },
     })
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use facts::{Moment, Power};
 use rack_api::v1::{ClaimView, PowerAsk};
 
-use super::Refusal;
 use super::settle::Course;
+use super::{Refusal, preempt};
 use crate::claim::{
     Claim, ClaimId, FIRST_PRIORITY, LAST_PRIORITY, LONGEST_KEY, LONGEST_TTL, SHORTEST_TTL, USUAL_PRIORITY,
     wrong_name,
@@ -28,7 +28,7 @@ pub(super) fn claim(next: &mut Course<'_>, ask: &PowerAsk, key: Option<&str>) ->
     {
         return Ok(());
     }
-    let Offer { domain, .. } = preview(&next.rack, ask, next.now)?;
+    let Offer { domain, takes, .. } = preview(&next.rack, ask, next.now)?;
     let reserved = ask.reserve_seconds.is_some();
     let claim = Claim {
         id: ClaimId(next.rack.kept.next_claim),
@@ -43,7 +43,9 @@ pub(super) fn claim(next: &mut Course<'_>, ask: &PowerAsk, key: Option<&str>) ->
         ttl_seconds: ask.ttl_seconds,
         since: next.now,
         until: ends_at(next.now, ask.reserve_seconds.or(ask.ttl_seconds)),
+        took: takes.iter().map(Claim::taken).collect(),
     };
+    preempt::take(next, &takes, claim.id, ask);
     let headroom = headroom_after(&next.rack, |rack| {
         Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
         claim.domain.clone()
@@ -62,7 +64,7 @@ pub fn admitted(rack: &Rack, ask: &PowerAsk, key: Option<&str>) -> Option<ClaimV
     key.and_then(|key| rack.kept.answered.get(key))
         .map(|answered| &answered.claim)
         .or_else(|| rack.claim_named(&ask.purpose))
-        .map(|claim| claim.view(rack.kept.granted.contains(&claim.id)))
+        .map(|claim| crate::view::claim(rack, claim))
 }
 
 /// When what was begun now ends.
@@ -77,20 +79,23 @@ fn ends_at(now: Moment, seconds: Option<u32>) -> Option<Moment> {
 pub fn preview(rack: &Rack, ask: &PowerAsk, now: Moment) -> Result<Offer, Refusal> {
     check(ask)?;
     let domain = domain_of(rack, ask)?;
-    check_node(rack, ask)?;
-    check_quota(rack, ask)?;
+    let (without, takes) = preempt::without_weaker(rack, ask, &domain)?;
+    check_node(&without, ask)?;
+    check_quota(&without, ask)?;
     if let Some(same) = rack.claim_named(&ask.purpose) {
         return Err(Refusal::Conflict(format!(
             "\"{}\" is claimed already ({}, {} in {}); release it first, or use another name",
             same.purpose, same.id, same.watts, same.domain
         )));
     }
-    if rack.kept.claims.len() >= MOST_CLAIMS {
+    if without.kept.claims.len() >= MOST_CLAIMS {
         return Err(Refusal::Busy(format!(
             "{MOST_CLAIMS} claims are in force, and no rack holds more; release one"
         )));
     }
-    plan::offer(rack, ask, &domain, now).map_err(|shortfall| {
+    let offer = plan::offer(&without, ask, &domain, now).map(|offer| Offer { takes, ..offer });
+    offer.map_err(|mut shortfall| {
+        shortfall.would_fit.extend(preempt::way(rack, ask, &domain));
         let mut message = format!(
             "{} is short by {}: asked {}, free {}",
             shortfall.domain, shortfall.short_watts, shortfall.asked_watts, shortfall.headroom_watts
@@ -312,8 +317,10 @@ pub(super) fn headroom_without(rack: &Rack, claim: &Claim) -> Power {
 
 fn in_force(rack: &Rack, id_or_name: &str) -> Result<Claim, Refusal> {
     rack.claim(id_or_name).cloned().ok_or_else(|| {
+        let lost = preempt::lost(rack, id_or_name).map(preempt::lost_words);
         Refusal::NotFound(format!(
-            "no claim \"{id_or_name}\" is in force; expected the id or the name of one, as `busbar show claims` lists them"
+            "no claim \"{id_or_name}\" is in force; expected the id or the name of one, as `busbar show claims` lists them{}",
+            lost.unwrap_or_default()
         ))
     })
 }
@@ -327,9 +334,10 @@ pub(super) fn release(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Ref
 
 /// Nothing where it is gone already.
 pub(super) fn withdraw(next: &mut Course<'_>, id: ClaimId) {
-    if let Some(claim) = next.rack.kept.claims.get(&id).cloned() {
+    if let Some(claim) = preempt::withdrawn(&next.rack, id) {
         let headroom = headroom_without(&next.rack, &claim);
         next.happen(What::ClaimWithdrawn { claim, headroom });
+        preempt::give_back(next, id);
     }
 }
 
@@ -339,6 +347,7 @@ pub(super) fn apply(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refus
     if !claim.reserved {
         return Ok(());
     }
+    preempt::is_there(&next.rack, &claim)?;
     claim.reserved = false;
     claim.until = ends_at(next.now, claim.ttl_seconds);
     next.happen(What::ClaimApplied { claim });

@@ -181,10 +181,14 @@ impl Story {
         if let What::ClaimAdmitted { claim, .. }
         | What::ClaimReleased { claim, .. }
         | What::ClaimWithdrawn { claim, .. }
+        | What::ClaimRestored { claim, .. }
         | What::ClaimApplied { claim }
         | What::ClaimExpired { claim, .. } = &event.what
         {
             return Some(&claim.domain);
+        }
+        if let What::ClaimPreempted(preemption) = &event.what {
+            return Some(&preemption.claim.domain);
         }
         None
     }

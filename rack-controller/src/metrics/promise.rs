@@ -38,6 +38,25 @@ pub(super) static FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "busbar_rack_claims_preempted_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Claims that ended because one of higher priority took their watts, as the journal has it",
+        fill: |source, series| series.put(&[], number(source.view.preemptions)),
+    },
+    Family {
+        name: "busbar_rack_claim_short_watts",
+        kind: Kind::Gauge,
+        labels: &["domain", "claim", "node"],
+        help: "Firm watts of a claim that cannot be served, because not enough is installed; absent where it is served",
+        fill: |source, series| {
+            for claim in source.view.claims.iter().filter(|claim| claim.shed) {
+                let node = claim.node.as_deref().unwrap_or_default();
+                series.put(&[&claim.domain, &claim.purpose, node], claim.watts.as_watts_f64());
+            }
+        },
+    },
+    Family {
         name: "busbar_rack_journal_sequence",
         kind: Kind::Gauge,
         labels: &[],

@@ -9,6 +9,7 @@ use rack_api::v1::{PowerAsk, Shortfall};
 pub use roster::roster;
 
 use crate::bay::BayRules;
+use crate::claim::Claim;
 use crate::rack::event::Action;
 use crate::rack::state::Rack;
 
@@ -19,6 +20,8 @@ pub struct Offer {
     pub domain: String,
     /// Firm watts that would be free afterwards.
     pub headroom_after: facts::Power,
+    /// Claims whose watts it would take.
+    pub takes: Vec<Claim>,
 }
 
 /// One pooled kind.

@@ -6,9 +6,12 @@ use rack_api::v1::{Asked, DomainState, PowerAsk};
 use serde::{Deserialize, Serialize};
 
 mod read;
+mod terms;
 
 pub use super::action::{Action, Outcome};
 pub use super::change::{BayChange, Cause, Effect};
+pub use terms::Preemption;
+
 use super::order::{LeaseSight, NodeOrder};
 use super::person::{Known, Pause, Scope, SwapChange};
 use super::sight::{AgentFacts, BaySight, BmcFacts, Drill, NodeSide};
@@ -144,6 +147,15 @@ pub enum What {
     },
     /// A promise was taken back before its asker had it: the journal could not be written in time.
     ClaimWithdrawn {
+        /// The claim.
+        claim: Claim,
+        /// Firm watts that are free now.
+        headroom: Power,
+    },
+    /// A claim ended because one of higher priority took its watts.
+    ClaimPreempted(Box<Preemption>),
+    /// A preempted claim stands again: the one that took its watts was withdrawn.
+    ClaimRestored {
         /// The claim.
         claim: Claim,
         /// Firm watts that are free now.

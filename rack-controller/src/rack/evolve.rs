@@ -1,5 +1,7 @@
 //! The only function that changes a rack: pure, total, the same for live events and for replayed ones.
 
+mod terms;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,14 +38,10 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::BayChanged(change) => bay_changed(rack, change, at),
         What::DomainChanged { domain, to, .. } => domain_changed(rack, domain, *to, at),
         What::ClaimAdmitted { claim, ask, key, .. } => admitted(rack, claim, ask, key.as_deref()),
-        What::ClaimReleased { claim, .. } | What::ClaimExpired { claim, .. } => {
-            Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
-        }
-        What::ClaimWithdrawn { claim, .. } => {
-            Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
-            // Who asks again with the same key asks anew: they were told that nothing was promised.
-            Arc::make_mut(&mut rack.kept.answered).forget(claim.id);
-        }
+        What::ClaimReleased { claim, .. } | What::ClaimExpired { claim, .. } => terms::gone(rack, claim),
+        What::ClaimWithdrawn { claim, .. } => terms::withdrawn(rack, claim),
+        What::ClaimPreempted(preemption) => terms::preempted(rack, preemption, event),
+        What::ClaimRestored { claim, .. } => terms::restored(rack, claim),
         What::ClaimApplied { claim } | What::ClaimRenewed { claim } => {
             Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
         }

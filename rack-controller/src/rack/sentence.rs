@@ -45,6 +45,8 @@ impl Event {
             What::ClaimRenewed { .. } => "claim_renewed",
             What::ClaimExpired { .. } => "claim_expired",
             What::ClaimWithdrawn { .. } => "claim_withdrawn",
+            What::ClaimPreempted(_) => "claim_preempted",
+            What::ClaimRestored { .. } => "claim_restored",
             What::CapsOrdered { .. } => "caps_ordered",
             What::CapProven { .. } => "cap_proven",
             What::CapDoubted { .. } => "cap_doubted",
@@ -85,7 +87,9 @@ impl Event {
             | What::ClaimApplied { claim }
             | What::ClaimRenewed { claim }
             | What::ClaimWithdrawn { claim, .. }
+            | What::ClaimRestored { claim, .. }
             | What::ClaimExpired { claim, .. } => &claim.purpose,
+            What::ClaimPreempted(preemption) => &preemption.claim.purpose,
             What::CapsOrdered { orders, .. } | What::CapsLowered { orders } => match orders.as_slice() {
                 [one] => &one.node,
                 _ => "caps",
@@ -138,6 +142,8 @@ impl Event {
             What::ClaimExpired { claim, headroom } => claims::expired(claim, *headroom),
             What::ClaimWithdrawn { claim, headroom } => claims::withdrawn(claim, *headroom),
             What::ClaimReleased { claim, headroom } => claims::released(claim, *headroom),
+            What::ClaimPreempted(preemption) => claims::preempted(preemption),
+            What::ClaimRestored { claim, headroom } => claims::restored(claim, *headroom),
             What::CapsOrdered { .. } => caps::ordered(&self.what),
             What::CapsLowered { orders } => caps::message(orders, 0, Power::ZERO, Power::ZERO),
             What::LoweringTimed { node, took_millis } => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use facts::{Moment, Power};
-use rack_api::v1::DomainState;
+use rack_api::v1::{Asked, DomainState};
 use serde::{Deserialize, Serialize};
 
 use super::order::Order;
@@ -60,6 +60,12 @@ pub struct Kept {
     /// Claims whose firm watts cannot be served, because not enough is installed.
     #[serde(with = "shared")]
     pub shed: Arc<BTreeSet<ClaimId>>,
+    /// The last claims that others took the watts of, the latest last.
+    #[serde(default, with = "shared")]
+    pub preempted: Arc<VecDeque<Preempted>>,
+    /// How many claims others took the watts of, ever.
+    #[serde(default)]
+    pub preemptions: u64,
     /// Nodes whose cap was held under load in a drill: the lowest that was.
     pub proofs: BTreeMap<String, Proof>,
     /// The longest that lowering a node took, from the order to the agent's answer, and when that was; `None` before the first.
@@ -70,6 +76,24 @@ pub struct Kept {
     pub known: BTreeMap<String, Known>,
     /// Where the controller does not act.
     pub pauses: BTreeMap<Scope, Pause>,
+}
+
+/// A claim that ended because another one took its watts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preempted {
+    /// It, as it was.
+    pub claim: Claim,
+    /// The one that took its watts.
+    pub by: ClaimId,
+    /// What that one is for.
+    pub by_for: String,
+    /// That one's priority.
+    pub by_priority: u8,
+    /// When.
+    pub at: Moment,
+    /// Who asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
 }
 
 /// What a drill showed of a node's caps.
@@ -161,6 +185,8 @@ impl Rack {
                 orders: Arc::default(),
                 granted: Arc::default(),
                 shed: Arc::default(),
+                preempted: Arc::default(),
+                preemptions: 0,
                 proofs: BTreeMap::new(),
                 slowest_lowering: None,
                 swaps: BTreeMap::new(),

@@ -10,9 +10,10 @@ use super::light::{About, MOST_WAITING, PATIENCE, Waiting};
 use super::round::{Turn, refused};
 use super::store::STORE_PATIENCE;
 use super::{NoAnswer, Question, Reply};
-use crate::claim::{ClaimId, USUAL_PRIORITY};
+use crate::claim::{Claim, ClaimId, USUAL_PRIORITY};
 use crate::decide::{self, Input, Refusal};
 use crate::rack::{Rack, evolve};
+use crate::view;
 
 impl Turn {
     pub(super) fn answer(&mut self, question: Question) {
@@ -153,6 +154,8 @@ impl Turn {
             reserved: ask.reserve_seconds.is_some(),
             since: now,
             until: None,
+            shed: false,
+            took: offer.takes.iter().map(Claim::taken).collect(),
         })
     }
 
@@ -234,6 +237,5 @@ impl Turn {
 }
 
 fn claim_view(rack: &Rack, claim: &str) -> Option<ClaimView> {
-    let granted = |id| rack.kept.granted.contains(id);
-    rack.claim(claim).map(|claim| claim.view(granted(&claim.id)))
+    rack.claim(claim).map(|claim| view::claim(rack, claim))
 }

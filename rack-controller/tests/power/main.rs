@@ -7,10 +7,12 @@
 )]
 
 mod asks;
+mod bad;
 mod bench;
 mod drills;
 mod house_of_64;
 mod leases;
+mod preempt;
 mod terms;
 mod together;
 

@@ -9,7 +9,7 @@ use rack_controller::bay::{Bay, Life};
 use rack_controller::claim::{Claim, ClaimId};
 use rack_controller::config::RackConfig;
 use rack_controller::journal::{self, Batch, FILE, Telling};
-use rack_controller::rack::event::BayChange;
+use rack_controller::rack::event::{BayChange, Preemption};
 use rack_controller::rack::{Cause, Event, NodeOrder, Order, Rack, What, evolve};
 
 /// Held for writing while a child is started: until its program runs, it holds every lock of this process, those of journals too.
@@ -46,6 +46,11 @@ fn claim(number: u64) -> Claim {
         ttl_seconds: Some(60),
         since: Moment::from_millis(1_795_311_618_000),
         until: Some(Moment::from_millis(1_795_311_678_000)),
+        took: if number.is_multiple_of(5) {
+            vec![claim(number + 1).taken()]
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -106,6 +111,17 @@ pub fn event(number: u64) -> Event {
         },
         3 if number.is_multiple_of(2) => What::ClaimRenewed {
             claim: claim(number - 1),
+        },
+        3 if number.is_multiple_of(5) => What::ClaimPreempted(Box::new(Preemption {
+            claim: claim(number - 1),
+            by: ClaimId(number),
+            by_for: "urgent".to_owned(),
+            by_priority: 1,
+            headroom: power,
+        })),
+        3 if number.is_multiple_of(7) => What::ClaimRestored {
+            claim: claim(number - 1),
+            headroom: power,
         },
         3 => What::ClaimReleased {
             claim: claim(number - 1),

@@ -93,9 +93,18 @@ impl Day {
             node: Some(self.nodes[node].name.clone()),
             priority: Some(1 + self.dice.below(9) as u8),
             ttl_seconds: self.dice.one_in(4).then_some(20),
+            preempt: self.names.is_multiple_of(3),
             ..PowerAsk::default()
         };
-        if self.input(&Input::ClaimPower { ask, key: None }) {
+        let Some(before) = self.controller.as_ref().map(|it| it.rack.kept.claims.clone()) else {
+            return;
+        };
+        let is_admitted = self.input(&Input::ClaimPower {
+            ask: ask.clone(),
+            key: None,
+        });
+        self.only_the_weaker_ended(&before, &ask, is_admitted);
+        if is_admitted {
             self.counted.count("claimed");
             self.nothing_is_oversold();
         }

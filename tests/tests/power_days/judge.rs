@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use rack_api::v1::PowerAsk;
+use rack_controller::claim::{Claim, ClaimId};
 use rack_controller::pools::power::plan;
 
 use crate::controller::moment;
@@ -20,6 +22,9 @@ const READ_AGAIN_MS: u64 = 6_000;
 
 /// For how long revocable watts stay without sight (rule 11).
 const GRACE_MS: u64 = 10_000;
+
+/// Claims in force.
+pub type Claims = BTreeMap<ClaimId, Claim>;
 
 /// What was known at the last check.
 #[derive(Default)]
@@ -189,6 +194,29 @@ impl Day {
                 "firm: {whole} promised > {most} of {what} at {}",
                 self.now
             );
+        }
+    }
+
+    /// Somebody asked: who ended by that comes later by priority, and nobody ended for an ask that was refused or did not say so.
+    pub fn only_the_weaker_ended(&mut self, before: &Claims, ask: &PowerAsk, is_admitted: bool) {
+        let controller = self.controller.as_ref().expect("it runs");
+        let now = self.now;
+        let stands = &controller.rack.kept.claims;
+        // One whose time is over ends whoever asks.
+        let gone = before
+            .values()
+            .filter(|claim| !stands.contains_key(&claim.id))
+            .filter(|claim| claim.until.is_none_or(|until| until > moment(now)));
+        let mut ended = 0;
+        for claim in gone {
+            ended += 1;
+            assert!(
+                is_admitted && ask.preempt && Some(claim.priority) > ask.priority,
+                "claims: {claim:?} ended for {ask:?} at {now}"
+            );
+        }
+        for _ in 0..ended {
+            self.counted.count("preempted");
         }
     }
 

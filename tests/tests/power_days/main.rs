@@ -84,7 +84,7 @@ fn days(test: &str, kind: Kind, first: u64, percents: u64, happens: &[&str]) {
 }
 
 /// What every kind of rack meets.
-const EVERYWHERE: [&str; 19] = [
+const EVERYWHERE: [&str; 20] = [
     "claimed",
     "released",
     "demand",
@@ -103,6 +103,7 @@ const EVERYWHERE: [&str; 19] = [
     "came_twice",
     "granted",
     "taken_back",
+    "preempted",
     "judged",
 ];
 

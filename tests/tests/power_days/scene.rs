@@ -160,7 +160,7 @@ packages = 1\ncores_per_package = 8\nthreads_per_core = 2\nmemory = \"64 GiB\"\n
         for (index, site) in self.sites().iter().enumerate() {
             text.push_str(&format!(
                 "[[bmc]]\nname = \"{site}\"\nurl = \"https://192.0.2.{}\"\n[[domain]]\nname = \"{site}\"\nsource = \"{source}\"\n\
-redundancy = \"{policy}\"\nmargin = {margin}\nsell_revocable = true\ndetect_within = \"{DETECT_MS}ms\"\naccept_silence = {}\n{within}",
+redundancy = \"{policy}\"\nmargin = {margin}\nsell_revocable = true\ndetect_within = \"{DETECT_MS}ms\"\naccept_silence = {}\npreempt = true\n{within}",
                 index + 10,
                 self.accepts
             ));

@@ -34,6 +34,10 @@ pub struct PowerAsk {
     /// Only keep the watts free for so many seconds, and grant no cap, until the claim is applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserve_seconds: Option<u32>,
+    /// Where it does not fit: take the watts of claims of lower priority, as few as are needed. Only where the configuration lets the
+    /// claims of its domain be taken (`preempt = true`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preempt: bool,
 }
 
 /// Why an ask for watts was not admitted, and what would make it fit.

@@ -3,19 +3,60 @@
 use facts::Power;
 
 use crate::claim::Claim;
+use crate::rack::event::Preemption;
 
 pub(super) fn admitted(claim: &Claim, headroom: Power) -> String {
     let place = claim.node.as_ref().map_or_else(
         || "reserved without a node".to_owned(),
         |node| format!("for {node}"),
     );
+    let took: Vec<String> = claim
+        .took
+        .iter()
+        .map(|taken| format!("\"{}\"", taken.purpose))
+        .collect();
+    let took = if took.is_empty() {
+        String::new()
+    } else {
+        format!(", with the watts of {}", took.join(" and "))
+    };
     format!(
-        "{} claimed in {} for \"{}\" ({}, {place}{}); {} free",
+        "{} claimed in {} for \"{}\" ({}, {place}{}){took}; {} free",
         claim_watts(claim),
         claim.domain,
         claim.purpose,
         claim.id,
         until_words(claim),
+        headroom.to_kilowatt_text()
+    )
+}
+
+pub(super) fn preempted(preemption: &Preemption) -> String {
+    let Preemption {
+        claim,
+        by,
+        by_for,
+        by_priority,
+        headroom,
+    } = preemption;
+    format!(
+        "\"{}\" ({}, priority {}) ended: \"{by_for}\" ({by}, priority {by_priority}) took its {} in {}; {} free meanwhile",
+        claim.purpose,
+        claim.id,
+        claim.priority,
+        claim_watts(claim),
+        claim.domain,
+        headroom.to_kilowatt_text()
+    )
+}
+
+pub(super) fn restored(claim: &Claim, headroom: Power) -> String {
+    format!(
+        "\"{}\" ({}) stands again with its {} in {}, because the claim that took them was withdrawn; {} free",
+        claim.purpose,
+        claim.id,
+        claim_watts(claim),
+        claim.domain,
         headroom.to_kilowatt_text()
     )
 }

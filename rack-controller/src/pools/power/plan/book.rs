@@ -1,4 +1,4 @@
-//! Claims that draw, by rank, and what is shed of them where what is installed cannot serve them all.
+//! Claims by rank: those that draw, and what is shed where what is installed cannot serve them all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,8 @@ use crate::rack::state::Rack;
 pub(super) struct Book<'a> {
     /// Claims that draw, by rank.
     pub(super) drawing: Vec<&'a Claim>,
+    /// Claims that grant no cap, by rank: without a node, or not applied yet.
+    paper: Vec<&'a Claim>,
     /// Nodes by name, and each domain with all that feed it: looked up for every claim.
     nodes: BTreeMap<&'a str, &'a NodeConfig>,
     through: BTreeMap<&'a str, BTreeSet<&'a str>>,
@@ -22,17 +24,16 @@ pub(super) struct Book<'a> {
 
 impl<'a> Book<'a> {
     pub(super) fn of(rack: &'a Rack) -> Book<'a> {
-        let mut drawing: Vec<&Claim> = rack
-            .kept
-            .claims
-            .values()
-            .filter(|claim| claim.draws_on().is_some())
-            .collect();
+        let claims = rack.kept.claims.values();
+        let (mut drawing, mut paper): (Vec<&Claim>, Vec<&Claim>) =
+            claims.partition(|claim| claim.draws_on().is_some());
         drawing.sort_by_key(|claim| claim.rank());
+        paper.sort_by_key(|claim| claim.rank());
         let nodes = rack.config.nodes.iter();
         let domains = rack.config.domains.iter();
         Book {
             drawing,
+            paper,
             nodes: nodes.map(|node| (node.name.as_str(), node)).collect(),
             through: domains
                 .map(|domain| (domain.name.as_str(), above(&rack.config, &domain.name)))
@@ -43,6 +44,11 @@ impl<'a> Book<'a> {
     /// The node that a claim draws on.
     pub(super) fn node_of(&self, claim: &Claim) -> Option<&'a NodeConfig> {
         self.nodes.get(claim.draws_on()?).copied()
+    }
+
+    /// The node that a claim names, also one that is only reserved.
+    fn configured(&self, claim: &Claim) -> Option<&'a NodeConfig> {
+        self.nodes.get(claim.node.as_deref()?).copied()
     }
 
     /// A domain and all that feed it.
@@ -63,7 +69,8 @@ impl<'a> Book<'a> {
     }
 }
 
-/// Firm claims that what is installed cannot serve: only in a deficit, the last in rank first. A node keeps its floor.
+/// Firm claims that what is installed cannot serve: only in a deficit, the last in rank first. A node keeps its floor. Claims that grant no
+/// cap draw nothing, so nobody is lowered for them: they come after all that draw, and are short of what is left.
 pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
     let mut left: BTreeMap<&str, Power> = BTreeMap::new();
     for domain in &rack.config.domains {
@@ -83,17 +90,22 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
         return shed;
     }
     let mut served: BTreeMap<&str, Power> = BTreeMap::new();
-    for claim in &book.drawing {
-        let Some(node) = book.node_of(claim) else {
-            continue;
+    for claim in book.drawing.iter().chain(&book.paper) {
+        let (name, floor) = match book.configured(claim) {
+            Some(node) => (Some(node.name.as_str()), node.floor),
+            // What draws at a node that is not configured any more is nobody's to serve.
+            None if claim.draws_on().is_some() => continue,
+            None => (None, Power::ZERO),
         };
-        let before = served.get(node.name.as_str()).copied().unwrap_or_default();
+        let before = name
+            .and_then(|name| served.get(name).copied())
+            .unwrap_or_default();
         let after = before.saturating_add(claim.watts);
-        let costs = after.max(node.floor).saturating_sub(before.max(node.floor));
-        if take(book, &mut left, &claim.domain, costs) {
-            served.insert(node.name.as_str(), after);
-        } else {
+        let costs = after.max(floor).saturating_sub(before.max(floor));
+        if !take(book, &mut left, &claim.domain, costs) {
             shed.insert(claim.id);
+        } else if let Some(name) = name {
+            served.insert(name, after);
         }
     }
     shed

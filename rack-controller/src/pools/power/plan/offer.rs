@@ -27,6 +27,7 @@ pub fn offer(rack: &Rack, ask: &PowerAsk, domain: &str, now: Moment) -> Result<O
         return Ok(Offer {
             domain: domain.to_owned(),
             headroom_after,
+            takes: Vec::new(),
         });
     }
     Err(Box::new(Shortfall {

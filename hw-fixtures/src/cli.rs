@@ -196,6 +196,8 @@ pub enum BmcDeed {
         /// events are forgotten), doubled (events come twice) or lossy (every second event never comes)
         answer: Answer,
     },
+    /// Start it anew: its Redfish sessions and subscriptions are gone, open event streams end
+    Reboot,
 }
 
 /// On or off.
@@ -232,6 +234,10 @@ impl Deed {
                 bmc,
                 what: BmcDeed::Answer { answer },
             } => Verb::Bmc { bmc, answer },
+            Self::Bmc {
+                bmc,
+                what: BmcDeed::Reboot,
+            } => Verb::Reboot { bmc },
             Self::Power { node, state } => Verb::Power {
                 node,
                 on: state == Switch::On,

@@ -50,7 +50,7 @@ async fn act(State(control): State<Arc<Control>>, verb: Result<Json<Verb>, JsonR
         Ok(Json(verb)) => verb,
         Err(e) => return error(StatusCode::BAD_REQUEST, "bad_request", &e.body_text()),
     };
-    if let Verb::Bmc { bmc, .. } = &verb
+    if let Verb::Bmc { bmc, .. } | Verb::Reboot { bmc } = &verb
         && !control.bmcs.contains(bmc)
     {
         let message = format!("there is no BMC \"{bmc}\"; known: {}", control.bmcs.join(", "));

@@ -33,6 +33,16 @@ pub enum Beat {
     },
 }
 
+impl Beat {
+    /// The BMC's name.
+    fn name(&self) -> &str {
+        match self {
+            Self::Shelf { shelf } => shelf,
+            Self::Node { node } => node,
+        }
+    }
+}
+
 /// One event as it goes out.
 #[derive(Debug, Clone)]
 pub struct Dispatch {
@@ -205,6 +215,11 @@ impl Desk {
 
 impl Listener for Desk {
     fn hear(&self, event: &Event, at: &str) {
+        if matches!(&event.happening, Happening::Rebooted { bmc } if bmc == self.beat.name()) {
+            for subscription in self.subscriptions() {
+                self.unsubscribe(&subscription.id);
+            }
+        }
         let messages = self.messages(&event.happening).into_iter().map(|message| {
             json!({
                 "EventTimestamp": at,

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::reply::{X_AUTH_TOKEN, header_text};
 use super::trouble::Trouble;
+use crate::live::Listener;
+use crate::world::{Event, Happening};
 
 /// Sessions at one time; recorded BMCs give out eight and answer 503 after that.
 pub const SESSION_LIMIT: usize = 8;
@@ -157,7 +159,10 @@ impl Entrant {
 }
 
 /// Accounts and sessions of one BMC.
-pub struct Door(Mutex<Book>);
+pub struct Door {
+    bmc: String,
+    book: Mutex<Book>,
+}
 
 /// What the door knows.
 pub struct Book {
@@ -174,9 +179,9 @@ fn digest(text: &str) -> [u8; 32] {
 }
 
 impl Door {
-    /// A door with one administrator.
+    /// The door of this BMC with one administrator.
     #[must_use]
-    pub fn new(user: &str, password: &str) -> Self {
+    pub fn new(bmc: &str, user: &str, password: &str) -> Self {
         let mut book = Book {
             accounts: BTreeMap::new(),
             timeout: SESSION_TIMEOUT,
@@ -184,12 +189,15 @@ impl Door {
             next: 1,
         };
         book.add_account(user, password, Role::Administrator);
-        Self(Mutex::new(book))
+        Self {
+            bmc: bmc.to_owned(),
+            book: Mutex::new(book),
+        }
     }
 
     /// What the door knows, without sessions that ended.
     pub fn book(&self) -> MutexGuard<'_, Book> {
-        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         let timeout = book.timeout;
         book.sessions.retain(|session| session.used.elapsed() < timeout);
         book
@@ -216,6 +224,15 @@ impl Door {
             book.by_password(user, password)
         });
         entrant.map(Some).ok_or_else(Trouble::unauthorized)
+    }
+}
+
+impl Listener for Door {
+    fn hear(&self, event: &Event, _at: &str) {
+        // Sessions live in a BMC's memory only.
+        if matches!(&event.happening, Happening::Rebooted { bmc } if *bmc == self.bmc) {
+            self.book().sessions.clear();
+        }
     }
 }
 
@@ -358,7 +375,7 @@ mod tests {
 
     #[test]
     fn eight_sessions_and_no_ninth() {
-        let door = Door::new("admin", "secret");
+        let door = Door::new("shelf", "admin", "secret");
         for _ in 0..SESSION_LIMIT {
             door.book().open("admin", "secret").unwrap();
         }

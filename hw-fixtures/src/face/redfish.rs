@@ -55,7 +55,7 @@ pub struct Bmc {
     kind: Kind,
     uuid: String,
     live: Arc<Live>,
-    door: Door,
+    door: Arc<Door>,
     desk: Arc<Desk>,
     /// Held from the check of a precondition to the end of its write: of two clients with the same entity
     /// tag, one wins.
@@ -107,12 +107,15 @@ impl Bmc {
         let desk = Arc::new(Desk::new(beat));
         let listener: Arc<dyn crate::live::Listener> = Arc::<Desk>::clone(&desk);
         live.listen(listener);
+        let door = Arc::new(Door::new(name, user, password));
+        let listener: Arc<dyn crate::live::Listener> = Arc::<Door>::clone(&door);
+        live.listen(listener);
         Self {
             name: name.to_owned(),
             kind,
             uuid,
             live,
-            door: Door::new(user, password),
+            door,
             desk,
             writing: Mutex::new(()),
         }

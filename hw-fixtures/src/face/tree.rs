@@ -56,7 +56,7 @@ impl Tree {
             sessions: recording.sessions(),
             recording,
             live,
-            door: Door::new(user, password),
+            door: Door::new(name, user, password),
             overlay: Mutex::new(BTreeMap::new()),
             writing: Mutex::new(()),
         })

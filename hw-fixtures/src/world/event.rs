@@ -116,4 +116,9 @@ pub enum Happening {
         /// How.
         answer: super::Answer,
     },
+    /// A BMC started anew: its sessions and subscriptions are gone.
+    Rebooted {
+        /// The BMC.
+        bmc: String,
+    },
 }

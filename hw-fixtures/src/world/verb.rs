@@ -103,6 +103,11 @@ pub enum Verb {
         /// How.
         answer: Answer,
     },
+    /// Starts a BMC anew: nobody is logged in any more, and nobody is told of events.
+    Reboot {
+        /// The BMC.
+        bmc: String,
+    },
     /// Switches a node on or off.
     Power {
         /// The node.
@@ -150,6 +155,7 @@ impl World {
             Verb::FeedRestore { feed } => self.set_feed(feed, true),
             Verb::Demand { node, milliwatts } => self.set_demand(node, *milliwatts),
             Verb::Bmc { bmc, answer } => Ok(self.set_answer(bmc, *answer)),
+            Verb::Reboot { bmc } => Ok(self.reboot(bmc)),
             Verb::Power { node, on } => self.set_power(node, *on),
         }?;
         self.settle();
@@ -353,6 +359,11 @@ impl World {
             answer,
         });
         format!("the BMC of {bmc} answers {answer} from now on")
+    }
+
+    fn reboot(&mut self, bmc: &str) -> String {
+        self.say(Happening::Rebooted { bmc: bmc.to_owned() });
+        format!("the BMC of {bmc} started anew: its sessions and subscriptions are gone")
     }
 
     fn set_power(&mut self, name: &str, on: bool) -> Result<String, Refusal> {

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::raised::{Bmc, DEADLINE, Raised};
 
 const SSE: &str = "/redfish/v1/EventService/SSE";
+const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
 const SUBSCRIPTIONS: &str = "/redfish/v1/EventService/Subscriptions";
 
 struct Stream {
@@ -129,6 +130,27 @@ async fn a_stream_is_a_subscription_and_ends_with_it() {
         world.run(&["pull", "shelf/psu-1"]);
         world.run(&["insert", "shelf/psu-1"]);
     }
+}
+
+#[tokio::test]
+async fn a_bmc_that_starts_anew_knows_nobody() {
+    let world = Raised::demo();
+    let (bmc, other) = (world.bmc("shelf"), world.bmc("n01"));
+    let (mut stream, _stays) = (Stream::open(&bmc).await, Stream::open(&other).await);
+    let login = json!({ "UserName": bmc.user, "Password": bmc.password });
+    let opened = bmc.post(SESSIONS, login).await;
+    let token = opened.headers()["x-auth-token"].to_str().unwrap().to_owned();
+    let asked = || {
+        let url = format!("{}{SESSIONS}", bmc.url);
+        bmc.client.get(url).header("X-Auth-Token", &token).send()
+    };
+    assert_eq!(asked().await.unwrap().status(), 200);
+    world.act(&["bmc", "shelf", "reboot"]);
+    while stream.pull().await {}
+    assert_eq!(asked().await.unwrap().status(), 401);
+    assert_eq!(bmc.read(SUBSCRIPTIONS).await["Members@odata.count"], 0);
+    assert_eq!(other.read(SUBSCRIPTIONS).await["Members@odata.count"], 1);
+    assert_eq!(world.run(&["bmc", "n77", "reboot"]).status.code(), Some(3));
 }
 
 #[tokio::test]

@@ -55,7 +55,8 @@ pub(super) fn shelf_messages(shelf: &str, happening: &Happening) -> Vec<Message>
         | Happening::Power { .. }
         | Happening::NodeLight { .. }
         | Happening::Demand { .. }
-        | Happening::Answers { .. } => Vec::new(),
+        | Happening::Answers { .. }
+        | Happening::Rebooted { .. } => Vec::new(),
     }
 }
 
@@ -104,7 +105,8 @@ fn about_supply(happening: &Happening) -> Option<(&str, &'static str, &'static s
         | Happening::LimitSet { .. }
         | Happening::Power { .. }
         | Happening::Demand { .. }
-        | Happening::Answers { .. } => return None,
+        | Happening::Answers { .. }
+        | Happening::Rebooted { .. } => return None,
     };
     Some((bay, id, severity, text))
 }
@@ -158,6 +160,7 @@ pub(super) fn node_messages(name: &str, happening: &Happening) -> Vec<Message> {
         | Happening::Dark { .. }
         | Happening::Lit
         | Happening::Demand { .. }
-        | Happening::Answers { .. } => Vec::new(),
+        | Happening::Answers { .. }
+        | Happening::Rebooted { .. } => Vec::new(),
     }
 }

@@ -105,7 +105,8 @@ impl Log {
             | Happening::ShelfLight { .. }
             | Happening::NodeLight { .. }
             | Happening::Demand { .. }
-            | Happening::Answers { .. } => None,
+            | Happening::Answers { .. }
+            | Happening::Rebooted { .. } => None,
         }
     }
 }

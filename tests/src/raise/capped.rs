@@ -52,6 +52,8 @@ pub struct CappedNode {
     pub shape: Shape,
     /// Its agent; `None` while it is down.
     pub agent: Option<Daemon>,
+    /// What its agent finds in its environment beside this program's own, from its next start on.
+    pub environment: Vec<(String, String)>,
     folder: PathBuf,
     classes: PathBuf,
     port: String,
@@ -103,6 +105,7 @@ impl CappedNode {
             name: name.to_owned(),
             shape,
             agent: None,
+            environment: Vec::new(),
             folder,
             classes: classes.to_owned(),
             port: "0".to_owned(),
@@ -134,6 +137,7 @@ impl CappedNode {
             .arg(binaries.path(Binaries::AGENT))
             .args(["run", "--config"])
             .arg(folder.join("agent.toml"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let agent = Daemon::start("busbar-agent", command, &self.log(), Group::Starters)?;
         let (_, port) = agent.url().rsplit_once(':').context("a port")?;
         port.clone_into(&mut self.port);

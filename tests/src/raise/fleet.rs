@@ -12,12 +12,10 @@ use super::capped::{CappedNode, Shape, classes};
 use super::daemon::{Daemon, Group};
 use super::rack::Rack;
 use super::scratch::Scratch;
+use super::site::Site;
 use super::turn::Turn;
 use super::world::World;
 use crate::http;
-
-/// Supplies of the shelf; each is rated 3 kW, half of them hang on feed A.
-const SUPPLIES: usize = 6;
 
 /// What a fleet is raised with.
 #[derive(Clone, Debug)]
@@ -55,25 +53,36 @@ pub struct Fleet {
     pub binaries: Binaries,
     /// What the controller logs, as `RUST_LOG` says it; its own default where it is empty.
     pub log_filter: String,
+    site: Site,
     url: String,
     _turn: Turn,
 }
 
 impl Fleet {
-    /// Raises world and agents. The controller's configuration is written, and it is not started.
+    /// Raises world and agents on the usual shelf. The controller's configuration is written, and it is not started.
     ///
     /// # Errors
     /// A daemon does not come up.
     pub fn raise(name: &str, plan: &FleetPlan) -> anyhow::Result<Fleet> {
+        Fleet::raise_at(name, plan, Site::default())
+    }
+
+    /// The same on another shelf.
+    ///
+    /// # Errors
+    /// A daemon does not come up.
+    pub fn raise_at(name: &str, plan: &FleetPlan, site: Site) -> anyhow::Result<Fleet> {
         let (turn, binaries, folder) = (Turn::wait()?, Binaries::find()?, Scratch::new(name)?);
         let classes = classes(folder.path())?;
         let mut nodes = Vec::new();
         for number in 1..=plan.nodes {
             let name = format!("n{number:02}");
-            nodes.push(CappedNode::new(&name, plan.shape, folder.path(), &classes)?);
+            let mut node = CappedNode::new(&name, plan.shape, folder.path(), &classes)?;
+            node.environment.clone_from(&site.environment);
+            nodes.push(node);
         }
         let file = folder.join("world.toml");
-        std::fs::write(&file, world_file(plan, &nodes))?;
+        std::fs::write(&file, world_file(plan, &site, &nodes))?;
         let (state, log) = (folder.join("world"), folder.join("world.log"));
         let world = World::serve(&binaries, &file, &state, &log, Group::Starters, &[])?;
         for node in &mut nodes {
@@ -86,6 +95,7 @@ impl Fleet {
             folder,
             binaries,
             log_filter: String::new(),
+            site,
             url: String::new(),
             _turn: turn,
         };
@@ -125,6 +135,7 @@ impl Fleet {
         if !self.log_filter.is_empty() {
             command.env("RUST_LOG", &self.log_filter);
         }
+        self.site.surround(&mut command);
         let daemon = Daemon::start("busbar-rack", command, &self.log(), Group::Starters)?;
         daemon.url().clone_into(&mut self.url);
         self.rack = Some(Rack { daemon });
@@ -218,12 +229,12 @@ impl Fleet {
                 bmc.name, bmc.url, bmc.credentials_file, addresses.ca_file, plan.poll_interval
             );
         }
-        for bay in 0..SUPPLIES {
+        for bay in 0..self.site.supplies {
             let _ = write!(
                 text,
                 "\n[[bay]]\nplace = \"shelf/psu-{bay}\"\nlabel = \"PSU {}\"\nfeed = {:?}\n",
                 bay.saturating_add(1),
-                feed(bay)
+                self.site.feed(bay)
             );
         }
         for node in &self.nodes {
@@ -237,25 +248,22 @@ impl Fleet {
     }
 }
 
-fn feed(bay: usize) -> &'static str {
-    if bay < SUPPLIES / 2 { "A" } else { "B" }
-}
-
 /// The simulated rack, in the words of hw-fixtures.
-fn world_file(plan: &FleetPlan, nodes: &[CappedNode]) -> String {
+fn world_file(plan: &FleetPlan, site: &Site, nodes: &[CappedNode]) -> String {
     let overload = plan.overload_for.trim_end_matches('s');
     let mut text = format!(
-        "name = \"fleet\"\nseed = 20261123\n[[feed]]\nname = \"A\"\n[[feed]]\nname = \"B\"\n\
+        "name = \"fleet\"\nseed = 20261123\n{}\
          [shelf]\nname = \"shelf\"\nmaker = \"Open Rack Works\"\nmodel = \"PS-18K\"\nserial = \"PS18K-0064\"\noverload_time = \"{overload} s\"\n\
          fixed_load = \"{} W\"\n",
+        site.world_feeds(),
         plan.fixed_load_watts
     );
-    for bay in 0..SUPPLIES {
+    for bay in 0..site.supplies {
         let _ = write!(
             text,
             "[[shelf.supply]]\nbay = \"psu-{bay}\"\nfeed = {:?}\nrated = \"3 kW\"\nmaker = \"Delta Norte\"\nmodel = \"ECD-3000\"\n\
              serial = \"DN26-{bay}\"\n",
-            feed(bay)
+            site.inlet(bay)
         );
     }
     for node in nodes {
@@ -277,7 +285,7 @@ fn world_file(plan: &FleetPlan, nodes: &[CappedNode]) -> String {
     text
 }
 
-/// The bay's place.
+/// The bay's place on the usual shelf.
 pub fn bay(number: usize) -> String {
-    format!("shelf/psu-{}", number % SUPPLIES)
+    format!("shelf/psu-{}", number % Site::default().supplies)
 }

@@ -10,6 +10,7 @@ mod house;
 mod prometheus;
 mod rack;
 mod scratch;
+mod site;
 mod turn;
 mod world;
 
@@ -23,5 +24,6 @@ pub use house::{House, Said};
 pub use prometheus::{Prometheus, find as find_prometheus, promtool};
 pub use rack::{Rack, RackPlan, demonstration};
 pub use scratch::Scratch;
+pub use site::Site;
 pub use turn::Turn;
 pub use world::{Addresses, Bmc, World};

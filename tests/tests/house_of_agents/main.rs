@@ -4,9 +4,15 @@
 //! and of the simulated rack, which reads the same files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod contact;
+mod covered;
+mod dead;
+mod house;
 #[path = "../../proofs.rs"]
 mod proofs;
 mod stand;
+mod uncovered;
+mod wall;
 mod watch;
 
 use anyhow::{Context, ensure};
@@ -14,12 +20,29 @@ use house_tests::raise::may_unshare;
 use house_tests::wait;
 use nix::sys::signal::Signal;
 
+use house::{House, Policy};
 use stand::{FIRM, PATIENCE, Stand, WHOLE};
+use wall::Wall;
+
+/// All that eight supplies let be sold where one of them may fail.
+const AT_N_PLUS_1: Policy = Policy {
+    redundancy: "n+1",
+    accept_silence: true,
+    firm: 3_400,
+    whole: 3_800,
+};
+
+fn may_run() -> bool {
+    let may = may_unshare();
+    if !may {
+        println!("skipped: this needs root and a mount namespace of its own");
+    }
+    may
+}
 
 #[test]
 fn what_a_loss_takes_is_lowered_everywhere_before_anything_is_raised() -> anyhow::Result<()> {
-    if !may_unshare() {
-        println!("skipped: this needs root and a mount namespace of its own");
+    if !may_run() {
         return Ok(());
     }
     let mut stand = Stand::raise("many", true)?;
@@ -34,8 +57,7 @@ fn what_a_loss_takes_is_lowered_everywhere_before_anything_is_raised() -> anyhow
 /// Where the operator does not accept that silence and a loss at once outlast the ride, caps fit what survives at any moment.
 #[test]
 fn a_silent_rack_rides_a_loss_where_nobody_accepted_the_risk() -> anyhow::Result<()> {
-    if !may_unshare() {
-        println!("skipped: this needs root and a mount namespace of its own");
+    if !may_run() {
         return Ok(());
     }
     let stand = Stand::raise("silent", false)?;
@@ -52,7 +74,45 @@ fn a_silent_rack_rides_a_loss_where_nobody_accepted_the_risk() -> anyhow::Result
         "a rack of silent nodes drew more than what is left"
     );
     stand.all_become(FIRM, "what is firm")?;
-    stand.watch.nothing_rose_above(&stand, 15_000)
+    stand.watch.nothing_rose_above(stand.fixed, 15_000)
+}
+
+#[test]
+fn contacts_bmcs_clocks_and_losses_beyond_n_plus_1() -> anyhow::Result<()> {
+    if !may_run() {
+        return Ok(());
+    }
+    let wall = Wall::build()?;
+    let mut house = House::raise("losses", AT_N_PLUS_1, wall.environment())?;
+    contact::a_contact_bounces(&house).context("a contact bounces")?;
+    contact::the_bmc_starts_anew(&house).context("the BMC starts anew")?;
+    wall::the_clock_jumps(&mut house, &wall).context("the clock jumps")?;
+    uncovered::a_second_supply_while_the_first_is_paid_for(&house).context("a second supply")?;
+    uncovered::a_feed_within_eight_seconds(&house).context("a feed at n+1")
+}
+
+#[test]
+fn two_supplies_at_once_are_covered_at_n_plus_2() -> anyhow::Result<()> {
+    if !may_run() {
+        return Ok(());
+    }
+    covered::two_supplies_at_once()
+}
+
+#[test]
+fn a_feed_that_dies_within_eight_seconds_is_covered_at_n_plus_n() -> anyhow::Result<()> {
+    if !may_run() {
+        return Ok(());
+    }
+    covered::a_feed_within_eight_seconds()
+}
+
+#[test]
+fn dead_agents_keep_their_caps_and_count_with_them() -> anyhow::Result<()> {
+    if !may_run() {
+        return Ok(());
+    }
+    dead::a_loss_while_agents_are_dead()
 }
 
 /// The plain loss: everybody is lowered, and nobody is raised before that. After the new supply's trial everybody has all again.
@@ -69,7 +129,7 @@ fn a_supply_is_pulled(stand: &Stand) -> anyhow::Result<()> {
     stand.put_back(3_000)?;
     stand.installed_becomes(18_000)?;
     stand.all_become(WHOLE, "all again")?;
-    stand.watch.nothing_rose_above(stand, 18_000)
+    stand.watch.nothing_rose_above(stand.fixed, 18_000)
 }
 
 /// Killed when the first node is lowered: the next controller lowers the rest, and raises nobody.

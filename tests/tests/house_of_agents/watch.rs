@@ -9,8 +9,6 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use house_tests::raise::CappedNode;
 
-use crate::stand::Stand;
-
 /// Longer than a look at all files, shorter than anything between two orders.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -78,17 +76,35 @@ impl Watch {
         Ok(())
     }
 
-    /// Whenever a node was raised, all together, with both its old and its new cap counted, were at most this.
-    pub fn nothing_rose_above(&self, stand: &Stand, watts: u64) -> anyhow::Result<()> {
+    /// No node was lowered or raised since the beginning.
+    pub fn nothing_moved(&self) -> anyhow::Result<()> {
+        let seen = self.seen();
+        ensure!(seen.len() == 1, "limits changed: {seen:?}");
+        Ok(())
+    }
+
+    /// This node was never lower than this since the beginning.
+    pub fn never_below(&self, node: usize, watts: u64) -> anyhow::Result<()> {
+        let seen = self.seen();
+        let low = seen.iter().find(|limits| limits[node] < watts);
+        ensure!(
+            low.is_none(),
+            "node {node} fell below {watts} W: {low:?} of {seen:?}"
+        );
+        Ok(())
+    }
+
+    /// Whenever a node was raised, all together, with both its old and its new cap counted, and so many watts of fixed load, were at most
+    /// this.
+    pub fn nothing_rose_above(&self, fixed: u64, watts: u64) -> anyhow::Result<()> {
         let seen = self.seen();
         for pair in seen.windows(2) {
             let either = pair[0].iter().zip(&pair[1]);
             if either.clone().any(|(before, after)| after > before) {
                 let sum: u64 = either.map(|(before, after)| before.max(after)).sum();
                 ensure!(
-                    sum + stand.fixed <= watts,
-                    "{sum} W and {} W in {pair:?}",
-                    stand.fixed
+                    sum + fixed <= watts,
+                    "{sum} W and {fixed} W are more than {watts} W in {pair:?}"
                 );
             }
         }

@@ -13,7 +13,7 @@ use crate::stream::EventStream;
 pub use crate::token::Token;
 use crate::v1::{
     AckRequest, Asked, ClaimView, DoubtView, DrainAnswer, DrainRequest, ErrorBody, EventView, LocateAnswer,
-    LocateRequest, PauseRequest, PauseView, PowerAsk, RackView, SwapAnswer, SwapRequest,
+    LocateRequest, PauseRequest, PauseView, PowerAsk, PowerOnAnswer, RackView, SwapAnswer, SwapRequest,
 };
 
 /// Where a rack controller listens by default.
@@ -163,6 +163,16 @@ impl RackClient {
         self.ask::<Option<()>>(Method::POST, &path, |request| dry(request, dry_run))
             .await
             .map(|_| ())
+    }
+
+    /// `POST /v1/nodes/{node}/power-on`: switches a node on as soon as all that it can draw fits and those before it are up.
+    ///
+    /// # Errors
+    /// As of every call here; `conflict` where it is on, cannot be seen, or is not switched by this controller.
+    pub async fn power_on(&self, node: &str, dry_run: bool) -> Result<PowerOnAnswer, ClientError> {
+        let path = ["v1", "nodes", node, "power-on"];
+        self.ask(Method::POST, &path, |request| dry(request, dry_run))
+            .await
     }
 
     /// `DELETE /v1/claims/{id or name}`: gives a claim back; the claim as it was comes back.

@@ -1,5 +1,6 @@
 //! The only function that changes a rack: pure, total, the same for live events and for replayed ones.
 
+mod switch;
 mod terms;
 
 use std::sync::Arc;
@@ -79,6 +80,7 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         }
         What::ActionFailed { .. } | What::DrillShowedNothing { .. } => {}
         What::SwapChanged(change) => swap_changed(rack, change, at),
+        What::SwitchChanged(change) => switch::changed(rack, change, at),
         What::DoubtKnown(known) => doubt_known(rack, known, event),
         What::DoubtUnknown { id } => {
             rack.kept.known.remove(id);
@@ -342,11 +344,14 @@ fn node_seen(rack: &mut Rack, node: &str, seen: &NodeSeen, at: Moment) {
 fn tried(rack: &mut Rack, action: &Action, outcome: &Outcome, at: Moment) {
     let wrote_to = match action {
         Action::SetLed { place, .. } => rack.config.bay(place).map(|bay| bay.bmc.clone()),
-        Action::SetCap { node, .. } => rack.config.node(node).and_then(|node| node.bmc.clone()),
+        Action::SetCap { node, .. } | Action::SwitchNode { node, .. } => {
+            rack.config.node(node).and_then(|node| node.bmc.clone())
+        }
         Action::ReadSupplies { .. } => None,
     };
     if *outcome == Outcome::Done {
         rack.sight.attempts.remove(action);
+        switch::tried(rack, action, at);
         if let Some(bmc) = wrote_to {
             let bmc = rack.sight.bmcs.entry(bmc).or_default();
             bmc.writes = bmc.writes.saturating_add(1);

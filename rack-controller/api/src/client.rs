@@ -155,9 +155,7 @@ impl RackClient {
 
     /// `POST /v1/nodes/{node}/calibrate`: begins a drill of the node's cap; its end is an event: `cap_proven`, `cap_doubted` or
     /// `drill_showed_nothing`.
-    ///
-    /// # Errors
-    /// As of every call here; `conflict` where nothing could be shown now.
+    #[allow(clippy::missing_errors_doc)]
     pub async fn calibrate(&self, node: &str, dry_run: bool) -> Result<(), ClientError> {
         let path = ["v1", "nodes", node, "calibrate"];
         self.ask::<Option<()>>(Method::POST, &path, |request| dry(request, dry_run))
@@ -166,9 +164,7 @@ impl RackClient {
     }
 
     /// `POST /v1/nodes/{node}/power-on`: switches a node on as soon as all that it can draw fits and those before it are up.
-    ///
-    /// # Errors
-    /// As of every call here; `conflict` where it is on, cannot be seen, or is not switched by this controller.
+    #[allow(clippy::missing_errors_doc)]
     pub async fn power_on(&self, node: &str, dry_run: bool) -> Result<PowerOnAnswer, ClientError> {
         let path = ["v1", "nodes", node, "power-on"];
         self.ask(Method::POST, &path, |request| dry(request, dry_run))

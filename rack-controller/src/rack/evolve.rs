@@ -56,9 +56,7 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::CapProven { node, proof } => {
             rack.kept.proofs.insert(node.clone(), proof.clone());
         }
-        What::CapDoubted { node, .. } => {
-            rack.kept.proofs.remove(node);
-        }
+        What::CapDoubted { node, .. } => drop(rack.kept.proofs.remove(node)),
         What::LeaseSeen { node, seen } => lease_seen(rack, node, seen),
         What::Located { place, until, .. } => {
             if rack.kept.bays.contains_key(place) {

@@ -49,10 +49,7 @@ impl Turn {
                 let answer = self.calibrate(node, dry_run);
                 self.tell(reply, answer);
             }
-            Question::PowerOn { node, dry_run, reply } => {
-                let answer = self.power_on(node, dry_run);
-                self.tell(reply, answer);
-            }
+            Question::PowerOn { node, dry_run, reply } => self.switch_on(node, dry_run, reply),
             Question::Renew {
                 claim,
                 dry_run,
@@ -97,6 +94,11 @@ impl Turn {
             return self.after_all(&input).map(|_| ());
         }
         self.promise(&input)
+    }
+
+    fn switch_on(&mut self, node: String, dry_run: bool, reply: Reply<PowerOnAnswer>) {
+        let answer = self.power_on(node, dry_run);
+        self.tell(reply, answer);
     }
 
     fn power_on(&mut self, node: String, dry_run: bool) -> Result<PowerOnAnswer, NoAnswer> {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use rack_api::client::RackClient;
+use rack_api::client::{ClientError, RackClient};
 
 use crate::args::{Change, Cli, Output};
 
@@ -31,12 +31,22 @@ impl PowerVerb {
     }
 }
 
-/// Asks for each node, and says how it stands. The first refusal ends it; what was asked before stands.
+/// Asks for each node, and says how it stands. One that is refused keeps nobody after it dark; the last refusal is the error.
 pub async fn power(cli: &Cli, rack: &RackClient, verb: &PowerVerb) -> anyhow::Result<ExitCode> {
     let PowerVerb::On { nodes, all, change } = verb;
     let nodes = if *all { all_off(rack).await? } else { nodes.clone() };
+    let mut refused = None;
     for node in &nodes {
-        let answer = rack.power_on(node, change.dry_run).await?;
+        let answer = match rack.power_on(node, change.dry_run).await {
+            Ok(answer) => answer,
+            Err(error @ ClientError::Refused { .. }) => {
+                if let Some(before) = refused.replace(error) {
+                    eprintln!("busbar: {before}");
+                }
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         match cli.output {
             Output::Json => println!("{}", serde_json::to_string(&answer)?),
             Output::Text => println!("{}", answer.sentence),
@@ -44,6 +54,9 @@ pub async fn power(cli: &Cli, rack: &RackClient, verb: &PowerVerb) -> anyhow::Re
     }
     if nodes.is_empty() && cli.output == Output::Text {
         println!("no node is off");
+    }
+    if let Some(error) = refused {
+        return Err(error.into());
     }
     Ok(ExitCode::SUCCESS)
 }

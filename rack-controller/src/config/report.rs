@@ -121,7 +121,7 @@ fn sums_report(text: &mut String, domain: &DomainConfig, sums: &plan::Sums, whol
     if !whole.is_zero() {
         let _ = writeln!(
             text,
-            "  nodes whose caps no agent holds: {}, all that they can draw, until a drill shows that a limit at the BMC bites",
+            "  nodes whose caps no agent holds: {}, all that they can draw",
             kilowatts(whole)
         );
     }

@@ -46,7 +46,7 @@ pub enum SwitchTurn {
         /// What the node counts with until it is off.
         frees: Power,
     },
-    /// It need not be off any more, and it never was: its BMC did not do it.
+    /// It need not be off any more, and it is on: its BMC has not done it yet, or somebody has switched it on.
     Spared,
     /// Its BMC says that it is off, after we asked for that.
     IsOff,

@@ -5,8 +5,10 @@ use rack_api::v1::{DomainState, PowerAsk};
 use rack_controller::config::RackConfig;
 use rack_controller::decide::{Input, want};
 use rack_controller::pools::power::plan;
+use rack_controller::rack::sight::RestorePolicy;
 use rack_controller::rack::state::Proof;
 use rack_controller::rack::{Action, BmcFacts, Event, Outcome, SwitchTo, What, evolve};
+use rack_controller::view::node_doubts;
 
 use super::bench::{Bench, ask, config, kinds, watts};
 
@@ -166,6 +168,79 @@ fn nobody_is_switched_off_who_may_not_be_or_may_be_another_machine() {
     );
     on(&mut bench, "n02", UUID);
     assert_eq!(switches(&bench), [("n02".to_owned(), SwitchTo::Off)]);
+}
+
+#[test]
+fn nobody_is_switched_off_on_account_of_supplies_on_trial() {
+    let mut bench = Bench::new(&rack(&["off", "off", "off"]));
+    let whole = bench.shelf.clone();
+    lose(&mut bench, 4);
+    bench.shelf = whole;
+    bench.look();
+    for node in ["n01", "n02", "n03"] {
+        on(&mut bench, node, UUID);
+    }
+    // 12 kW of nodes on 6 kW that count, and on four supplies that were put in a moment ago.
+    assert_eq!(bench.sums().state, DomainState::Deficit);
+    assert!(switches(&bench).is_empty(), "they deliver");
+    lose(&mut bench, 4);
+    assert_eq!(switches(&bench).len(), 2, "now they do not");
+}
+
+#[test]
+fn a_node_that_somebody_has_switched_on_again_stays_on_where_it_need_not_be_off() {
+    let mut bench = Bench::new(&rack(&["off", ""]));
+    on(&mut bench, "n01", UUID);
+    on(&mut bench, "n02", UUID);
+    let whole = bench.shelf.clone();
+    lose(&mut bench, 4);
+    assert_eq!(switches(&bench), [("n01".to_owned(), SwitchTo::Off)]);
+    let action = Action::SwitchNode {
+        node: "n01".to_owned(),
+        to: SwitchTo::Off,
+    };
+    let outcome = Outcome::Done;
+    bench.run(&Input::ActionDone { action, outcome }).unwrap();
+    on(&mut bench, "n01", UUID);
+    assert_eq!(
+        switches(&bench),
+        [("n01".to_owned(), SwitchTo::Off)],
+        "6 kW do not bear it"
+    );
+    bench.shelf = whole;
+    let mut said = Vec::new();
+    for _ in 0..120 {
+        bench.look();
+        said.extend(tick(&mut bench, 1_000));
+    }
+    assert!(said.contains(&"node_spared"), "{said:?}");
+    assert!(switches(&bench).is_empty(), "18 kW bear it");
+}
+
+#[test]
+fn another_machine_and_a_restore_policy_that_would_overload_are_doubts() {
+    let mut bench = Bench::new(&rack(&["off", "off"]));
+    let says = |bench: &mut Bench, uuid: &str, restore: RestorePolicy| {
+        let facts = BmcFacts {
+            powered_on: Some(true),
+            uuid: Some(uuid.to_owned()),
+            restore: Some(restore),
+            ..BmcFacts::default()
+        };
+        let facts = Box::new(facts);
+        let node = "n01".to_owned();
+        bench.run(&Input::NodeBmcSeen { node, facts }).unwrap();
+        let doubts = node_doubts(&bench.rack).into_iter();
+        let of = doubts.filter(|doubt| doubt.resource == "n01");
+        of.map(|doubt| doubt.kind).collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(says(&mut bench, UUID, RestorePolicy::AlwaysOn), none, "8 kW of 18 kW");
+    assert_eq!(says(&mut bench, OTHER, RestorePolicy::AlwaysOn), ["identity"]);
+    lose(&mut bench, 4);
+    assert_eq!(says(&mut bench, UUID, RestorePolicy::AlwaysOff), none);
+    assert_eq!(says(&mut bench, UUID, RestorePolicy::AlwaysOn), ["restore"]);
+    assert_eq!(says(&mut bench, UUID, RestorePolicy::LastState), ["restore"]);
 }
 
 #[test]

@@ -21,7 +21,15 @@ pub(super) fn changed(rack: &mut Rack, change: &SwitchChange, at: Moment) {
         SwitchTurn::Shed { .. } => Some(Wanted::Off),
         SwitchTurn::Asked => Some(Wanted::Waits),
         SwitchTurn::GoesOn { .. } => Some(Wanted::On),
-        SwitchTurn::IsOff => return,
+        // It comes back by itself, even if it was spared while its BMC was at it.
+        SwitchTurn::IsOff => {
+            let switch = Switch {
+                wanted: Wanted::Off,
+                since: at,
+            };
+            rack.kept.switches.entry(change.node.clone()).or_insert(switch);
+            return;
+        }
         SwitchTurn::Spared | SwitchTurn::IsUp { .. } | SwitchTurn::GivenUp { .. } => None,
     };
     match wanted {

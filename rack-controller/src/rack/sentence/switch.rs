@@ -28,7 +28,7 @@ pub(super) fn message(change: &SwitchChange) -> String {
             "{node} shall be off: what the nodes of {domain} draw at the least exceeds what is installed by {missing}; it counts with \
              {frees}, is the last in rank and has allow_power_off"
         ),
-        SwitchTurn::Spared => format!("{node} need not go off any more, and is still on"),
+        SwitchTurn::Spared => format!("{node} need not go off any more, and is on"),
         SwitchTurn::IsOff => format!("{node} is off: switched off at its BMC, read back"),
         SwitchTurn::Asked => format!("{node} shall be on, when all that it can draw fits and it is its turn"),
         SwitchTurn::GoesOn { max_draw } => format!("{node} is switched on: {max_draw} fit"),

@@ -10,7 +10,8 @@ use rack_api::v1::DomainState;
 use super::orders::{Room, counted};
 use super::ration::nodes_below;
 use super::standing::{above, kept, standing, tightest};
-use super::uncapped::{firmly, is_off, least};
+use super::uncapped::{firmly, least};
+use crate::bay::Life;
 use crate::config::{DomainConfig, NodeConfig, Role};
 use crate::rack::action::{Action, Outcome, SwitchTo};
 use crate::rack::identity::same_machine;
@@ -79,23 +80,44 @@ fn is_going(rack: &Rack, node: &NodeConfig) -> bool {
         && !failed.is_some_and(|attempt| matches!(attempt.outcome, Outcome::Failed(_)))
 }
 
-/// By how much the least that its nodes can be brought to exceeds what is installed, margin and fixed load kept. Whoever is on the
-/// way off, or in `also`, counts with nothing.
-pub fn missing(rack: &Rack, domain: &DomainConfig, also: &BTreeSet<String>) -> Power {
-    let Some(sums) = standing(rack, &domain.name) else {
-        return Power::ZERO;
-    };
-    let least: Power = nodes_below(rack, &domain.name)
+fn sum_of_least(rack: &Rack, domain: &DomainConfig, also: &BTreeSet<String>) -> Power {
+    nodes_below(rack, &domain.name)
         .filter(|node| !is_going(rack, node) && !also.contains(&node.name))
         .map(|node| least(rack, node))
-        .sum();
-    let firm = kept(domain).firm(sums.installed);
-    let bare = least.saturating_add(domain.fixed_load);
-    if bare > firm.saturating_add(domain.fixed_load) {
-        least.saturating_sub(firm)
-    } else {
-        Power::ZERO
+        .sum()
+}
+
+/// What may be feeding a domain at the best: a supply on trial counts for no promise, but it delivers, so that nobody is switched off
+/// on its account, at the first start least of all. `None` where that is not known.
+fn may_deliver(rack: &Rack, domain: &DomainConfig) -> Option<Power> {
+    if !domain.source.has_bays() {
+        return standing(rack, &domain.name).map(|sums| sums.installed);
     }
+    let mut bays = rack.config.bays.iter().filter(|bay| bay.domain == domain.name);
+    bays.try_fold(Power::ZERO, |sum, bay| {
+        let kept = rack.kept.bays.get(&bay.place)?;
+        match kept.life {
+            Life::Unseen => None,
+            Life::Empty | Life::Faulted { .. } | Life::Condemned { .. } => Some(sum),
+            Life::Settling { .. }
+            | Life::Probation { .. }
+            | Life::InService
+            | Life::Draining(_)
+            | Life::ReadyToPull(_) => {
+                let rated = kept.installed();
+                (!rated.is_zero()).then(|| sum.saturating_add(rated))
+            }
+        }
+    })
+}
+
+/// By how much the least that its nodes can be brought to exceeds what may be feeding them, margin and fixed load kept. Whoever is on
+/// the way off, or in `also`, counts with nothing.
+pub fn missing(rack: &Rack, domain: &DomainConfig, also: &BTreeSet<String>) -> Power {
+    let Some(delivered) = may_deliver(rack, domain) else {
+        return Power::ZERO;
+    };
+    sum_of_least(rack, domain, also).saturating_sub(kept(domain).firm(delivered))
 }
 
 /// Whether a domain is short for long enough, and seen well enough, that somebody may be switched off for it. In doubt nobody is.
@@ -247,17 +269,26 @@ pub fn wanted_switches(rack: &Rack, now: Moment) -> Vec<Action> {
     each.collect()
 }
 
-/// Whether a node that shall be off is still on, its BMC has failed at it, and nobody needs it off any more.
+/// Whether a node that shall be off is on, and need not go off any more: supplies are back before its BMC did it, or somebody has
+/// switched it on since. One whose operating system was asked to end goes on ending.
 pub fn is_spared(rack: &Rack, node: &NodeConfig) -> bool {
-    let needed = rack
-        .config
-        .domains
-        .iter()
-        .filter(|domain| above(&rack.config, &node.domain).contains(domain.name.as_str()))
-        .any(|domain| !missing(rack, domain, &BTreeSet::new()).is_zero());
+    let ends = Action::SwitchNode {
+        node: node.name.clone(),
+        to: SwitchTo::ShutDown,
+    };
+    let above = above(&rack.config, &node.domain);
+    let mut domains = rack.config.domains.iter();
     wanted(rack, &node.name) == Some(Wanted::Off)
         && powered_on(rack, node) == Some(true)
-        && !is_off(rack, node)
-        && !is_going(rack, node)
-        && !needed
+        && !rack.sight.attempts.contains_key(&ends)
+        && domains.all(|domain| !above.contains(domain.name.as_str()) || bears_as_it_is(rack, domain, node))
+}
+
+/// Whether a domain bears the least of its nodes, this one among them although it shall be off.
+fn bears_as_it_is(rack: &Rack, domain: &DomainConfig, node: &NodeConfig) -> bool {
+    let counted = if is_going(rack, node) { least(rack, node) } else { Power::ZERO };
+    standing(rack, &domain.name).is_some_and(|sums| {
+        let firm = kept(domain).firm(sums.installed);
+        sum_of_least(rack, domain, &BTreeSet::new()).saturating_add(counted) <= firm
+    })
 }

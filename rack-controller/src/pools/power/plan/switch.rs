@@ -286,7 +286,11 @@ pub fn is_spared(rack: &Rack, node: &NodeConfig) -> bool {
 
 /// Whether a domain bears the least of its nodes, this one among them although it shall be off.
 fn bears_as_it_is(rack: &Rack, domain: &DomainConfig, node: &NodeConfig) -> bool {
-    let counted = if is_going(rack, node) { least(rack, node) } else { Power::ZERO };
+    let counted = if is_going(rack, node) {
+        least(rack, node)
+    } else {
+        Power::ZERO
+    };
     standing(rack, &domain.name).is_some_and(|sums| {
         let firm = kept(domain).firm(sums.installed);
         sum_of_least(rack, domain, &BTreeSet::new()).saturating_add(counted) <= firm

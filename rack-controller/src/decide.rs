@@ -10,6 +10,7 @@ mod preempt;
 mod seen;
 mod settle;
 mod swap;
+mod switch;
 mod want;
 
 use facts::supply::Supplies;
@@ -22,6 +23,7 @@ use rack_api::v1::{
 pub use ask::{admitted, preview};
 pub use drain::drain_answer;
 pub use swap::swap_answer;
+pub use switch::power_on_answer;
 pub use want::want;
 
 use crate::claim::ClaimId;
@@ -102,6 +104,11 @@ pub enum Input {
     RenewClaim {
         /// Its id or its name.
         claim: String,
+    },
+    /// Somebody wants a node switched on.
+    PowerOn {
+        /// The node.
+        node: String,
     },
     /// Somebody wants to know whether a node's cap bites.
     Calibrate {
@@ -255,6 +262,7 @@ fn happen(next: &mut settle::Course<'_>, input: &Input) -> Result<(), Refusal> {
         Input::WithdrawClaim(claim) => ask::withdraw(next, *claim),
         Input::ApplyClaim { claim } => ask::apply(next, claim)?,
         Input::RenewClaim { claim } => ask::renew(next, claim)?,
+        Input::PowerOn { node } => switch::ask_on(next, node)?,
         Input::Calibrate { node } => drill::begin(next, node)?,
         Input::LeaseSeen { node, seen } => seen::lease(next, node, seen),
         Input::Drain(request) => drain::drain(next, request)?,

@@ -103,6 +103,7 @@ impl App {
             .route("/v1/claims/{claim}/apply", post(ask::apply))
             .route("/v1/claims/{claim}/renew", post(ask::renew))
             .route("/v1/nodes/{node}/calibrate", post(ask::calibrate))
+            .route("/v1/nodes/{node}/power-on", post(ask::power_on))
             .route("/v1/drain", post(ask::drain))
             .route("/v1/locate", post(ask::locate))
             .route("/v1/swap", post(people::swap))

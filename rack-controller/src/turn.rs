@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rack_api::v1::{
     AckRequest, Asked, ClaimView, DoubtView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest,
-    PauseRequest, PauseView, PowerAsk, SwapAnswer, SwapRequest,
+    PauseRequest, PauseView, PowerAsk, PowerOnAnswer, SwapAnswer, SwapRequest,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -76,6 +76,15 @@ pub enum Question {
         dry_run: bool,
         /// Nothing: it has begun, and its end is an event.
         reply: Reply<()>,
+    },
+    /// To switch a node on, when all that it can draw fits.
+    PowerOn {
+        /// The node.
+        node: String,
+        /// Only whether it would be.
+        dry_run: bool,
+        /// How it stands then.
+        reply: Reply<PowerOnAnswer>,
     },
     /// To let a claim stand for its time again.
     Renew {

@@ -2,6 +2,7 @@
 
 mod claims;
 mod people;
+mod switch;
 
 use facts::{Moment, Power, Reading};
 use rack_api::v1::{BayView, BmcView, DomainState, DomainView, NodeLease, NodeView, RackView};
@@ -13,6 +14,7 @@ use crate::rack::state::Rack;
 
 pub use claims::claim;
 pub use people::{doubt, pauses, swap, swaps};
+pub use switch::node_doubts;
 
 /// The rack as it is known now.
 pub fn view(rack: &Rack, now: Moment) -> RackView {
@@ -188,6 +190,7 @@ fn lease_view(rack: &Rack, node: &NodeConfig, now: Moment) -> Option<NodeLease> 
 fn node_view(rack: &Rack, node: &NodeConfig, now: Moment) -> NodeView {
     let seen = rack.sight.nodes.get(&node.name).cloned().unwrap_or_default();
     let (state, reason) = node_state(node, &seen);
+    let reason = switch::reason(rack, node).or(reason);
     let held: Power = rack
         .kept
         .claims

@@ -12,6 +12,7 @@ use crate::commission::{COMMISSION_HELP, CommissionArgs};
 use crate::doubts::{DoubtVerb, PauseWhere};
 use crate::help::{AFTER_HELP, DEFRAG_HELP, PLACE_HELP, TOP_HELP, VERIFY_HELP};
 use crate::local::CapArgs;
+use crate::on::PowerVerb;
 use crate::place::{DefragArgs, PlaceArgs};
 use crate::power::Resource;
 use crate::swap::{SWAP_HELP, SwapArgs};
@@ -132,6 +133,12 @@ pub enum Verb {
         node: String,
         #[command(flatten)]
         change: Change,
+    },
+    /// Switch nodes on, one after the other: each when all that it can draw fits, and the one before it is up.
+    Power {
+        /// What to do.
+        #[command(subcommand)]
+        verb: PowerVerb,
     },
     /// Give a claim back.
     Release {

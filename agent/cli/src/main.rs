@@ -23,6 +23,7 @@ mod failure;
 mod help;
 mod local;
 mod oci;
+mod on;
 mod paint;
 mod place;
 mod power;
@@ -85,6 +86,7 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
             power::go_on(cli, renewed, change.said("renewed"))
         }
         Verb::Calibrate { node, change } => drill::calibrate(cli, &rack(cli)?, node, change.dry_run).await,
+        Verb::Power { verb } => on::power(cli, &rack(cli)?, verb).await,
         Verb::Release { claim, change } => power::release(cli, &rack(cli)?, claim, change.dry_run).await,
         Verb::Swap(args) => swap::swap(cli, &rack(cli)?, args).await,
         Verb::Commission(args) => commission::commission(cli, &rack(cli)?, args).await,

@@ -40,6 +40,9 @@ impl Verb {
             let Resource::Power { reason, .. } = resource.as_ref();
             return reason.as_deref();
         }
+        if let Verb::Power { verb } = self {
+            return verb.reason();
+        }
         if let Verb::Swap(args) = self {
             return args.reason.as_deref();
         }

@@ -5,14 +5,16 @@ pub mod fuzz;
 pub mod ipmi;
 pub mod redfish;
 pub mod redundancy;
+mod system_power;
 
 pub use redfish::act;
 pub use redfish::bmc::Bmc;
 pub use redfish::endpoint::{Credentials, CredentialsError, Endpoint, Limits};
 pub use redfish::error::BmcError;
 pub use redfish::events::{Hint, Hints, events, subscriptions};
-pub use redfish::observe::{NodeFacts, PowerLimit, Sensors, node, sensors, supplies};
+pub use redfish::observe::{LimitWay, NodeFacts, PowerLimit, Sensors, node, sensors, supplies};
 pub use redfish::trust::{Fingerprint, Trust};
+pub use system_power::SystemPower;
 
 #[cfg(test)]
 mod tests {
@@ -28,5 +30,6 @@ mod tests {
         send(|_, bmc| async move { events(&bmc).await });
         send(|_, bmc| async move { act::set_led(&bmc, "/", true).await });
         send(|_, bmc| async move { act::set_power_limit(&bmc, facts::Power::ZERO).await });
+        send(|_, bmc| async move { act::switch(&bmc, SystemPower::Off, |_| true).await });
     }
 }

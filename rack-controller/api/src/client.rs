@@ -13,7 +13,7 @@ use crate::stream::EventStream;
 pub use crate::token::Token;
 use crate::v1::{
     AckRequest, Asked, ClaimView, DoubtView, DrainAnswer, DrainRequest, ErrorBody, EventView, LocateAnswer,
-    LocateRequest, PauseRequest, PauseView, PowerAsk, RackView, SwapAnswer, SwapRequest,
+    LocateRequest, PauseRequest, PauseView, PowerAsk, PowerOnAnswer, RackView, SwapAnswer, SwapRequest,
 };
 
 /// Where a rack controller listens by default.
@@ -155,14 +155,20 @@ impl RackClient {
 
     /// `POST /v1/nodes/{node}/calibrate`: begins a drill of the node's cap; its end is an event: `cap_proven`, `cap_doubted` or
     /// `drill_showed_nothing`.
-    ///
-    /// # Errors
-    /// As of every call here; `conflict` where nothing could be shown now.
+    #[allow(clippy::missing_errors_doc)]
     pub async fn calibrate(&self, node: &str, dry_run: bool) -> Result<(), ClientError> {
         let path = ["v1", "nodes", node, "calibrate"];
         self.ask::<Option<()>>(Method::POST, &path, |request| dry(request, dry_run))
             .await
             .map(|_| ())
+    }
+
+    /// `POST /v1/nodes/{node}/power-on`: switches a node on as soon as all that it can draw fits and those before it are up.
+    #[allow(clippy::missing_errors_doc)]
+    pub async fn power_on(&self, node: &str, dry_run: bool) -> Result<PowerOnAnswer, ClientError> {
+        let path = ["v1", "nodes", node, "power-on"];
+        self.ask(Method::POST, &path, |request| dry(request, dry_run))
+            .await
     }
 
     /// `DELETE /v1/claims/{id or name}`: gives a claim back; the claim as it was comes back.

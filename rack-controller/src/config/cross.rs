@@ -105,6 +105,17 @@ fn check_whole(errors: &Errors<'_>, whole: &Whole, nodes: &[(NodeConfig, Option<
         );
         errors.at_line(host.line, message);
     }
+    if let Some(host) = &whole.controller_host
+        && nodes
+            .iter()
+            .any(|(node, _)| node.name == host.value && node.allow_power_off)
+    {
+        let message = format!(
+            "controller_host in [rack]: [[node]] \"{}\" has allow_power_off; expected false, because this controller runs there",
+            host.value
+        );
+        errors.at_line(host.line, message);
+    }
 }
 
 /// Says where a name stands for the second time.

@@ -24,10 +24,27 @@ pub(super) fn refusal_to_enforce(config: &RackConfig, domain: &DomainConfig) -> 
         return None;
     }
     let (held, full) = plan::pair_text(sums.held, sums.firm_full);
+    let whole = whole_draws(config, domain);
+    let (with, advice) = if whole.is_zero() {
+        (String::new(), "")
+    } else {
+        let with = format!(" ({whole} of it all that nodes can draw whose caps no agent holds)");
+        (with, "agents that hold the caps (rest_watts), ")
+    };
     Some(format!(
-        "domain \"{}\" cannot be enforced: the floors of its nodes are {held} together and {full} is firm; expected floors that fit, more supplies, or mode \"observe\"",
+        "domain \"{}\" cannot be enforced: the floors of its nodes are {held} together{with} and {full} is firm; expected floors that fit, {advice}more supplies, or mode \"observe\"",
         domain.name
     ))
+}
+
+/// Σ max draw of the nodes in a domain and below it whose caps no agent holds: they count in full until a drill has shown otherwise.
+pub(super) fn whole_draws(config: &RackConfig, domain: &DomainConfig) -> Power {
+    let below = plan::below(config, &domain.name);
+    let nodes = config.nodes.iter();
+    nodes
+        .filter(|node| node.rest.is_none() && below.contains(node.domain.as_str()))
+        .map(|node| node.max_draw)
+        .sum()
 }
 
 /// Σ max draw of the nodes in a domain and below it.

@@ -6,6 +6,7 @@ mod error;
 mod fit;
 mod listen;
 mod policy;
+mod power_off;
 mod read;
 mod refer;
 mod report;
@@ -23,6 +24,7 @@ use intent::Actuators;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use policy::{NotAPolicy, Redundancy};
+pub use power_off::Role;
 pub use report::check_config_report;
 pub use tenant::TenantConfig;
 
@@ -249,6 +251,14 @@ pub struct NodeConfig {
     /// The most that all of it draws that its agent's caps do not cover: fans, drives, NICs, losses. Where it is told, the agent holds
     /// the node's caps.
     pub rest: Option<Power>,
+    /// What it is.
+    pub role: Role,
+    /// Whether it may be switched off as the last shed.
+    pub allow_power_off: bool,
+    /// How long its operating system is given to end before it is switched off; zero where there is no time.
+    pub shutdown_grace: Duration,
+    /// The SMBIOS UUID of its machine.
+    pub uuid: Option<String>,
 }
 
 impl RackConfig {
@@ -297,6 +307,11 @@ impl RackConfig {
     /// Whether caps are enforced, as configured. What is written is asked of the gate (`pools/power/act`) all the same.
     pub fn enforces_caps(&self) -> bool {
         fit::would_enforce(self)
+    }
+
+    /// Whether nodes are switched, as configured.
+    pub fn switches_nodes(&self) -> bool {
+        self.actuators.of(intent::Actuator::NodePower) == intent::Mode::Enforce
     }
 
     /// One tenant.

@@ -224,7 +224,12 @@ impl Names {
         if let Some(rest) = &raw.rest {
             check_rest(errors, rest, raw.agent.is_some(), raw.floor);
         }
+        raw.power_off.check(errors, &raw.name, bmc.is_some());
         let node = NodeConfig {
+            role: raw.power_off.role,
+            allow_power_off: raw.power_off.allowed.is_some(),
+            shutdown_grace: raw.power_off.grace,
+            uuid: raw.power_off.uuid,
             name: raw.name,
             unit: raw.unit,
             domain: raw.domain.value,

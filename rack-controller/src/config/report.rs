@@ -59,7 +59,7 @@ fn domain_report(text: &mut String, config: &RackConfig, domain: &DomainConfig) 
         );
     }
     match fit::filled(config, domain) {
-        Some(sums) => sums_report(text, domain, &sums),
+        Some(sums) => sums_report(text, domain, &sums, fit::whole_draws(config, domain)),
         None => {
             let unknown: Vec<&str> = config
                 .bays
@@ -87,7 +87,7 @@ fn domain_report(text: &mut String, config: &RackConfig, domain: &DomainConfig) 
     }
 }
 
-fn sums_report(text: &mut String, domain: &DomainConfig, sums: &plan::Sums) {
+fn sums_report(text: &mut String, domain: &DomainConfig, sums: &plan::Sums, whole: Power) {
     let ride = plan::ride_limit(sums, domain.overload_factor_ppm);
     let total = kept_of(domain, ride);
     let of = |part: Power| percent(part.milliwatts(), sums.installed.milliwatts());
@@ -114,8 +114,16 @@ fn sums_report(text: &mut String, domain: &DomainConfig, sums: &plan::Sums) {
             of(total),
         );
     }
-    if !sums.held.is_zero() {
-        let _ = writeln!(text, "  floors of nodes: {}", kilowatts(sums.held));
+    let floors = sums.held.saturating_sub(whole);
+    if !floors.is_zero() {
+        let _ = writeln!(text, "  floors of nodes: {}", kilowatts(floors));
+    }
+    if !whole.is_zero() {
+        let _ = writeln!(
+            text,
+            "  nodes whose caps no agent holds: {}, all that they can draw",
+            kilowatts(whole)
+        );
     }
 }
 

@@ -9,6 +9,7 @@ use facts::Power;
 use intent::{Actuator, Actuators, Mode};
 
 use super::access::{access, address, check_access};
+use super::power_off::{self, RawPowerOff};
 use super::section::{Placed, Section};
 use super::{BmcTrust, FeedConfig, PPM, Redundancy, TlsFiles, words};
 use crate::journal::{LEAST_KEEP, USUAL_KEEP};
@@ -326,6 +327,7 @@ pub(super) struct RawNode {
     pub max_draw: Power,
     pub floor: Power,
     pub rest: Option<Placed<Power>>,
+    pub power_off: RawPowerOff,
 }
 
 pub(super) fn node(section: Section<'_>) -> Option<Placed<RawNode>> {
@@ -354,6 +356,7 @@ pub(super) fn node(section: Section<'_>) -> Option<Placed<RawNode>> {
     let max_draw = section.watts("max_draw_watts", 1);
     let floor = section.watts("floor_watts", 0).unwrap_or(Power::ZERO);
     let rest = section.placed_watts("rest_watts", 0);
+    let power_off = power_off::read(&section);
     let section_line = section.line;
     if max_draw.is_some_and(|max| floor > max) {
         let message = format!("floor_watts in [[node]]: found {floor}; expected at most max_draw_watts");
@@ -374,6 +377,7 @@ pub(super) fn node(section: Section<'_>) -> Option<Placed<RawNode>> {
             max_draw: max_draw?,
             floor,
             rest,
+            power_off,
         },
     })
 }

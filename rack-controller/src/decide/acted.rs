@@ -1,7 +1,9 @@
 //! What came of an action.
 
 use super::settle::Course;
+use crate::rack::action::SwitchTo;
 use crate::rack::event::{Action, Outcome, What};
+use crate::rack::switch::{SwitchChange, SwitchTurn};
 
 pub(super) fn done(next: &mut Course<'_>, action: &Action, outcome: &Outcome) {
     let first = !next.rack.sight.attempts.contains_key(action);
@@ -26,6 +28,18 @@ pub(super) fn done(next: &mut Course<'_>, action: &Action, outcome: &Outcome) {
             node: node.clone(),
             watts: *watts,
         }),
-        (Outcome::Done, Action::ReadSupplies { .. }) | (Outcome::Would | Outcome::Failed(_), _) => {}
+        (
+            Outcome::Done,
+            Action::SwitchNode {
+                node,
+                to: SwitchTo::Off,
+            },
+        ) => {
+            let node = node.clone();
+            let turn = SwitchTurn::IsOff;
+            next.happen(What::SwitchChanged(Box::new(SwitchChange { node, turn })));
+        }
+        (Outcome::Done, Action::SwitchNode { .. } | Action::ReadSupplies { .. })
+        | (Outcome::Would | Outcome::Failed(_), _) => {}
     }
 }

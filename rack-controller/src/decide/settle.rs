@@ -96,6 +96,7 @@ impl<'a> Course<'a> {
         self.claims_that_end();
         self.domains();
         super::drill::pass_time(self);
+        super::switch::pass_time(self);
         self.caps();
     }
 

@@ -14,6 +14,7 @@ use super::pace::Pace;
 use super::{Nerve, chain};
 use crate::config::RackConfig;
 use crate::decide::Input;
+use crate::rack::sight::RestorePolicy;
 use crate::rack::{BmcFacts, NodeSide};
 
 /// For one whole look: the largest recorded shelf needs 80 requests of 0.1 s.
@@ -200,6 +201,13 @@ fn facts_of(node: &bmc::NodeFacts) -> BmcFacts {
         cpus: node.cpus,
         memory: node.memory_bytes,
         uuid: node.uuid.clone(),
+        // The words of ComputerSystem.PowerRestorePolicy.
+        restore: match node.restore_policy.as_deref() {
+            Some("AlwaysOff") => Some(RestorePolicy::AlwaysOff),
+            Some("AlwaysOn") => Some(RestorePolicy::AlwaysOn),
+            Some("LastState") => Some(RestorePolicy::LastState),
+            Some(_) | None => None,
+        },
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bmc::ipmi::act::{Identify, NewLimit, activate, identify, set_limit};
 use bmc::ipmi::observe::{self, Device, ExceptionAction, Inventory, PowerLimit, Refresh};
 use bmc::ipmi::{Endpoint, Ipmi, IpmiError, Packets};
-use bmc::{Credentials, CredentialsError};
+use bmc::{Credentials, CredentialsError, SystemPower};
 use facts::supply::{Supplies, SupplyState};
 use facts::{NoData, Power, Reading};
 use tokio::sync::Mutex;
@@ -22,6 +22,7 @@ use super::chain;
 use super::line::{Line, LineError};
 use crate::decide::Input;
 use crate::rack::BmcFacts;
+use crate::rack::sight::RestorePolicy;
 
 /// A node's sensors are read this often; between, its power alone is, by one packet. Supplies are read at every look.
 const SENSORS: Duration = Duration::from_secs(30);
@@ -51,6 +52,7 @@ struct Said {
     before: Packets,
     now: Packets,
     device: Option<Device>,
+    guid: Option<String>,
     inventories: BTreeMap<u8, Inventory>,
     refresh: Option<(Instant, Refresh)>,
     limit: Option<(Instant, Reading<PowerLimit>)>,
@@ -189,7 +191,11 @@ async fn observe_now(duty: &Duty, line: &Line, client: &Ipmi) -> Result<Option<S
     let place = line.place();
     if place.said().device.is_none() {
         let device = observe::device(client).await?;
-        place.said().device = Some(device);
+        // Not every BMC knows it; a node without one is matched by nothing.
+        let guid = observe::system_guid(client).await.ok();
+        let mut said = place.said();
+        said.device = Some(device);
+        said.guid = guid.map(|bytes| uuid::Uuid::from_bytes(bytes).to_string());
     }
     let is_due = match &place.said().refresh {
         None => true,
@@ -280,6 +286,14 @@ fn facts_of(line: &Line) -> BmcFacts {
         powered_on: chassis.map(|chassis| chassis.is_on),
         drawn: refresh.map_or(Reading::none(NoData::Absent), drawn),
         cap,
+        uuid: said.guid.clone(),
+        restore: chassis.and_then(|chassis| {
+            Some(match chassis.restore? {
+                observe::Restore::StaysOff => RestorePolicy::AlwaysOff,
+                observe::Restore::LastState => RestorePolicy::LastState,
+                observe::Restore::ComesOn => RestorePolicy::AlwaysOn,
+            })
+        }),
         ..BmcFacts::default()
     }
 }
@@ -341,4 +355,21 @@ pub(crate) async fn set_cap(line: &Line, watts: Power) -> Result<(), String> {
     place.said().limit = None;
     set_limit(&client, new).await.map_err(|error| error.whole())?;
     activate(&client, true).await.map_err(|error| error.whole())
+}
+
+/// Switches the node, unless it is so already, and reads that back.
+///
+/// # Errors
+/// The BMC cannot be reached, belongs to another machine, says no, or shows another state than was asked, in words.
+pub(crate) async fn switch(line: &Line, to: SystemPower, is_it: impl Fn(&str) -> bool) -> Result<(), String> {
+    let place = line.place();
+    let client = place.client(line).await.map_err(|error| chain(&error))?;
+    let is_it = |bytes: [u8; 16]| is_it(&uuid::Uuid::from_bytes(bytes).to_string());
+    let done = bmc::ipmi::switch::switch(&client, to, is_it).await;
+    if !matches!(done, Ok(false)) {
+        place.writes.fetch_add(1, Ordering::Relaxed);
+    }
+    // The eye shall see how it is now.
+    place.said().refresh = None;
+    done.map(|_| ()).map_err(|error| error.whole())
 }

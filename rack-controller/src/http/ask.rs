@@ -6,7 +6,9 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use rack_api::client::IDEMPOTENCY_KEY;
-use rack_api::v1::{Asked, ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk};
+use rack_api::v1::{
+    Asked, ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk, PowerOnAnswer,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -108,6 +110,18 @@ pub(super) async fn calibrate(
     let calibrate = |reply| Question::Calibrate { node, dry_run, reply };
     question(&app, asked, calibrate).await?;
     Ok((StatusCode::ACCEPTED, Json(())))
+}
+
+pub(super) async fn power_on(
+    State(app): State<App>,
+    By(asked): By,
+    Path(node): Path<String>,
+    query: Result<Query<ClaimQuery>, QueryRejection>,
+) -> Result<(StatusCode, Json<PowerOnAnswer>), Failure> {
+    let dry_run = is_dry(query)?;
+    let power_on = |reply| Question::PowerOn { node, dry_run, reply };
+    let answer = question(&app, asked, power_on).await?;
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 pub(super) async fn drain(

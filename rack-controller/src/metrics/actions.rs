@@ -14,7 +14,7 @@ pub(super) static FAMILIES: &[Family] = &[
         labels: &["actuator"],
         help: "Actions that are wanted now and held back because the actuator is not in enforce",
         fill: |source, series| {
-            for actuator in [Actuator::Led, Actuator::PowerCap] {
+            for actuator in [Actuator::Led, Actuator::PowerCap, Actuator::NodePower] {
                 let held_back = source.would.iter().filter(|would| would.actuator == actuator);
                 series.put(&[actuator.word()], count(held_back.count()));
             }
@@ -50,7 +50,7 @@ pub(super) static FAMILIES: &[Family] = &[
         name: "busbar_rack_actions_total",
         kind: Kind::Counter,
         labels: &["action", "outcome"],
-        help: "Actions at BMCs (led, power_limit) by what came of them (done, failed, would)",
+        help: "Actions at BMCs (led, power_limit, node_power) by what came of them (done, failed, would)",
         fill: |source, series| series.put_gathered(source.gathered),
     },
 ];

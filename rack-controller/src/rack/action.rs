@@ -21,11 +21,40 @@ pub enum Action {
         /// The limit.
         watts: Power,
     },
+    /// Switch a node at its BMC.
+    SwitchNode {
+        /// The node.
+        node: String,
+        /// To what.
+        to: SwitchTo,
+    },
     /// Read a BMC's supplies now: a deadline has passed that only a fresh look can settle. Writes nothing.
     ReadSupplies {
         /// The BMC.
         bmc: String,
     },
+}
+
+/// What a node is switched to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SwitchTo {
+    /// Its operating system is asked to end. Whether it does is seen later.
+    ShutDown,
+    /// Off at once.
+    Off,
+    /// On.
+    On,
+}
+
+impl Action {
+    /// The node that it switches; `None` where it switches none.
+    pub fn switches(&self) -> Option<&str> {
+        match self {
+            Action::SwitchNode { node, .. } => Some(node),
+            Action::SetLed { .. } | Action::SetCap { .. } | Action::ReadSupplies { .. } => None,
+        }
+    }
 }
 
 /// What came of an action.

@@ -16,6 +16,7 @@ use super::order::{LeaseSight, NodeOrder};
 use super::person::{Known, Pause, Scope, SwapChange};
 use super::sight::{AgentFacts, BaySight, BmcFacts, Drill, NodeSide};
 use super::state::Proof;
+use super::switch::SwitchChange;
 use crate::claim::{Claim, ClaimId};
 
 /// Something that happened, and when. How it is read stands in `event/read.rs`.
@@ -216,6 +217,8 @@ pub enum What {
     },
     /// The swap of a bay's part went on.
     SwapChanged(Box<SwapChange>),
+    /// The switching of a node went on.
+    SwitchChanged(Box<SwitchChange>),
     /// Somebody knows of a doubt.
     DoubtKnown(Known),
     /// An acknowledgement was taken back.

@@ -1,5 +1,6 @@
 //! The only function that changes a rack: pure, total, the same for live events and for replayed ones.
 
+mod switch;
 mod terms;
 
 use std::sync::Arc;
@@ -55,9 +56,7 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::CapProven { node, proof } => {
             rack.kept.proofs.insert(node.clone(), proof.clone());
         }
-        What::CapDoubted { node, .. } => {
-            rack.kept.proofs.remove(node);
-        }
+        What::CapDoubted { node, .. } => drop(rack.kept.proofs.remove(node)),
         What::LeaseSeen { node, seen } => lease_seen(rack, node, seen),
         What::Located { place, until, .. } => {
             if rack.kept.bays.contains_key(place) {
@@ -79,6 +78,7 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         }
         What::ActionFailed { .. } | What::DrillShowedNothing { .. } => {}
         What::SwapChanged(change) => swap_changed(rack, change, at),
+        What::SwitchChanged(change) => switch::changed(rack, change, at),
         What::DoubtKnown(known) => doubt_known(rack, known, event),
         What::DoubtUnknown { id } => {
             rack.kept.known.remove(id);
@@ -342,11 +342,14 @@ fn node_seen(rack: &mut Rack, node: &str, seen: &NodeSeen, at: Moment) {
 fn tried(rack: &mut Rack, action: &Action, outcome: &Outcome, at: Moment) {
     let wrote_to = match action {
         Action::SetLed { place, .. } => rack.config.bay(place).map(|bay| bay.bmc.clone()),
-        Action::SetCap { node, .. } => rack.config.node(node).and_then(|node| node.bmc.clone()),
+        Action::SetCap { node, .. } | Action::SwitchNode { node, .. } => {
+            rack.config.node(node).and_then(|node| node.bmc.clone())
+        }
         Action::ReadSupplies { .. } => None,
     };
     if *outcome == Outcome::Done {
         rack.sight.attempts.remove(action);
+        switch::tried(rack, action, at);
         if let Some(bmc) = wrote_to {
             let bmc = rack.sight.bmcs.entry(bmc).or_default();
             bmc.writes = bmc.writes.saturating_add(1);

@@ -4,12 +4,15 @@ pub mod action;
 mod change;
 pub mod event;
 pub mod evolve;
+pub mod identity;
 pub mod order;
 pub mod person;
 mod sentence;
 pub mod sight;
 pub mod state;
+pub mod switch;
 
+pub use action::SwitchTo;
 pub use event::{Action, Cause, Effect, Event, Outcome, What};
 pub use evolve::evolve;
 pub use order::{LeaseSight, NodeOrder, Order};

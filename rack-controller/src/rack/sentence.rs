@@ -3,6 +3,7 @@
 mod caps;
 mod claims;
 mod people;
+mod switch;
 
 use facts::Power;
 use rack_api::v1::{DomainState, DrainFor, EventView, Interlock};
@@ -65,6 +66,7 @@ impl Event {
             What::NodeReady { .. } => "node_ready",
             What::NodeUnreachable { .. } => "node_unreachable",
             What::SwapChanged(change) => people::swap_kind(&change.turn),
+            What::SwitchChanged(change) => switch::kind(&change.turn),
             What::DoubtKnown(_) => "doubt_known",
             What::DoubtUnknown { .. } => "doubt_unknown",
             What::Paused(_) => "paused",
@@ -107,6 +109,7 @@ impl Event {
             What::CapSet { node, .. } | What::NodeReady { node } | What::NodeUnreachable { node, .. } => node,
             What::ActionFailed { action, .. } | What::ActionTried { action, .. } => action.subject(),
             What::SwapChanged(change) => &change.place,
+            What::SwitchChanged(change) => &change.node,
             What::DoubtKnown(known) => &known.id,
             What::DoubtUnknown { id } => id,
             What::Paused(pause) => pause.scope.words().1.unwrap_or("rack"),
@@ -176,6 +179,7 @@ impl Event {
                 format!("the agent of {node} does not answer: {reason}")
             }
             What::SwapChanged(change) => people::swap(change),
+            What::SwitchChanged(change) => switch::message(change),
             What::DoubtKnown(known) => people::known(known),
             What::DoubtUnknown { id } => format!("doubt {id} is not known any more"),
             What::Paused(pause) => people::paused(pause),
@@ -192,7 +196,7 @@ impl Action {
     pub fn subject(&self) -> &str {
         match self {
             Action::SetLed { place, .. } => place,
-            Action::SetCap { node, .. } => node,
+            Action::SetCap { node, .. } | Action::SwitchNode { node, .. } => node,
             Action::ReadSupplies { bmc } => bmc,
         }
     }
@@ -203,6 +207,7 @@ impl Action {
             Action::SetLed { place, on: true } => format!("light the LED of {place}"),
             Action::SetLed { place, on: false } => format!("put out the LED of {place}"),
             Action::SetCap { node, watts } => format!("limit {node} to {watts} at its BMC"),
+            Action::SwitchNode { node, to } => switch::words(node, *to),
             Action::ReadSupplies { bmc } => format!("read the supplies of BMC {bmc}"),
         }
     }

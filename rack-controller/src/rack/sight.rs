@@ -192,6 +192,19 @@ pub struct BmcFacts {
     pub memory: Option<Bytes>,
     /// SMBIOS UUID.
     pub uuid: Option<String>,
+    /// What it does when power returns; `None` where it does not tell.
+    pub restore: Option<RestorePolicy>,
+}
+
+/// What a BMC does with its node when power returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestorePolicy {
+    /// The node stays off.
+    AlwaysOff,
+    /// It is as it was before.
+    LastState,
+    /// It comes on.
+    AlwaysOn,
 }
 
 impl Default for BmcFacts {
@@ -205,6 +218,7 @@ impl Default for BmcFacts {
             cpus: None,
             memory: None,
             uuid: None,
+            restore: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::order::Order;
 use super::person::{Known, Pause, Scope, Swap};
 use super::sight::Sight;
+use super::switch::Switch;
 use crate::bay::Bay;
 use crate::claim::{Answered, Claim, ClaimId};
 use crate::config::RackConfig;
@@ -76,6 +77,9 @@ pub struct Kept {
     pub known: BTreeMap<String, Known>,
     /// Where the controller does not act.
     pub pauses: BTreeMap<Scope, Pause>,
+    /// Nodes that are switched off or on.
+    #[serde(default)]
+    pub switches: BTreeMap<String, Switch>,
 }
 
 /// A claim that ended because another one took its watts.
@@ -192,6 +196,7 @@ impl Rack {
                 swaps: BTreeMap::new(),
                 known: BTreeMap::new(),
                 pauses: BTreeMap::new(),
+                switches: BTreeMap::new(),
             },
             sight: Sight::default(),
             config: Arc::new(config.clone()),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use facts::Power;
-use rack_api::v1::{ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk};
+use rack_api::v1::{
+    ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk, PowerOnAnswer,
+};
 use tokio::time::Instant;
 
 use super::light::{About, MOST_WAITING, PATIENCE, Waiting};
@@ -47,6 +49,7 @@ impl Turn {
                 let answer = self.calibrate(node, dry_run);
                 self.tell(reply, answer);
             }
+            Question::PowerOn { node, dry_run, reply } => self.switch_on(node, dry_run, reply),
             Question::Renew {
                 claim,
                 dry_run,
@@ -91,6 +94,22 @@ impl Turn {
             return self.after_all(&input).map(|_| ());
         }
         self.promise(&input)
+    }
+
+    fn switch_on(&mut self, node: String, dry_run: bool, reply: Reply<PowerOnAnswer>) {
+        let answer = self.power_on(node, dry_run);
+        self.tell(reply, answer);
+    }
+
+    fn power_on(&mut self, node: String, dry_run: bool) -> Result<PowerOnAnswer, NoAnswer> {
+        let input = Input::PowerOn { node: node.clone() };
+        let sentence = if dry_run {
+            decide::power_on_answer(&self.after_all(&input)?, &node)
+        } else {
+            self.promise(&input)?;
+            decide::power_on_answer(&self.rack, &node)
+        };
+        Ok(PowerOnAnswer { node, sentence })
     }
 
     /// The view first, so that whoever was answered sees what they did; and what they did is in the journal.

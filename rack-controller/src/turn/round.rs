@@ -24,7 +24,7 @@ use crate::pools::power::act::lessor::{Lessors, head_of};
 use crate::pools::power::act::{Hand, Would};
 use crate::pools::power::plan;
 use crate::rack::evolve::SWAP_LIGHT;
-use crate::rack::{Action, Outcome, Rack};
+use crate::rack::{Action, Outcome, Rack, SwitchTo};
 
 /// The longest rest of the turn: also what no deadline is known for is looked at once a second.
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -216,6 +216,7 @@ impl Turn {
                 let standing = self.rack.kept.caps.get(node);
                 standing.is_none_or(|standing| watts <= standing)
             }
+            Action::SwitchNode { to, .. } => *to != SwitchTo::On,
             Action::SetLed { .. } | Action::ReadSupplies { .. } => false,
         };
         let since = self.wanted.get(action).copied().unwrap_or_default();
@@ -250,7 +251,7 @@ impl Turn {
         let place = &waiting.place;
         let moving = self.moving.iter().any(|action| match action {
             Action::SetLed { place: moving, .. } => moving == place,
-            Action::SetCap { .. } | Action::ReadSupplies { .. } => false,
+            Action::SetCap { .. } | Action::SwitchNode { .. } | Action::ReadSupplies { .. } => false,
         });
         let now = self.clock.now();
         let wanted = plan::wanted_light(&self.rack, place, now);
@@ -299,7 +300,10 @@ pub(super) fn refused(refusal: Refusal) -> NoAnswer {
 fn same_target(one: &Action, other: &Action) -> bool {
     match (one, other) {
         (Action::SetLed { place: one, .. }, Action::SetLed { place: other, .. }) => one == other,
-        (Action::SetCap { node: one, .. }, Action::SetCap { node: other, .. }) => one == other,
+        (
+            Action::SetCap { node: one, .. } | Action::SwitchNode { node: one, .. },
+            Action::SetCap { node: other, .. } | Action::SwitchNode { node: other, .. },
+        ) => one == other,
         (_, _) => false,
     }
 }

@@ -6,8 +6,9 @@ use rack_api::v1::RackView;
 
 use crate::eyes::Lines;
 use crate::pools::power::act::Would;
+use crate::rack::identity::same_machine;
 use crate::rack::{Rack, Sight};
-use crate::view::{doubt, view};
+use crate::view::{doubt, node_doubts, view};
 
 /// The latest view.
 #[derive(Clone, Debug)]
@@ -31,6 +32,9 @@ impl Shown {
                 .doubts
                 .extend(strangers(&rack.sight).map(|said| doubt(rack, said, now)));
         }
+        shown
+            .doubts
+            .extend(node_doubts(rack).into_iter().map(|said| doubt(rack, said, now)));
         Shown { rack: shown, would }
     }
 }
@@ -49,14 +53,6 @@ fn strangers(sight: &Sight) -> impl Iterator<Item = Doubt> {
             resource: node.clone(),
         })
     })
-}
-
-/// Whether two SMBIOS UUIDs name one machine. Some BMCs write the first three fields in the other byte order.
-fn same_machine(one: &str, other: &str) -> bool {
-    let (Ok(one), Ok(other)) = (uuid::Uuid::parse_str(one), uuid::Uuid::parse_str(other)) else {
-        return one.eq_ignore_ascii_case(other);
-    };
-    one == other || uuid::Uuid::from_bytes(one.to_bytes_le()) == other
 }
 
 #[cfg(test)]

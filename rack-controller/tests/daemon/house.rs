@@ -148,7 +148,8 @@ impl House {
         let mut toml = format!(
             "[rack]\nname = \"r-demo\"\nmode = \"{mode}\"\nsimulated = true\nlisten_address = \"127.0.0.1:0\"\n{rack}\n\
              [[domain]]\nname = \"shelf\"\nsource = \"shelf\"\nredundancy = \"n+1\"\nmargin = 0.0\n\
-             settle = \"200ms\"\nprobation = \"400ms\"\n"
+             settle = \"200ms\"\nprobation = \"400ms\"\nwithin = \"room\"\n\
+             [[domain]]\nname = \"room\"\nsource = \"budget\"\nbudget_watts = 100000\nmargin = 0.0\n"
         );
         for bmc in world["bmcs"].as_array().unwrap() {
             let text = |key: &str| bmc[key].as_str().unwrap();
@@ -181,7 +182,7 @@ impl House {
             .unwrap();
         }
         for number in 1..=4 {
-            writeln!(toml, "[[node]]\nname = \"n0{number}\"\ndomain = \"shelf\"\nbmc = \"n0{number}\"\nmax_draw_watts = 4000")
+            writeln!(toml, "[[node]]\nname = \"n0{number}\"\ndomain = \"room\"\nbmc = \"n0{number}\"\nmax_draw_watts = 4000")
                 .unwrap();
         }
         let path = self.path("rack.toml");

@@ -17,3 +17,4 @@ mod people;
 mod pictures;
 mod power;
 mod swap;
+mod switch;

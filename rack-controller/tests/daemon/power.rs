@@ -25,10 +25,7 @@ async fn claims_stand_until_they_are_released_whatever_happens_to_the_daemon() {
     let before = client.rack().await.unwrap();
     assert_eq!(shelf(&before).firm_watts, watts(15_000));
 
-    let dry = client
-        .claim(&ask("web", 4_000, Some("n01")), None, true)
-        .await
-        .unwrap();
+    let dry = client.claim(&ask("web", 4_000, None), None, true).await.unwrap();
     assert_eq!((dry.id.as_str(), dry.domain.as_str()), ("", "shelf"));
     assert_eq!(
         client.rack().await.unwrap().journal_sequence,
@@ -37,12 +34,12 @@ async fn claims_stand_until_they_are_released_whatever_happens_to_the_daemon() {
     );
 
     let web = client
-        .claim(&ask("web", 4_000, Some("n01")), Some("key-1"), false)
+        .claim(&ask("web", 4_000, None), Some("key-1"), false)
         .await
         .unwrap();
     assert_eq!(
         client
-            .claim(&ask("web", 4_000, Some("n01")), Some("key-1"), false)
+            .claim(&ask("web", 4_000, None), Some("key-1"), false)
             .await
             .unwrap(),
         web
@@ -64,7 +61,7 @@ async fn claims_stand_until_they_are_released_whatever_happens_to_the_daemon() {
     );
     assert_eq!(
         client
-            .claim(&ask("web", 4_000, Some("n01")), Some("key-1"), false)
+            .claim(&ask("web", 4_000, None), Some("key-1"), false)
             .await
             .unwrap(),
         web

@@ -73,6 +73,7 @@ impl Day {
             return;
         }
         let facts = BmcFacts {
+            powered_on: *self.dice.pick(&[None, Some(true), Some(true), Some(false)]),
             cap: match self.caps.get(&node) {
                 Some(cap) => Reading::Value(Power::from_milliwatts(*cap)),
                 None => Reading::none(NoData::Off),

@@ -108,7 +108,7 @@ fn config(dice: &mut Dice) -> RackConfig {
     }
     for (node, domain) in [("n01", "shelf"), ("n02", "shelf"), ("n03", "box")] {
         text.push_str(&format!(
-            "[[node]]\nname = \"{node}\"\ndomain = \"{domain}\"\nmax_draw_watts = 4000\nfloor_watts = {floor}\nbmc = \"https://192.0.2.7\"\n"
+            "[[node]]\nname = \"{node}\"\ndomain = \"{domain}\"\nmax_draw_watts = 1000\nfloor_watts = {floor}\nbmc = \"https://192.0.2.7\"\n"
         ));
     }
     RackConfig::from_text(&text, Path::new("rack.toml")).unwrap()

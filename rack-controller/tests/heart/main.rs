@@ -19,7 +19,7 @@ use day::Day;
 
 /// Days in one test, and what happens in each.
 const DAYS: u64 = 52;
-const HAPPENINGS: u64 = 500;
+const HAPPENINGS: u64 = 800;
 
 fn days(first: u64) {
     if let Some(seed) = std::env::var("BUSBAR_SEED")
@@ -45,7 +45,7 @@ fn days(first: u64) {
     counted.assert_everything_happened();
 }
 
-// Four tests, so that they run beside each other: 104,000 happenings in all.
+// Four tests, so that they run beside each other: 166,400 happenings in all.
 
 #[test]
 fn random_days_keep_every_promise_1() {

@@ -67,7 +67,10 @@ fn through(config: &RackConfig, domain: &str) -> Vec<String> {
 /// What is promised, from the test's own book of claims: name → milliwatts, domain, node.
 pub type Book = BTreeMap<String, (u128, String, Option<String>)>;
 
-pub fn held(config: &RackConfig, domain: &str, book: &Book) -> u128 {
+/// Nothing caps these nodes but their BMCs, and no drill was made: each counts with all that it can draw, and one that is off with
+/// what is claimed on it.
+pub fn held(rack: &Rack, domain: &str, book: &Book) -> u128 {
+    let config = &rack.config;
     let names = through(config, domain);
     let mut by_node: BTreeMap<&str, u128> = BTreeMap::new();
     let mut free = 0;
@@ -82,7 +85,14 @@ pub fn held(config: &RackConfig, domain: &str, book: &Book) -> u128 {
     for node in &config.nodes {
         if names.contains(&node.domain) {
             let most = by_node.entry(&node.name).or_default();
-            *most = (*most).max(u128::from(node.floor.milliwatts()));
+            let seen = rack
+                .sight
+                .nodes
+                .get(&node.name)
+                .and_then(|seen| seen.bmc.as_ref());
+            if seen.is_none_or(|bmc| bmc.powered_on != Some(false)) {
+                *most = (*most).max(u128::from(node.max_draw.milliwatts()));
+            }
         }
     }
     free + by_node.values().sum::<u128>()
@@ -121,7 +131,7 @@ fn less(margin_ppm: u32, sum: u128) -> u128 {
 /// Whether promises fit what remains after the worst `losses`.
 pub fn fits(rack: &Rack, domain: &str, book: &Book, losses: u32, supplies: &[Counted]) -> bool {
     let config = rack.config.domain(domain).unwrap();
-    let needed = held(&rack.config, domain, book) + u128::from(config.fixed_load.milliwatts());
+    let needed = held(rack, domain, book) + u128::from(config.fixed_load.milliwatts());
     needed <= less(config.margin_ppm, worst(config.redundancy, losses, supplies))
 }
 
@@ -130,7 +140,7 @@ pub fn opinion(rack: &Rack, domain: &str, book: &Book, blind: bool) -> Opinion {
     let supplies = in_service(rack, domain, None, false);
     let most = covers(config.redundancy);
     let fixed = u128::from(config.fixed_load.milliwatts());
-    let held = held(&rack.config, domain, book);
+    let held = held(rack, domain, book);
     let fit: Vec<u32> = (0..=most)
         .filter(|losses| fits(rack, domain, book, *losses, &supplies))
         .collect();

@@ -8,7 +8,7 @@ use rack_api::v1::{BayLife, DrainRequest, Interlock, PowerAsk};
 use rack_controller::config::RackConfig;
 use rack_controller::decide::{Input, Refusal, decide, drain_answer, want};
 use rack_controller::pools::power::plan;
-use rack_controller::rack::{Action, Event, Outcome, Rack, evolve};
+use rack_controller::rack::{Action, BmcFacts, Event, Outcome, Rack, evolve};
 
 pub struct Bench {
     pub rack: Rack,
@@ -74,9 +74,33 @@ impl Bench {
             led: vec![false; 6],
             events: Vec::new(),
         };
+        bench.off();
         bench.look();
         bench.pass(5_000);
         bench
+    }
+
+    /// The nodes that no agent caps are off: they hold what is claimed on them, and not all that they can draw.
+    pub fn off(&mut self) {
+        let nodes: Vec<String> = self
+            .rack
+            .config
+            .nodes
+            .iter()
+            .map(|node| node.name.clone())
+            .collect();
+        nodes.iter().for_each(|node| self.switched(node, false));
+    }
+
+    /// What the BMC of a node says of its power.
+    pub fn switched(&mut self, node: &str, on: bool) {
+        let facts = BmcFacts {
+            powered_on: Some(on),
+            ..BmcFacts::default()
+        };
+        let facts = Box::new(facts);
+        let node = node.to_owned();
+        self.run(&Input::NodeBmcSeen { node, facts }).unwrap();
     }
 
     pub fn run(&mut self, input: &Input) -> Result<Vec<Event>, Refusal> {
@@ -153,7 +177,7 @@ impl Bench {
                     Action::ReadSupplies { .. } => {
                         self.look();
                     }
-                    Action::SetCap { .. } => panic!("no BMC of a node was seen"),
+                    Action::SetCap { .. } | Action::SwitchNode { .. } => panic!("no node is on"),
                 }
             }
         }

@@ -13,6 +13,7 @@ mod drills;
 mod house_of_64;
 mod leases;
 mod preempt;
+mod switch;
 mod terms;
 mod together;
 
@@ -150,6 +151,7 @@ fn a_rack_is_blind_then_on_probation_then_in_service() {
             version: "0".to_owned(),
         })
         .unwrap();
+    bench.off();
     assert_eq!(bench.rack.kept.domains["shelf"].state, DomainState::Blind);
     let Err(Refusal::Shortfall { shortfall, .. }) = bench.claim("web", 1) else {
         panic!("a blind rack promises nothing");

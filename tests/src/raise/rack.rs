@@ -22,17 +22,17 @@ const BAYS: [(&str, &str, &str); 6] = [
     ("psu-5", "PSU 6", "B"),
 ];
 
-/// What a demonstration node can pull uncapped, as the world's rack file says.
-const MAX_DRAW_WATTS: u32 = 4000;
+/// What each demonstration node can pull uncapped, as the world's rack file says. Their BMCs cap them, so that they count with all of it.
+const MAX_DRAW_WATTS: [u32; 4] = [4000, 2500, 3100, 2000];
 
 /// The height unit of the first node.
 const FIRST_UNIT: usize = 11;
 
-/// Claims that a new demonstration begins with: 12.4 kW of 15.0, so that one supply can just not be spared.
+/// Claims that a new demonstration begins with. With what nodes can draw uncapped it makes 12.4 kW of 15.0, so that one supply can just not be spared.
 const DEMONSTRATION: [(&str, u32, Option<&str>); 5] = [
     ("web-1", 3000, Some("n01")),
-    ("web-2", 3000, Some("n02")),
-    ("db", 3600, Some("n03")),
+    ("web-2", 2500, Some("n02")),
+    ("db", 3100, Some("n03")),
     ("cache", 2000, Some("n04")),
     ("batch", 800, None),
 ];
@@ -100,10 +100,11 @@ impl RackPlan {
         for (index, node) in nodes.enumerate() {
             let _ = write!(
                 text,
-                "\n[[node]]\nname = {:?}\nunit = {}\ndomain = \"shelf\"\nbmc = {:?}\nmax_draw_watts = {MAX_DRAW_WATTS}\n",
+                "\n[[node]]\nname = {:?}\nunit = {}\ndomain = \"shelf\"\nbmc = {:?}\nmax_draw_watts = {}\n",
                 node.name,
                 FIRST_UNIT + index,
-                node.name
+                node.name,
+                MAX_DRAW_WATTS[index % MAX_DRAW_WATTS.len()]
             );
             if let Some(agent) = self.agent_url.as_ref().filter(|_| index == 0) {
                 let _ = writeln!(text, "agent = {agent:?}");

@@ -12,7 +12,7 @@ use super::daemon::{Daemon, Group};
 use crate::http;
 
 /// The rack that everything is shown with.
-const DEMO: &str = "racks/demo.toml";
+const DEMO: &str = "racks/first.toml";
 
 /// Where the world says who listens where.
 const ADDRESSES: &str = "addresses.json";

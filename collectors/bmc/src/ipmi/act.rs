@@ -1,4 +1,4 @@
-//! The two things that are asked of a BMC over IPMI: light the locate LED, limit the power. Sent once each, never repeated.
+//! What is asked of a BMC over IPMI beside switching its node: light the locate LED, limit the power. Sent once each, never repeated.
 
 use std::time::Duration;
 

@@ -75,6 +75,8 @@ const fn act(netfn: u8, code: u8, name: &'static str) -> Command {
 
 /// Chassis power and faults.
 pub const GET_CHASSIS_STATUS: Command = read(0x00, 0x01, "Get Chassis Status");
+/// Node off, on, or asked to end.
+pub const CHASSIS_CONTROL: Command = act(0x00, 0x02, "Chassis Control");
 /// The locate LED.
 pub const CHASSIS_IDENTIFY: Command = act(0x00, 0x04, "Chassis Identify");
 /// Factors of a sensor whose formula depends on its reading.

@@ -20,6 +20,7 @@ mod rakp;
 mod recorded;
 mod session;
 mod suite;
+pub mod switch;
 mod wire;
 
 pub use bytes::DecodeError;

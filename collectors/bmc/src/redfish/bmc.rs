@@ -170,6 +170,17 @@ impl Bmc {
         }
     }
 
+    /// Sends an action. Once: what it did is read back, and not what was answered.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<(), BmcError> {
+        match self.source() {
+            Source::Http(http) => http.post(path, body).await,
+            Source::Tree(tree) => Err(BmcError::Refused {
+                resource: tree.name(path),
+                why: "a recorded tree cannot be changed".to_owned(),
+            }),
+        }
+    }
+
     /// How a resource is named in messages: its path, or its file in a recorded tree.
     pub fn name_of(&self, path: &str) -> String {
         match self.source() {

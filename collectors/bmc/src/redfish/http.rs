@@ -336,6 +336,22 @@ impl Http {
             }
         }
     }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<(), BmcError> {
+        let url = self.url("POST", path)?;
+        let dress = |request: RequestBuilder| {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            request.header(ACCEPT, "application/json").json(body)
+        };
+        let answer = self.send(Method::POST, "POST", &url, &dress, false).await?;
+        match answer.response.status().as_u16() {
+            200 | 201 | 202 | 204 => Ok(()),
+            _ => Err(answer
+                .exchange
+                .unexpected(answer.response, "200, 201, 202 or 204")
+                .await),
+        }
+    }
 }
 
 fn header(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<String> {

@@ -210,3 +210,12 @@ pub struct PauseView {
     /// Who, and why.
     pub asked: Option<Asked>,
 }
+
+/// How a node stands that somebody wants on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PowerOnAnswer {
+    /// The node.
+    pub node: String,
+    /// Whether it is being switched on, or waits and for what.
+    pub sentence: String,
+}

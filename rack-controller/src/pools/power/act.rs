@@ -1,4 +1,4 @@
-//! The only hand that writes to the rack's power, and the only place where its modes are asked: LEDs of bays, limits of nodes.
+//! The only hand that writes to the rack's power, and the only place where its modes are asked: LEDs of bays, limits and switches of nodes.
 //!
 //! Level-triggered: an action that failed is wanted again later, with the back-off that the core keeps. Every write is read back
 //! by the client before it counts as done.
@@ -8,13 +8,15 @@ pub mod lessor;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bmc::SystemPower;
 use facts::Power;
 use intent::{Actuator, Actuators};
 
 use crate::config::RackConfig;
 use crate::eyes::{Line, Lines, chain, ipmi};
 use crate::metrics::Own;
-use crate::rack::{Action, Outcome};
+use crate::rack::identity::same_machine;
+use crate::rack::{Action, Outcome, SwitchTo};
 
 /// For one action, its read-back included: the slowest recorded BMCs need 4 s for a PATCH.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -53,6 +55,7 @@ impl Hand {
         let actuator = match action {
             Action::SetLed { .. } => Actuator::Led,
             Action::SetCap { .. } => Actuator::PowerCap,
+            Action::SwitchNode { .. } => Actuator::NodePower,
             Action::ReadSupplies { .. } => return None,
         };
         let would = || Would {
@@ -93,6 +96,7 @@ impl Hand {
         match action {
             Action::SetLed { place, on } => self.set_led(place, *on).await,
             Action::SetCap { node, watts } => self.set_cap(node, *watts).await,
+            Action::SwitchNode { node, to } => self.switch(node, *to).await,
             Action::ReadSupplies { bmc } => {
                 self.line(bmc)?.look_now();
                 Ok(())
@@ -136,6 +140,23 @@ impl Hand {
         done
     }
 
+    async fn switch(&self, node: &str, to: SwitchTo) -> Result<(), String> {
+        let config = self.config.node(node);
+        let bmc = config.and_then(|node| node.bmc.as_deref());
+        let line = self.line(bmc.ok_or_else(|| format!("{node} has no BMC"))?)?;
+        let uuid = config.and_then(|node| node.uuid.as_deref());
+        let is_it = |told: &str| uuid.is_none_or(|uuid| same_machine(uuid, told));
+        let done = if line.is_ipmi() {
+            ipmi::switch(line, power(to), is_it).await
+        } else {
+            let bmc = line.bmc().await.map_err(|error| chain(&error))?;
+            let done = bmc::act::switch(&bmc, power(to), is_it).await;
+            done.map_err(|error| chain(&error))
+        };
+        line.look_now();
+        done
+    }
+
     fn line(&self, bmc: &str) -> Result<&Arc<Line>, String> {
         self.lines
             .get(bmc)
@@ -143,10 +164,19 @@ impl Hand {
     }
 }
 
+const fn power(to: SwitchTo) -> SystemPower {
+    match to {
+        SwitchTo::ShutDown => SystemPower::ShutDown,
+        SwitchTo::Off => SystemPower::Off,
+        SwitchTo::On => SystemPower::On,
+    }
+}
+
 const fn word(action: &Action) -> &'static str {
     match action {
         Action::SetLed { .. } => "led",
         Action::SetCap { .. } => "power_limit",
+        Action::SwitchNode { .. } => "node_power",
         Action::ReadSupplies { .. } => "look",
     }
 }

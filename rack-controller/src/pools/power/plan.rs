@@ -10,6 +10,8 @@ mod ration;
 mod remedy;
 mod standing;
 mod sums;
+mod switch;
+mod uncapped;
 
 use facts::{Moment, Power};
 
@@ -21,6 +23,8 @@ pub use preempt::preempted;
 pub use ration::{BITES_WITHIN, BLIND_GRACE, Rations, Sale, firm_of, rations, sale};
 pub use standing::{below, filled, held, standing, tightest};
 pub use sums::{Sums, Supply, ride_limit, sums, surviving};
+pub use switch::{Shed, has_come_up, is_spared, next_off, next_on, stranger, wanted_switches};
+pub use uncapped::{firmly, is_off, least};
 
 use crate::bay::BayRules;
 use crate::rack::event::Action;
@@ -38,6 +42,7 @@ pub fn want(rack: &Rack, now: Moment) -> Vec<Action> {
     let mut actions = caps::caps(rack, now);
     actions.extend(caps::lights(rack, now));
     actions.extend(caps::looks(rack, now));
+    actions.extend(switch::wanted_switches(rack, now));
     actions.retain(|action| {
         rack.sight
             .attempts

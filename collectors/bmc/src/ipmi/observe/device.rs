@@ -47,6 +47,19 @@ pub struct Chassis {
     pub intrusion: bool,
     /// Whether the locate LED is lit, for a while or for good; `None` where the BMC does not tell.
     pub identify: Option<bool>,
+    /// What it does when power returns; `None` where the BMC does not tell.
+    pub restore: Option<Restore>,
+}
+
+/// What a chassis does when power returns (IPMI 2.0 table 28-3, bits 6:5 of the power state).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// It stays off.
+    StaysOff,
+    /// It is as it was before.
+    LastState,
+    /// It comes on.
+    ComesOn,
 }
 
 /// Asks the BMC who it is.
@@ -112,5 +125,11 @@ pub(super) fn decode_chassis(data: &[u8]) -> Result<Chassis, DecodeError> {
         cooling_fault: other & 0x08 != 0,
         // Bit 6: whether bits 5:4 mean anything.
         identify: (other & 0x40 != 0).then_some(other & 0x30 != 0),
+        restore: match power & 0x60 {
+            0x00 => Some(Restore::StaysOff),
+            0x20 => Some(Restore::LastState),
+            0x40 => Some(Restore::ComesOn),
+            _ => None,
+        },
     })
 }

@@ -23,7 +23,7 @@ use facts::supply::SupplyState;
 use facts::{NoData, Reading};
 
 pub use dcmi::{ExceptionAction, PowerLimit, PowerReading, power, power_limit};
-pub use device::{Chassis, Device, chassis, device, system_guid};
+pub use device::{Chassis, Device, Restore, chassis, device, system_guid};
 pub use event_log::{Entry, Event, LogInfo, When, last_entry, log_entries, log_info};
 pub use formula::{Factors, Format, Formula, Linearisation};
 pub use fru::{Inventory, Maker, inventory};

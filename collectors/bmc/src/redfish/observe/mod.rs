@@ -3,12 +3,13 @@
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 mod judge;
+mod limit;
 mod list;
 mod node;
 mod place;
 mod sensors;
 mod supplies;
 
-pub use node::{NodeFacts, PowerLimit, node};
+pub use node::{LimitWay, NodeFacts, PowerLimit, node};
 pub use sensors::{Sensors, sensors};
 pub use supplies::supplies;

@@ -4,16 +4,28 @@ use facts::supply::Doubt;
 use facts::{Bytes, NoData, Power, Reading};
 use serde::{Deserialize, Serialize};
 
+use super::limit::{self, read_limit};
 use super::list::reading;
 use crate::redfish::bmc::Bmc;
 use crate::redfish::error::BmcError;
 use crate::redfish::schema::{Doubts, Fields};
 use crate::redfish::walk::{members, or_doubt, read_all};
 
-/// `EnvironmentMetrics.PowerLimitWatts`.
-pub(crate) const POWER_LIMIT: &str = "PowerLimitWatts";
 /// Storage subsystems of one node that are looked into for drives: the largest recorded node has 6.
 const MAX_STORAGE: usize = 32;
+
+/// Where a BMC keeps the limit of its node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitWay {
+    /// `EnvironmentMetrics.PowerLimitWatts` (since 2021).
+    #[default]
+    Environment,
+    /// A `Control` of the chassis whose type is `Power` (since 2021).
+    Control,
+    /// `Power.PowerControl[].PowerLimit`, the member of this number (deprecated since 2020, and what most recorded BMCs have).
+    PowerControl(usize),
+}
 
 /// A power limit that stands at a BMC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +40,9 @@ pub struct PowerLimit {
     pub max_watts: Option<Power>,
     /// `ControlMode`.
     pub control_mode: Option<String>,
+    /// Where it is kept.
+    #[serde(default)]
+    pub way: LimitWay,
 }
 
 /// What a BMC says of its node.
@@ -49,6 +64,9 @@ pub struct NodeFacts {
     pub bios_version: Option<String>,
     /// `PowerState`, as written: `On`, `Off`, `PoweringOn` …
     pub power_state: Option<String>,
+    /// `PowerRestorePolicy`, as written: `AlwaysOn`, `AlwaysOff`, `LastState`.
+    #[serde(default)]
+    pub restore_policy: Option<String>,
     /// `ProcessorSummary.Count`.
     pub packages: Option<u32>,
     /// `ProcessorSummary.CoreCount`.
@@ -129,6 +147,7 @@ fn read(fields: &Fields<'_>, path: &str) -> NodeFacts {
         host_name: fields.text("HostName"),
         bios_version: fields.text("BiosVersion"),
         power_state: fields.text("PowerState"),
+        restore_policy: fields.text("PowerRestorePolicy"),
         packages: count("Count"),
         cores: count("CoreCount"),
         cpus: count("LogicalProcessorCount"),
@@ -158,7 +177,7 @@ fn weight(facts: &NodeFacts) -> u32 {
     rest + 10 * u32::from(facts.uuid.is_some())
 }
 
-/// The draw and the limit: `EnvironmentMetrics` of the node's chassis, else the legacy `Power`.
+/// The draw and the limit: `EnvironmentMetrics` of the node's chassis, else a `Control` of it, else the legacy `Power`.
 async fn power(
     bmc: &Bmc,
     facts: &mut NodeFacts,
@@ -173,6 +192,7 @@ async fn power(
         let name = bmc.name_of(path);
         let fields = Fields::of(&value, &name, doubts);
         let (environment, legacy) = (fields.link("EnvironmentMetrics"), fields.link("Power"));
+        let controls = fields.link("Controls");
         if let Some(path) = environment {
             let got = bmc.get_fresh(&path).await;
             if let Some(value) = or_doubt(bmc, &path, doubts, got)? {
@@ -181,17 +201,26 @@ async fn power(
                 let drawn = reading(bmc, &fields, "PowerWatts", doubts).await?;
                 take(&mut facts.drawn_watts, drawn);
                 if facts.limit.is_none() {
-                    facts.limit = fields.object(POWER_LIMIT).map(|limit| read_limit(&limit, &path));
+                    facts.limit = fields
+                        .object(limit::POWER_LIMIT)
+                        .map(|limit| read_limit(&limit, &path, LimitWay::Environment));
                 }
             }
         }
-        if let Some(path) = legacy.filter(|_| facts.drawn_watts.as_ref().is_none()) {
+        if let Some(path) = controls.filter(|_| facts.limit.is_none()) {
+            facts.limit = limit::in_controls(bmc, &path, doubts).await?;
+        }
+        let lacks = facts.drawn_watts.as_ref().is_none() || facts.limit.is_none();
+        if let Some(path) = legacy.filter(|_| lacks) {
             let got = bmc.get_fresh(&path).await;
             if let Some(value) = or_doubt(bmc, &path, doubts, got)? {
                 let name = bmc.name_of(&path);
                 let fields = Fields::of(&value, &name, doubts);
                 if let Some(control) = fields.objects("PowerControl").first() {
                     take(&mut facts.drawn_watts, control.watts("PowerConsumedWatts"));
+                }
+                if facts.limit.is_none() {
+                    facts.limit = limit::in_power(&fields, &path);
                 }
             }
         }
@@ -202,17 +231,6 @@ async fn power(
 fn take(mine: &mut Reading<Power>, seen: Reading<Power>) {
     if mine.as_ref().is_none() {
         *mine = seen;
-    }
-}
-
-/// `PowerLimitWatts` of an `EnvironmentMetrics`.
-pub(crate) fn read_limit(limit: &Fields<'_>, path: &str) -> PowerLimit {
-    PowerLimit {
-        resource: path.to_owned(),
-        set_point_watts: limit.watts("SetPoint").value(),
-        min_watts: limit.watts("AllowableMin").value(),
-        max_watts: limit.watts("AllowableMax").value(),
-        control_mode: limit.text("ControlMode"),
     }
 }
 

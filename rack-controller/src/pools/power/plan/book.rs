@@ -7,6 +7,7 @@ use rack_api::v1::DomainState;
 
 use super::ration::nodes_below;
 use super::standing::{above, kept, standing};
+use super::uncapped::least;
 use crate::claim::{Claim, ClaimId};
 use crate::config::NodeConfig;
 use crate::rack::state::Rack;
@@ -80,7 +81,9 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
             .get(&domain.name)
             .is_some_and(|standing| standing.state == DomainState::Deficit);
         if in_deficit && let Some(sums) = standing(rack, &domain.name) {
-            let floors: Power = nodes_below(rack, &domain.name).map(|node| node.floor).sum();
+            let floors: Power = nodes_below(rack, &domain.name)
+                .map(|node| least(rack, node))
+                .sum();
             let room = kept(domain).firm(sums.installed).saturating_sub(floors);
             left.insert(domain.name.as_str(), room);
         }
@@ -92,7 +95,7 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
     let mut served: BTreeMap<&str, Power> = BTreeMap::new();
     for claim in book.drawing.iter().chain(&book.paper) {
         let (name, floor) = match book.configured(claim) {
-            Some(node) => (Some(node.name.as_str()), node.floor),
+            Some(node) => (Some(node.name.as_str()), least(rack, node)),
             // What draws at a node that is not configured any more is nobody's to serve.
             None if claim.draws_on().is_some() => continue,
             None => (None, Power::ZERO),

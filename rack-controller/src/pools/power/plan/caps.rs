@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use facts::{Moment, Power};
 use rack_api::v1::DrainFor;
 
+use super::uncapped::is_off;
 use crate::bay::Life;
 use crate::config::NodeConfig;
 use crate::rack::event::Action;
@@ -42,7 +43,8 @@ pub fn wanted_cap(rack: &Rack, node: &NodeConfig) -> Option<Power> {
 pub(super) fn caps(rack: &Rack, now: Moment) -> Vec<Action> {
     let mut by_domain: BTreeMap<&str, (Vec<Action>, Vec<Action>)> = BTreeMap::new();
     for node in &rack.config.nodes {
-        let Some(wanted) = wanted_cap(rack, node) else {
+        // Nobody draws there, and some BMCs forget a limit that was set while their node was off.
+        let Some(wanted) = wanted_cap(rack, node).filter(|_| !is_off(rack, node)) else {
             continue;
         };
         let Some(facts) = rack

@@ -5,6 +5,7 @@ use rack_api::v1::{PowerAsk, Shortfall};
 
 use super::remedy::ways;
 use super::standing::{Otherwise, above, is_blind, kept, standing, supplies, tightest, tightest_but};
+use super::uncapped::firmly;
 use crate::bay::Life;
 use crate::config::BayConfig;
 use crate::pools::Offer;
@@ -39,7 +40,7 @@ pub fn offer(rack: &Rack, ask: &PowerAsk, domain: &str, now: Moment) -> Result<O
     }))
 }
 
-/// What of an ask is paid for already: a node's floor is held whether it is claimed or not.
+/// What of an ask is paid for already: a node's floor is held whether it is claimed or not, and all that an uncapped node can draw.
 fn under_floor(rack: &Rack, ask: &PowerAsk) -> Power {
     let Some(node) = ask.node.as_ref().and_then(|name| rack.config.node(name)) else {
         return Power::ZERO;
@@ -49,7 +50,9 @@ fn under_floor(rack: &Rack, ask: &PowerAsk) -> Power {
         .filter(|claim| claim.node.as_deref() == Some(node.name.as_str()))
         .map(|claim| claim.watts)
         .sum();
-    node.floor.saturating_sub(claimed).min(ask.watts)
+    firmly(rack, node, Power::ZERO)
+        .saturating_sub(claimed)
+        .min(ask.watts)
 }
 
 fn would_fit(

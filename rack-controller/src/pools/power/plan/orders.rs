@@ -10,6 +10,7 @@ use rack_api::v1::DomainState;
 use super::ration::{Rations, rations};
 use super::standing::{above, below, kept, standing};
 use super::sums::{Sums, ride_limit_of};
+use super::uncapped::{at_most, is_off};
 use crate::config::{DomainConfig, NodeConfig};
 use crate::rack::order::{NodeOrder, Order, at_level};
 use crate::rack::state::Rack;
@@ -36,11 +37,7 @@ pub fn counted(rack: &Rack, node: &NodeConfig, now: Moment) -> Counted {
         reason: Some(why.to_owned()),
     };
     let seen = rack.sight.nodes.get(&node.name);
-    let is_off = seen
-        .and_then(|seen| seen.bmc.as_ref())
-        .and_then(|bmc| bmc.powered_on)
-        == Some(false);
-    if is_off && seen.is_none_or(|seen| seen.agent.is_none()) {
+    if is_off(rack, node) {
         return whole(Power::ZERO, "it is off");
     }
     let Some(order) = rack.kept.orders.get(&node.name) else {
@@ -97,7 +94,7 @@ fn most_in_force(domain: &DomainConfig, sums: &Sums) -> Power {
 }
 
 /// The sums of one domain that orders must keep.
-struct Room {
+pub(super) struct Room {
     /// Everything that counts now.
     now: Power,
     /// Everything that counts after the next covered loss.
@@ -111,7 +108,7 @@ struct Room {
 }
 
 impl Room {
-    fn of(rack: &Rack, domain: &DomainConfig, now: Moment) -> Option<Room> {
+    pub(super) fn of(rack: &Rack, domain: &DomainConfig, now: Moment) -> Option<Room> {
         let sums = standing(rack, &domain.name)?;
         let within = below(&rack.config, &domain.name);
         let mut room = Room {
@@ -129,9 +126,9 @@ impl Room {
                 let counted = counted(rack, node, now);
                 (counted.cap, counted.next)
             } else {
-                // Whoever is not capped by an agent counts with what is promised to it.
-                let promised = promised(rack, node);
-                (promised, promised)
+                // A BMC's limit is too slow for a loss: it counts the same before and after.
+                let most = at_most(rack, node, now);
+                (most, most)
             };
             room.now = room.now.saturating_add(cap);
             room.next = room.next.saturating_add(next);
@@ -141,7 +138,7 @@ impl Room {
 
     /// Whether a node may go from one pair of caps to another; `rises` says which of both is ordered higher than it stands. Whoever counts
     /// with more than its order, because nobody knows what it draws, is not raised on that account (power.md, rule 10).
-    fn bears(&self, from: (Power, Power), to: (Power, Power), rises: (bool, bool)) -> bool {
+    pub(super) fn bears(&self, from: (Power, Power), to: (Power, Power), rises: (bool, bool)) -> bool {
         let after = |whole: Power, from: Power, to: Power| whole.saturating_sub(from).saturating_add(to);
         let now = after(self.now, from.0, to.0);
         let next = after(self.next, from.1, to.1);
@@ -152,15 +149,6 @@ impl Room {
         self.now = self.now.saturating_sub(from.0).saturating_add(to.0);
         self.next = self.next.saturating_sub(from.1).saturating_add(to.1);
     }
-}
-
-fn promised(rack: &Rack, node: &NodeConfig) -> Power {
-    let claims = rack.kept.claims.values();
-    let firm: Power = claims
-        .filter(|claim| claim.draws_on() == Some(node.name.as_str()))
-        .map(|claim| claim.watts)
-        .sum();
-    firm.max(node.floor)
 }
 
 /// The orders that should be given now, and who has what by them and by those that stand.

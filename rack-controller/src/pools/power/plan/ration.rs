@@ -11,6 +11,7 @@ use super::book::{Book, shed, take};
 use super::orders::counted;
 use super::standing::{Otherwise, below, kept, standing, supplies};
 use super::sums::{Sums, Supply, ride_limit_of, sums, without_worst};
+use super::uncapped::at_most;
 use crate::claim::ClaimId;
 use crate::config::{DomainConfig, NodeConfig};
 use crate::rack::sight::DrillPhase;
@@ -282,7 +283,7 @@ fn grants(
                     let silent = is_silent(rack, node).then(|| counted(rack, node, now).cap);
                     firm_of(node).max(node.floor).max(silent.unwrap_or_default())
                 } else {
-                    node.max_draw
+                    at_most(rack, node, now)
                 }
             })
             .sum();

@@ -6,6 +6,7 @@ use facts::Power;
 use rack_api::v1::DomainState;
 
 use super::sums::{Kept, Sums, Supply, sums};
+use super::uncapped::firmly;
 use crate::claim::ClaimId;
 use crate::config::{DomainConfig, DomainSource, RackConfig};
 use crate::rack::state::Rack;
@@ -102,7 +103,8 @@ pub(super) fn above<'a>(config: &'a RackConfig, domain: &'a str) -> BTreeSet<&'a
     }
 }
 
-/// What is promised firm in a domain and below it: each node's claims or its floor, whichever is more, and reservations.
+/// What is promised firm in a domain and below it: each node's claims or its floor, whichever is more, and reservations. A node that
+/// nothing verified caps counts with all that it can draw, and one that is off only with its claims.
 pub fn held(rack: &Rack, domain: &str) -> Power {
     held_but(rack, domain, &[])
 }
@@ -125,7 +127,7 @@ pub(super) fn held_but(rack: &Rack, domain: &str, without: &[ClaimId]) -> Power 
     let nodes = rack.config.nodes.iter();
     for node in nodes.filter(|node| within.contains(node.domain.as_str())) {
         let claimed = claimed.remove(node.name.as_str()).unwrap_or_default();
-        held = held.saturating_add(claimed.max(node.floor));
+        held = held.saturating_add(firmly(rack, node, claimed));
     }
     // Claims on nodes that are configured elsewhere, or not any more.
     claimed.into_values().fold(held, Power::saturating_add)

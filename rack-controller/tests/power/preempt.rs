@@ -68,6 +68,21 @@ fn nobody_loses_watts_where_the_configuration_does_not_say_so() {
 }
 
 #[test]
+fn nobody_loses_watts_that_the_node_draws_all_the_same() {
+    let mut bench = Bench::new(&config("n+1", "0", "preempt = true"));
+    let on_node = |name: &str, power, priority| PowerAsk {
+        node: Some("n01".to_owned()),
+        ..asks(name, power, priority)
+    };
+    run(&mut bench, on_node("last", 3_000, 9)).unwrap();
+    run(&mut bench, asks("web", 9_000, 8)).unwrap();
+    // Nothing caps it, so it counts with its 4 kW whatever is claimed on it: only the other one frees anything.
+    bench.switched("n01", true);
+    run(&mut bench, taking("urgent", 3_000, 1)).unwrap();
+    assert_eq!(names(&bench), ["last", "urgent"]);
+}
+
+#[test]
 fn as_few_as_are_needed_end_the_last_in_rank_first() {
     let mut bench = shelf("preempt = true");
     // 2.6 kW are free. Without the word nobody ends, and the refusal says whom it would take.

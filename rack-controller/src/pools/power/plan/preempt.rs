@@ -7,6 +7,7 @@ use rack_api::v1::PowerAsk;
 
 use super::standing::{Otherwise, above, below, is_blind, kept, supplies};
 use super::sums::surviving;
+use super::uncapped::firmly;
 use crate::claim::{Claim, USUAL_PRIORITY};
 use crate::config::{DomainConfig, NodeConfig};
 use crate::rack::state::Rack;
@@ -71,6 +72,7 @@ fn weaker<'a>(rack: &'a Rack, ask: &PowerAsk, domain: &str) -> Vec<&'a Claim> {
 
 /// What would be held with the ask, counted up and down claim by claim: racks have many.
 struct Books<'a> {
+    rack: &'a Rack,
     /// The ask's domain and all that feed it: who is within, what they may hold, and what they would.
     rooms: Vec<(BTreeSet<&'a str>, Power, Power)>,
     nodes: BTreeMap<&'a str, &'a NodeConfig>,
@@ -117,6 +119,7 @@ impl<'a> Books<'a> {
         });
         let nodes = rack.config.nodes.iter();
         let mut books = Books {
+            rack,
             rooms,
             nodes: nodes.map(|node| (node.name.as_str(), node)).collect(),
             claimed,
@@ -146,19 +149,22 @@ impl<'a> Books<'a> {
         self.hold(&claim.domain, claim.node.as_deref(), claim.watts, stands);
     }
 
-    /// Watts are held in a domain, or not any more. A node holds its floor, whatever is claimed on it.
+    /// Watts are held in a domain, or not any more. A node holds its floor, whatever is claimed on it, and one that no agent caps all that
+    /// it can draw.
     fn hold(&mut self, domain: &str, node: Option<&str>, watts: Power, more: bool) {
         let (before, after) = match node {
             Some(name) => {
-                let floor = self.nodes.get(name).map_or(Power::ZERO, |node| node.floor);
+                let node = self.nodes.get(name);
+                let rack = self.rack;
+                let held = |sum: Power| node.map_or(sum, |node| firmly(rack, node, sum));
                 let sum = self.claimed.entry(name.to_owned()).or_default();
-                let before = (*sum).max(floor);
+                let before = held(*sum);
                 *sum = if more {
                     sum.saturating_add(watts)
                 } else {
                     sum.saturating_sub(watts)
                 };
-                (before, (*sum).max(floor))
+                (before, held(*sum))
             }
             None if more => (Power::ZERO, watts),
             None => (watts, Power::ZERO),

@@ -201,7 +201,9 @@ impl Site {
                         self.run(&Input::ActionDone { action, outcome });
                     }
                     Action::ReadSupplies { .. } => self.look_at_bmc(0),
-                    Action::SetCap { .. } => panic!("agents hold the caps here: {action:?}"),
+                    Action::SetCap { .. } | Action::SwitchNode { .. } => {
+                        panic!("agents hold the caps here, and nobody is switched: {action:?}")
+                    }
                 }
             }
             for number in 1..=NODES {

@@ -254,6 +254,68 @@ async fn one_bad_member_never_costs_the_others() {
     assert_eq!(bmc.writes_made(), 0);
 }
 
+/// A chassis whose supplies name these capacities, all with one serial number where that is asked.
+fn rated(request: &Request, capacities: &[serde_json::Value], one_serial: bool) -> Reply {
+    let chassis = "/redfish/v1/Chassis";
+    let supplies = format!("{chassis}/1/PowerSubsystem/PowerSupplies");
+    let link = |path: &str| json!({"@odata.id": path});
+    let value = match request.path.as_str() {
+        path if path == chassis => json!({"Members": [link(&format!("{chassis}/1"))]}),
+        "/redfish/v1/Chassis/1" => {
+            json!({"Id": "1", "PowerSubsystem": link(&format!("{chassis}/1/PowerSubsystem"))})
+        }
+        "/redfish/v1/Chassis/1/PowerSubsystem" => json!({"PowerSupplies": link(&supplies)}),
+        path if path == supplies => {
+            let members: Vec<_> = (0..capacities.len())
+                .map(|at| link(&format!("{supplies}/{at}")))
+                .collect();
+            json!({"Members": members})
+        }
+        path => {
+            let at = path.strip_prefix(&format!("{supplies}/"));
+            let Some(capacity) = at.and_then(|at| capacities.get(at.parse::<usize>().ok()?)) else {
+                return ordinary(request);
+            };
+            let at = at.unwrap();
+            json!({
+                "Id": at, "Status": {"State": "Enabled", "Health": "OK"}, "PowerCapacityWatts": capacity,
+                "SerialNumber": if one_serial { "SN-1".to_owned() } else { format!("SN-{at}") },
+            })
+        }
+    };
+    Reply::Json(200, value)
+}
+
+async fn installed(capacities: Vec<serde_json::Value>, one_serial: bool) -> (Option<String>, String) {
+    let server = StandIn::start(move |request: &Request| rated(request, &capacities, one_serial)).await;
+    let bmc = Bmc::connect(server.endpoint()).await.unwrap();
+    let supplies = bmc::supplies(&bmc).await.unwrap();
+    let computed = bmc::redundancy::Redundancy::of(&supplies.domains[0]);
+    let sum = computed.installed_watts.value().map(|watts| watts.to_string());
+    (sum, format!("{:?}", supplies.doubts))
+}
+
+#[tokio::test]
+async fn capacities_that_no_supply_can_have_add_nothing() {
+    for bad in [json!(0), json!(-800), json!("NaN"), json!(null), json!("-inf")] {
+        let (sum, doubts) = installed(vec![json!(3_000), bad.clone(), json!(2_000)], false).await;
+        assert_eq!(sum.as_deref(), Some("5000 W"), "{bad}: {doubts}");
+        assert!(
+            doubts.contains("/1") || doubts.contains("name no capacity"),
+            "{bad}: {doubts}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_supplies_with_one_serial_number_count_once() {
+    let (sum, doubts) = installed(vec![json!(3_000), json!(3_000)], true).await;
+    assert_eq!(sum.as_deref(), Some("3000 W"));
+    assert!(doubts.contains("duplicate"), "{doubts}");
+    let (sum, _) = installed(vec![json!(3_000), json!(3_000)], false).await;
+    assert_eq!(sum.as_deref(), Some("6000 W"));
+}
+
 #[tokio::test]
 async fn a_bmc_that_falls_silent_blinds_the_whole_reading() {
     let server = StandIn::start(|request: &Request| match request.path.ends_with("/c") {

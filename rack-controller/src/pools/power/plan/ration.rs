@@ -51,14 +51,14 @@ pub struct Sale {
 /// Who gets what now.
 pub fn rations(rack: &Rack, now: Moment) -> Rations {
     let book = Book::of(rack);
-    let shed = shed(rack, &book);
+    let served = Served::of(&book, shed(rack, &book));
     let mut levels: Vec<BTreeMap<&str, Power>> = Vec::new();
     let mut among: Option<BTreeSet<ClaimId>> = None;
     let mut granted = BTreeSet::new();
     for losses in 0..=most_levels(rack) {
         // Nobody has more after a loss than before it: whoever is served then is one of those that are served now.
-        let at_level = grants(rack, &book, &shed, losses, among.as_ref(), now);
-        levels.push(caps(rack, &book, &shed, &at_level));
+        let at_level = grants(rack, &book, &served, losses, among.as_ref(), now);
+        levels.push(caps(rack, &book, &served, &at_level));
         if losses == 0 {
             granted.clone_from(&at_level);
         }
@@ -80,7 +80,26 @@ pub fn rations(rack: &Rack, now: Moment) -> Rations {
     Rations {
         caps: by_node,
         granted,
-        shed,
+        shed: served.shed,
+    }
+}
+
+/// Who is not served with firm watts, and what the others of each node are served with: the same after every loss.
+struct Served<'a> {
+    shed: BTreeSet<ClaimId>,
+    firm: BTreeMap<&'a str, Power>,
+}
+
+impl<'a> Served<'a> {
+    fn of(book: &Book<'a>, shed: BTreeSet<ClaimId>) -> Served<'a> {
+        Served {
+            firm: book.firm(&shed),
+            shed,
+        }
+    }
+
+    fn firm_of(&self, node: &NodeConfig) -> Power {
+        self.firm.get(node.name.as_str()).copied().unwrap_or_default()
     }
 }
 
@@ -247,7 +266,7 @@ fn is_silent(rack: &Rack, node: &NodeConfig) -> bool {
 fn grants(
     rack: &Rack,
     book: &Book<'_>,
-    shed: &BTreeSet<ClaimId>,
+    served: &Served<'_>,
     losses: u32,
     among: Option<&BTreeSet<ClaimId>>,
     now: Moment,
@@ -255,14 +274,13 @@ fn grants(
     let asks = || {
         book.drawing
             .iter()
-            .filter(|claim| !claim.revocable.is_zero() && !shed.contains(&claim.id))
+            .filter(|claim| !claim.revocable.is_zero() && !served.shed.contains(&claim.id))
             .filter(|claim| among.is_none_or(|among| among.contains(&claim.id)))
     };
     if asks().next().is_none() {
         return BTreeSet::new();
     }
-    let firm = book.firm(shed);
-    let firm_of = |node: &NodeConfig| firm.get(node.name.as_str()).copied().unwrap_or_default();
+    let firm_of = |node: &NodeConfig| served.firm_of(node);
     let proven: BTreeSet<&str> = rack
         .config
         .nodes
@@ -314,10 +332,9 @@ fn grants(
 fn caps<'a>(
     rack: &'a Rack,
     book: &Book<'_>,
-    shed: &BTreeSet<ClaimId>,
+    served: &Served<'_>,
     granted: &BTreeSet<ClaimId>,
 ) -> BTreeMap<&'a str, Power> {
-    let firm = book.firm(shed);
     let mut extra: BTreeMap<&str, Power> = BTreeMap::new();
     for claim in book.drawing.iter().filter(|claim| granted.contains(&claim.id)) {
         if let Some(node) = claim.draws_on() {
@@ -331,7 +348,7 @@ fn caps<'a>(
         .filter(|node| node.rest.is_some())
         .map(|node| {
             let name = node.name.as_str();
-            let firm = firm.get(name).copied().unwrap_or_default().max(node.floor);
+            let firm = served.firm_of(node).max(node.floor);
             let extra = extra.get(name).copied().unwrap_or_default();
             (name, firm.saturating_add(extra).min(node.max_draw))
         })

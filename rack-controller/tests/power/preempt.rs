@@ -83,6 +83,20 @@ fn nobody_loses_watts_that_the_node_draws_all_the_same() {
 }
 
 #[test]
+fn nobody_loses_watts_in_a_domain_that_does_not_allow_it() {
+    let side = "preempt = true\n[[domain]]\nname = \"side\"\nsource = \"budget\"\nbudget_watts = 15000\nwithin = [\"shelf\"]";
+    let mut bench = Bench::new(&config("n+1", "0", side));
+    let within = |domain: &str, ask: PowerAsk| PowerAsk {
+        domain: Some(domain.to_owned()),
+        ..ask
+    };
+    run(&mut bench, within("side", asks("aside", 9_000, 9))).unwrap();
+    run(&mut bench, within("shelf", asks("batch", 5_000, 8))).unwrap();
+    run(&mut bench, within("shelf", taking("urgent", 6_000, 1))).unwrap();
+    assert_eq!(names(&bench), ["aside", "urgent"]);
+}
+
+#[test]
 fn as_few_as_are_needed_end_the_last_in_rank_first() {
     let mut bench = shelf("preempt = true");
     // 2.6 kW are free. Without the word nobody ends, and the refusal says whom it would take.

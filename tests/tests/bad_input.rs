@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 /// A BMC that never answers is known as such after its deadline, and looked at again after its pause.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What the rack's four nodes can draw: no agent caps them, so that all of it is held.
+const UNCAPPED_WATTS: f64 = 11_600.0;
+
 /// The rack's journal.
 const JOURNAL: &str = "rack.sqlite";
 
@@ -134,7 +137,7 @@ fn a_racks_configuration() -> anyhow::Result<()> {
 fn a_bmc_that_answers_wrongly_or_never() -> anyhow::Result<()> {
     let house = House::raise("badbmc", "enforce")?;
     house.all_counted()?;
-    house.busbar_ok(&["claim", "power", "--watts", "5000", "--for", "web"])?;
+    house.busbar_ok(&["claim", "power", "--watts", "3000", "--for", "web"])?;
     for answer in ["401", "404", "half", "never"] {
         house.world.act(&["bmc", "shelf", "answer", answer])?;
         let bmc = wait::until(&format!("the rack to notice: {answer}"), PATIENCE, || {
@@ -149,7 +152,7 @@ fn a_bmc_that_answers_wrongly_or_never() -> anyhow::Result<()> {
         let shelf = house.shelf()?;
         ensure!(shelf["state"] == "blind", "{answer}: {shelf}");
         ensure!(
-            shelf["held_watts"].as_f64() == Some(5000.0),
+            shelf["held_watts"].as_f64() == Some(UNCAPPED_WATTS + 3000.0),
             "{answer}: promises stand: {shelf}"
         );
         let refused = house.busbar(&["claim", "power", "--watts", "1", "--for", "new"])?;
@@ -162,7 +165,10 @@ fn a_bmc_that_answers_wrongly_or_never() -> anyhow::Result<()> {
             .with_context(|| format!("after {answer}"))?;
     }
     let shelf = house.shelf()?;
-    ensure!(shelf["held_watts"].as_f64() == Some(5000.0), "{shelf}");
+    ensure!(
+        shelf["held_watts"].as_f64() == Some(UNCAPPED_WATTS + 3000.0),
+        "{shelf}"
+    );
     house.take_down()?;
     Ok(())
 }
@@ -213,7 +219,7 @@ fn a_recorded_tree_with_a_file_missing() -> anyhow::Result<()> {
 fn a_journal_that_was_cut_short() -> anyhow::Result<()> {
     let mut house = House::raise("badjournal", "enforce")?;
     house.all_counted()?;
-    house.busbar_ok(&["claim", "power", "--watts", "5000", "--for", "web"])?;
+    house.busbar_ok(&["claim", "power", "--watts", "3000", "--for", "web"])?;
     house.rack.take().context("the rack runs")?.daemon.stop()?;
     let folder = house.folder.join("rack");
     let file = folder.join(JOURNAL);
@@ -280,7 +286,7 @@ fn claims_that_cannot_be() -> anyhow::Result<()> {
     }
     let shelf = house.shelf()?;
     ensure!(
-        shelf["held_watts"].as_f64() == Some(0.0),
+        shelf["held_watts"].as_f64() == Some(UNCAPPED_WATTS),
         "nothing was taken: {shelf}"
     );
     house.take_down()?;

@@ -48,10 +48,13 @@ fn prometheus_finds_scrapes_and_sees() -> anyhow::Result<()> {
     );
 
     let headroom = "busbar_rack_domain_headroom_watts{domain=\"shelf\"}";
-    let before = value(&prometheus, headroom, |watts| watts == 15_000.0)?;
+    let before = value(&prometheus, headroom, |watts| watts == 3_400.0)?;
     house.world.act(&["pull", "shelf/psu-3"])?;
     let after = value(&prometheus, headroom, |watts| watts < before)?;
-    ensure!(after == 12_000.0, "five supplies, one of them to spare: {after}");
+    ensure!(
+        after == 400.0,
+        "five supplies, one of them to spare, and 11.6 kW that the nodes can draw: {after}"
+    );
     let absent = "busbar_rack_psu_capacity_watts{psu=~\".*psu-3\"} or busbar_rack_psu_capacity_watts{bay=~\".*psu-3\"}";
     wait::until("the pulled supply's series to end", PATIENCE, || {
         let series = prometheus.query(absent)?;

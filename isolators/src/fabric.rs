@@ -3,6 +3,7 @@
 //! Admission stands at the target alone: a drive's subsystem lets one host in, and a drive that nobody holds has no subsystem at all.
 //! Withdrawing begins with the link to the port, because that ends what is connected; taking a host out of `allowed_hosts` does not.
 
+mod configfs;
 pub mod initiator;
 mod name;
 mod step;

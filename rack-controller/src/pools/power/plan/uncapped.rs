@@ -1,7 +1,8 @@
 //! What a node counts with whose caps no agent holds: the most that it can draw, unless it is off or its BMC's limit was shown to bite.
 //!
 //! A limit at a BMC is slow, may switch its node off, and is not obeyed everywhere. So it counts only where a drill has shown under load
-//! that it is held (`busbar calibrate`), and never with less than what that drill has shown (power.md: unverified counts as uncapped).
+//! that it is held, and never with less than what that drill has shown (power.md: unverified counts as uncapped). `busbar calibrate` drills
+//! agents' caps only so far, so that today none of these counts with less.
 
 use facts::{Moment, Power};
 

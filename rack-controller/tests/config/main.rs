@@ -6,13 +6,15 @@
     clippy::as_conversions
 )]
 
+mod power;
+
 use std::path::Path;
 
 use facts::Power;
 use proptest::prelude::*;
 use rack_controller::config::{DomainSource, RackConfig, Redundancy, check_config_report};
 
-const EXAMPLE: &str = include_str!("../deploy/rack.toml");
+const EXAMPLE: &str = include_str!("../../deploy/rack.toml");
 
 fn read(text: &str) -> Result<RackConfig, String> {
     RackConfig::from_text(text, Path::new("rack.toml")).map_err(|errors| errors.to_string())

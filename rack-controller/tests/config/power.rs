@@ -1,29 +1,8 @@
 //! rack.toml: what nodes draw at the least must fit to be enforced, and who may be switched off.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::Path;
+use rack_controller::config::check_config_report;
 
-use rack_controller::config::{RackConfig, check_config_report};
-
-fn read(text: &str) -> Result<RackConfig, String> {
-    RackConfig::from_text(text, Path::new("rack.toml")).map_err(|errors| errors.to_string())
-}
-
-fn errors(text: &str) -> String {
-    read(text).expect_err("this must be refused")
-}
-
-/// A small rack, with one line changed or added.
-fn changed(from: &str, to: &str) -> String {
-    let small = "[rack]\nname = \"r1\"\n\n[[feed]]\nname = \"A\"\nvolts = 230\nbreaker_amperes = 32\n\n\
-[[domain]]\nname = \"shelf\"\nsource = \"shelf\"\nredundancy = \"n+1\"\n\n\
-[[bmc]]\nname = \"shelf\"\nurl = \"https://192.0.2.5\"\n\n\
-[[bay]]\nplace = \"shelf/psu-0\"\nlabel = \"PSU 1\"\nfeed = \"A\"\n\n\
-[[bay]]\nplace = \"shelf/psu-1\"\nlabel = \"PSU 2\"\n\n\
-[[node]]\nname = \"n01\"\ndomain = \"shelf\"\nmax_draw_watts = 1100\n";
-    assert!(small.contains(from), "{from}");
-    small.replacen(from, to, 1)
-}
+use super::{changed, errors, read};
 
 /// power.md: 64 nodes on six supplies of 3 kW. Floors of 120 W fit, floors of 300 W are refused for enforce.
 #[test]

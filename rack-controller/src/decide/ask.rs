@@ -1,6 +1,5 @@
 //! Claims of watts: asked, admitted, answered again, released.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use facts::{Moment, Power};
@@ -46,10 +45,7 @@ pub(super) fn claim(next: &mut Course<'_>, ask: &PowerAsk, key: Option<&str>) ->
         took: takes.iter().map(Claim::taken).collect(),
     };
     preempt::take(next, &takes, claim.id, ask);
-    let headroom = headroom_after(&next.rack, |rack| {
-        Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
-        claim.domain.clone()
-    });
+    let headroom = plan::headroom_if(&next.rack, &claim.domain, Some(&claim), &[]);
     next.happen(What::ClaimAdmitted {
         claim,
         ask: ask.clone(),
@@ -301,18 +297,9 @@ fn check_quota(rack: &Rack, ask: &PowerAsk) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn headroom_after(rack: &Rack, change: impl FnOnce(&mut Rack) -> String) -> Power {
-    let mut after = rack.clone();
-    let domain = change(&mut after);
-    plan::tightest(&after, &domain).map_or(Power::ZERO, |(_, headroom)| headroom)
-}
-
 /// Firm watts that are free in a claim's domain when it is gone.
 pub(super) fn headroom_without(rack: &Rack, claim: &Claim) -> Power {
-    headroom_after(rack, |rack| {
-        Arc::make_mut(&mut rack.kept.claims).remove(&claim.id);
-        claim.domain.clone()
-    })
+    plan::headroom_if(rack, &claim.domain, None, &[claim.id])
 }
 
 fn in_force(rack: &Rack, id_or_name: &str) -> Result<Claim, Refusal> {

@@ -13,6 +13,8 @@ mod sums;
 mod switch;
 mod uncapped;
 
+use std::collections::HashMap;
+
 use facts::{Moment, Power};
 
 pub use caps::{wanted_cap, wanted_light};
@@ -21,7 +23,7 @@ pub use offer::offer;
 pub use orders::{Counted, broken, counted, orders};
 pub use preempt::preempted;
 pub use ration::{BITES_WITHIN, BLIND_GRACE, Rations, Sale, firm_of, rations, sale};
-pub use standing::{below, filled, held, standing, tightest};
+pub use standing::{below, filled, headroom_if, held, standing, tightest};
 pub use sums::{Sums, Supply, ride_limit, sums, surviving};
 pub use switch::{Shed, has_come_up, is_spared, next_off, next_on, stranger, wanted_switches};
 pub use uncapped::{firmly, is_off, least};
@@ -29,6 +31,10 @@ pub use uncapped::{firmly, is_off, least};
 use crate::bay::BayRules;
 use crate::rack::event::Action;
 use crate::rack::state::Rack;
+
+/// What is looked up by name for each claim of a decision, never gone through: one hash of a short name instead of seven comparisons.
+/// Its seed is fixed, so that the core stays a function of what it is given.
+type ByName<'a, T> = HashMap<&'a str, T, foldhash::fast::FixedState>;
 
 /// The rules of a bay of supplies.
 pub fn rules(rack: &Rack, place: &str) -> Option<BayRules> {

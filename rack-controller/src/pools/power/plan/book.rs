@@ -1,10 +1,11 @@
 //! Claims by rank: those that draw, and what is shed where what is installed cannot serve them all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use facts::Power;
 use rack_api::v1::DomainState;
 
+use super::ByName;
 use super::ration::nodes_below;
 use super::standing::{above, kept, standing};
 use super::uncapped::least;
@@ -19,8 +20,8 @@ pub(super) struct Book<'a> {
     /// Claims that grant no cap, by rank: without a node, or not applied yet.
     paper: Vec<&'a Claim>,
     /// Nodes by name, and each domain with all that feed it: looked up for every claim.
-    nodes: BTreeMap<&'a str, &'a NodeConfig>,
-    through: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    nodes: ByName<'a, &'a NodeConfig>,
+    through: ByName<'a, BTreeSet<&'a str>>,
 }
 
 impl<'a> Book<'a> {
@@ -58,8 +59,8 @@ impl<'a> Book<'a> {
     }
 
     /// Firm watts by node, as far as they are served.
-    pub(super) fn firm(&self, shed: &BTreeSet<ClaimId>) -> BTreeMap<&'a str, Power> {
-        let mut firm: BTreeMap<&str, Power> = BTreeMap::new();
+    pub(super) fn firm(&self, shed: &BTreeSet<ClaimId>) -> ByName<'a, Power> {
+        let mut firm: ByName<'a, Power> = ByName::default();
         for claim in self.drawing.iter().filter(|claim| !shed.contains(&claim.id)) {
             if let Some(node) = claim.draws_on() {
                 let sum = firm.entry(node).or_default();
@@ -73,7 +74,7 @@ impl<'a> Book<'a> {
 /// Firm claims that what is installed cannot serve: only in a deficit, the last in rank first. A node keeps its floor. Claims that grant no
 /// cap draw nothing, so nobody is lowered for them: they come after all that draw, and are short of what is left.
 pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
-    let mut left: BTreeMap<&str, Power> = BTreeMap::new();
+    let mut left: ByName<'_, Power> = ByName::default();
     for domain in &rack.config.domains {
         let in_deficit = rack
             .kept
@@ -92,7 +93,7 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
     if left.is_empty() {
         return shed;
     }
-    let mut served: BTreeMap<&str, Power> = BTreeMap::new();
+    let mut served: ByName<'_, Power> = ByName::default();
     for claim in book.drawing.iter().chain(&book.paper) {
         let (name, floor) = match book.configured(claim) {
             Some(node) => (Some(node.name.as_str()), least(rack, node)),
@@ -116,7 +117,7 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
 
 /// Takes watts from a domain and all that feed it; where one of them has too little, nothing is taken, and nobody who comes later
 /// gets anything of that one.
-pub(super) fn take(book: &Book<'_>, left: &mut BTreeMap<&str, Power>, domain: &str, watts: Power) -> bool {
+pub(super) fn take(book: &Book<'_>, left: &mut ByName<'_, Power>, domain: &str, watts: Power) -> bool {
     let mut fits = true;
     for name in book.through(domain) {
         if let Some(room) = left.get_mut(name)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use facts::{Moment, Power};
 use rack_api::v1::DomainState;
 
+use super::ByName;
 use super::ration::{Rations, rations};
 use super::standing::{above, below, kept, standing};
 use super::sums::{Sums, ride_limit_of};
@@ -224,7 +225,7 @@ fn still_waiting(rack: &Rack, rations: &Rations, given: &[NodeOrder]) -> BTreeSe
 
 /// Nodes with the best claims first: they are raised first.
 fn by_rank<'a>(rack: &'a Rack, rations: &'a Rations) -> Vec<(&'a NodeConfig, &'a (Power, Vec<Power>))> {
-    let mut best: BTreeMap<&str, _> = BTreeMap::new();
+    let mut best: ByName<'_, _> = ByName::default();
     for claim in rack.kept.claims.values() {
         if let Some(node) = claim.draws_on() {
             let rank = best.entry(node).or_insert_with(|| claim.rank());

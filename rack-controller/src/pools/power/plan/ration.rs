@@ -7,6 +7,7 @@ use std::time::Duration;
 use facts::{Moment, Power};
 use rack_api::v1::DomainState;
 
+use super::ByName;
 use super::book::{Book, shed, take};
 use super::orders::counted;
 use super::standing::{Otherwise, below, kept, standing, supplies};
@@ -51,8 +52,8 @@ pub struct Sale {
 /// Who gets what now.
 pub fn rations(rack: &Rack, now: Moment) -> Rations {
     let book = Book::of(rack);
-    let served = Served::of(&book, shed(rack, &book));
-    let mut levels: Vec<BTreeMap<&str, Power>> = Vec::new();
+    let served = Served::of(rack, &book, shed(rack, &book));
+    let mut levels: Vec<ByName<'_, Power>> = Vec::new();
     let mut among: Option<BTreeSet<ClaimId>> = None;
     let mut granted = BTreeSet::new();
     for losses in 0..=most_levels(rack) {
@@ -84,16 +85,22 @@ pub fn rations(rack: &Rack, now: Moment) -> Rations {
     }
 }
 
-/// Who is not served with firm watts, and what the others of each node are served with: the same after every loss.
+/// Who is not served with firm watts, and what the others of each node are served with: the same after every loss. And how the domains
+/// stand now: each sum goes through every claim, so each is made once.
 struct Served<'a> {
     shed: BTreeSet<ClaimId>,
-    firm: BTreeMap<&'a str, Power>,
+    firm: ByName<'a, Power>,
+    standing: ByName<'a, Sums>,
 }
 
 impl<'a> Served<'a> {
-    fn of(book: &Book<'a>, shed: BTreeSet<ClaimId>) -> Served<'a> {
+    fn of(rack: &'a Rack, book: &Book<'a>, shed: BTreeSet<ClaimId>) -> Served<'a> {
+        let domains = rack.config.domains.iter();
         Served {
             firm: book.firm(&shed),
+            standing: domains
+                .filter_map(|domain| Some((domain.name.as_str(), standing(rack, &domain.name)?)))
+                .collect(),
             shed,
         }
     }
@@ -137,7 +144,10 @@ pub fn sale(rack: &Rack, domain: &DomainConfig, now: Moment) -> Sale {
     };
     let reason = why_none(rack, domain, now);
     Sale {
-        total: reason.is_none().then(|| total(rack, domain, 0)).flatten(),
+        total: reason
+            .is_none()
+            .then(|| total(rack, domain, 0, &standing(rack, &domain.name)?))
+            .flatten(),
         asked: mine().map(|claim| claim.revocable).sum(),
         granted: mine()
             .filter(|claim| rack.kept.granted.contains(&claim.id))
@@ -171,10 +181,12 @@ fn why_none(rack: &Rack, domain: &DomainConfig, now: Moment) -> Option<String> {
             "its supplies were not seen for {} s",
             BLIND_GRACE.as_secs()
         )),
-        DomainState::Exposed if total(rack, domain, 0).is_none() => {
-            Some("no further loss is covered".to_owned())
+        DomainState::Exposed => {
+            let sums = super::standing(rack, &domain.name);
+            let total = sums.and_then(|sums| total(rack, domain, 0, &sums));
+            total.is_none().then(|| "no further loss is covered".to_owned())
         }
-        DomainState::Redundant | DomainState::Exposed | DomainState::Blind => None,
+        DomainState::Redundant | DomainState::Blind => None,
     }
 }
 
@@ -210,20 +222,19 @@ fn most_levels(rack: &Rack) -> u32 {
     covers.max().unwrap_or(0).clamp(1, MOST_LEVELS)
 }
 
-/// The sums of a domain after this many losses of its worst units.
-fn sums_after(rack: &Rack, domain: &DomainConfig, losses: u32) -> Option<Sums> {
+/// The sums of a domain that stands so, after this many losses of its worst units.
+fn sums_after(rack: &Rack, domain: &DomainConfig, losses: u32, standing: &Sums) -> Sums {
     if losses == 0 || !domain.source.has_bays() {
-        return standing(rack, &domain.name);
+        return *standing;
     }
-    let held = super::held(rack, &domain.name);
     let counted = supplies(rack, domain, Otherwise::default());
     let left: Vec<Supply<'_>> = without_worst(domain.redundancy, losses, &counted);
-    Some(sums(kept(domain), held, &left))
+    sums(kept(domain), standing.held, &left)
 }
 
 /// Firm and revocable watts together that a domain can give after this many losses; `None` where no further loss is covered then.
-fn total(rack: &Rack, domain: &DomainConfig, losses: u32) -> Option<Power> {
-    let sums = sums_after(rack, domain, losses)?;
+fn total(rack: &Rack, domain: &DomainConfig, losses: u32, standing: &Sums) -> Option<Power> {
+    let sums = sums_after(rack, domain, losses, standing);
     if !domain.source.has_bays() {
         return Some(kept(domain).firm(sums.installed));
     }
@@ -234,7 +245,7 @@ fn total(rack: &Rack, domain: &DomainConfig, losses: u32) -> Option<Power> {
     let ready = if losses == 0 && domain.accept_silence {
         ride
     } else {
-        ride.min(standing(rack, &domain.name)?.surviving)
+        ride.min(standing.surviving)
     };
     covers_one.then(|| kept(domain).firm(ready))
 }
@@ -281,22 +292,22 @@ fn grants(
         return BTreeSet::new();
     }
     let firm_of = |node: &NodeConfig| served.firm_of(node);
-    let proven: BTreeSet<&str> = rack
+    let proven: ByName<'_, ()> = rack
         .config
         .nodes
         .iter()
         .filter(|node| is_proven(rack, node, firm_of(node)))
-        .map(|node| node.name.as_str())
+        .map(|node| (node.name.as_str(), ()))
         .collect();
-    let mut left: BTreeMap<&str, Power> = BTreeMap::new();
+    let mut left: ByName<'_, Power> = ByName::default();
     let mut blind: BTreeSet<&str> = BTreeSet::new();
     for domain in &rack.config.domains {
         let sold = why_none(rack, domain, now)
             .is_none()
-            .then(|| total(rack, domain, losses));
+            .then(|| total(rack, domain, losses, served.standing.get(domain.name.as_str())?));
         let needed: Power = nodes_below(rack, &domain.name)
             .map(|node| {
-                if proven.contains(node.name.as_str()) {
+                if proven.contains_key(node.name.as_str()) {
                     // Silence frees nothing: whoever does not answer is paid for with what it may still draw.
                     let silent = is_silent(rack, node).then(|| counted(rack, node, now).cap);
                     firm_of(node).max(node.floor).max(silent.unwrap_or_default())
@@ -320,7 +331,9 @@ fn grants(
         // Nothing new is given by the memory of supplies that cannot be seen.
         let is_unseen = !blind.is_empty() && book.through(&claim.domain).any(|name| blind.contains(name));
         let may = !is_unseen || rack.kept.granted.contains(&claim.id);
-        if may && proven.contains(node.name.as_str()) && take(book, &mut left, &claim.domain, claim.revocable)
+        if may
+            && proven.contains_key(node.name.as_str())
+            && take(book, &mut left, &claim.domain, claim.revocable)
         {
             granted.insert(claim.id);
         }
@@ -334,8 +347,8 @@ fn caps<'a>(
     book: &Book<'_>,
     served: &Served<'_>,
     granted: &BTreeSet<ClaimId>,
-) -> BTreeMap<&'a str, Power> {
-    let mut extra: BTreeMap<&str, Power> = BTreeMap::new();
+) -> ByName<'a, Power> {
+    let mut extra: ByName<'_, Power> = ByName::default();
     for claim in book.drawing.iter().filter(|claim| granted.contains(&claim.id)) {
         if let Some(node) = claim.draws_on() {
             let sum = extra.entry(node).or_default();

@@ -2,7 +2,7 @@
 
 use facts::Power;
 
-use super::standing::{below, held, held_but};
+use super::standing::{Otherwise, below, held, held_but};
 use crate::claim::{Claim, ClaimId};
 use crate::rack::state::Rack;
 
@@ -46,7 +46,13 @@ pub(super) fn ways(rack: &Rack, domain: &str, missing: Power) -> Vec<Way> {
         .filter(|claim| within.contains(claim.domain.as_str()))
         .collect();
     claims.sort_by_key(|claim| (claim.watts, claim.id));
-    let freed = |ids: &[ClaimId]| before.saturating_sub(held_but(rack, domain, ids));
+    let freed = |ids: &[ClaimId]| {
+        let without = Otherwise {
+            without_claims: ids,
+            ..Otherwise::default()
+        };
+        before.saturating_sub(held_but(rack, domain, &without))
+    };
     let single: Vec<Way> = claims
         .iter()
         .filter(|claim| claim.watts >= missing && freed(&[claim.id]) >= missing)

@@ -1,13 +1,14 @@
 //! The sums of a rack's domains: who is in service, who holds what, which of the nested domains is the tightest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use facts::Power;
 use rack_api::v1::DomainState;
 
+use super::ByName;
 use super::sums::{Kept, Sums, Supply, sums};
 use super::uncapped::firmly;
-use crate::claim::ClaimId;
+use crate::claim::{Claim, ClaimId};
 use crate::config::{DomainConfig, DomainSource, RackConfig};
 use crate::rack::state::Rack;
 
@@ -20,6 +21,8 @@ pub(super) struct Otherwise<'a> {
     pub with_bay: Option<(&'a str, Power)>,
     /// These claims are released.
     pub without_claims: &'a [ClaimId],
+    /// This claim is admitted.
+    pub with_claim: Option<&'a Claim>,
     /// Bays that cannot be seen now do not count.
     pub seen_only: bool,
 }
@@ -106,16 +109,19 @@ pub(super) fn above<'a>(config: &'a RackConfig, domain: &'a str) -> BTreeSet<&'a
 /// What is promised firm in a domain and below it: each node's claims or its floor, whichever is more, and reservations. A node that
 /// nothing verified caps counts with all that it can draw, and one that is off only with its claims.
 pub fn held(rack: &Rack, domain: &str) -> Power {
-    held_but(rack, domain, &[])
+    held_but(rack, domain, &Otherwise::default())
 }
 
-pub(super) fn held_but(rack: &Rack, domain: &str, without: &[ClaimId]) -> Power {
+pub(super) fn held_but(rack: &Rack, domain: &str, but: &Otherwise<'_>) -> Power {
     let within = below(&rack.config, domain);
     // Claims are summed by node in one pass: this is asked many times in each decision, of racks with many of both.
-    let mut claimed: BTreeMap<&str, Power> = BTreeMap::new();
+    let mut claimed: ByName<'_, Power> = ByName::default();
     let mut rest = Power::ZERO;
-    let claims = rack.kept.claims.values();
-    for claim in claims.filter(|claim| within.contains(claim.domain.as_str()) && !without.contains(&claim.id))
+    let claims = rack.kept.claims.values().chain(but.with_claim);
+    let stays = |claim: &&Claim| !but.without_claims.contains(&claim.id);
+    for claim in claims
+        .filter(|claim| within.contains(claim.domain.as_str()))
+        .filter(stays)
     {
         let sum = match claim.node.as_deref() {
             Some(node) => claimed.entry(node).or_default(),
@@ -140,7 +146,7 @@ pub fn standing(rack: &Rack, domain: &str) -> Option<Sums> {
 
 pub(super) fn standing_but(rack: &Rack, domain: &str, but: Otherwise<'_>) -> Option<Sums> {
     let config = rack.config.domain(domain)?;
-    let held = held_but(rack, domain, but.without_claims);
+    let held = held_but(rack, domain, &but);
     let counted = supplies(rack, config, but);
     let mut standing = sums(kept(config), held, &counted);
     if is_blind(rack, config) {
@@ -172,6 +178,16 @@ pub(super) fn is_blind(rack: &Rack, domain: &DomainConfig) -> bool {
 /// The least free firm watts of a domain and of all that feed it, and the domain where that is.
 pub fn tightest(rack: &Rack, domain: &str) -> Option<(String, Power)> {
     tightest_but(rack, domain, Otherwise::default())
+}
+
+/// Firm watts that are free in a domain if a claim were there, or were not: what is said with its events.
+pub fn headroom_if(rack: &Rack, domain: &str, with: Option<&Claim>, without: &[ClaimId]) -> Power {
+    let but = Otherwise {
+        with_claim: with,
+        without_claims: without,
+        ..Otherwise::default()
+    };
+    tightest_but(rack, domain, but).map_or(Power::ZERO, |(_, headroom)| headroom)
 }
 
 pub(super) fn tightest_but(rack: &Rack, domain: &str, but: Otherwise<'_>) -> Option<(String, Power)> {

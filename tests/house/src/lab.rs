@@ -34,7 +34,7 @@ BUSBAR_LAB=WORDS in the environment gives a story words of its own: BUSBAR_LAB=1
 ";
 
 /// The binaries that go into the guest, as cargo calls their packages.
-const PACKAGES: [&str; 2] = ["agent", "busbar-cli"];
+const PACKAGES: [&str; 3] = ["agent", "busbar-cli", "rack-controller"];
 /// Examples that stories run, and their packages.
 const EXAMPLES: [(&str, &str); 2] = [("isolators", "isolate"), ("agent", "cri")];
 
@@ -105,7 +105,7 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
 /// same commands as the others, and minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 14] = [
+const LEFT_TO_LAB: [&str; 15] = [
     "adopt",
     "antagonist",
     "cap",
@@ -118,6 +118,7 @@ const LEFT_TO_LAB: [&str; 14] = [
     "oci",
     "owners",
     "peers",
+    "power-loss",
     "storm",
     "vm",
 ];

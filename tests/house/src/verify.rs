@@ -37,7 +37,11 @@ const VALIDATE: &str = "hw-fixtures/validate.sh";
 const NODE_EXPORTER: &str = "BUSBAR_NODE_EXPORTER";
 
 /// What is done more often in a long run: operations of the power pool's random days, and kills of a journal's writer.
-const LONGER: [(&str, &str); 2] = [("BUSBAR_OPERATIONS", "1000000"), ("BUSBAR_KILLS", "2000")];
+const LONGER: [(&str, &str); 3] = [
+    ("BUSBAR_OPERATIONS", "1000000"),
+    ("BUSBAR_KILLS", "2000"),
+    ("BUSBAR_DAMAGES", "200"),
+];
 
 /// What a script exits with when it could not run here (its last line says why).
 const SCRIPT_SKIPPED: &str = "skipped: ";

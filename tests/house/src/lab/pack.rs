@@ -10,7 +10,7 @@ use super::modules::Modules;
 use super::story::Story;
 use crate::place::{Place, on_path};
 
-/// Programs of ours in the guest.
+/// Programs of ours in the guest, where its story asks for no others.
 const PROGRAMS: [&str; 2] = ["busbar-agent", "busbar"];
 
 /// What a story is told by whoever runs it; it stands in the guest's `/given`.
@@ -68,7 +68,7 @@ pub fn pack(
 
 /// The programs for the guest, and where it has them.
 fn programs(place: &Place, story: &Story) -> Result<Vec<(PathBuf, String)>, String> {
-    let mut files: Vec<PathBuf> = ours(place, story).to_vec();
+    let mut files: Vec<PathBuf> = ours(place, story);
     let examples = place.binaries(false).join("examples");
     files.extend(story.examples.iter().map(|name| examples.join(name)));
     for name in &story.programs {
@@ -91,8 +91,13 @@ fn programs(place: &Place, story: &Story) -> Result<Vec<(PathBuf, String)>, Stri
 }
 
 /// Our programs: the optimised ones where something is measured.
-pub fn ours(place: &Place, story: &Story) -> [PathBuf; 2] {
-    PROGRAMS.map(|program| place.binaries(story.is_measured).join(program))
+pub fn ours(place: &Place, story: &Story) -> Vec<PathBuf> {
+    let folder = place.binaries(story.is_measured);
+    if story.ours.is_empty() {
+        PROGRAMS.map(|program| folder.join(program)).to_vec()
+    } else {
+        story.ours.iter().map(|program| folder.join(program)).collect()
+    }
 }
 
 /// The modules, and the list by which `init` loads them: a file and its parameters a line.

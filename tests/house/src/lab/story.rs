@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 const ASKS: &str = "#:";
 
 /// What may be asked for.
-const ASKED: [&str; 10] = [
+const ASKED: [&str; 11] = [
     "modules",
     "module",
     "qemu",
+    "ours",
     "programs",
     "examples",
     "packages",
@@ -29,6 +30,8 @@ pub struct Story {
     pub modules: Vec<(String, String)>,
     /// Further words for the emulator.
     pub devices: Vec<String>,
+    /// Programs of ours, in the place of the agent and the command line.
+    pub ours: Vec<String>,
     /// Programs of the host that the guest needs.
     pub programs: Vec<String>,
     /// Examples of our crates that the guest needs.
@@ -81,6 +84,7 @@ impl Story {
                     story.modules.push((name, words.collect::<Vec<_>>().join(" ")));
                 }
                 "qemu" => story.devices.extend(words),
+                "ours" => story.ours.extend(words),
                 "programs" => story.programs.extend(words),
                 "examples" => story.examples.extend(words),
                 "packages" => story.packages.extend(words),
@@ -118,7 +122,7 @@ mod tests {
     #[test]
     fn a_story_asks_in_its_own_lines() {
         let text = "# a story\n#: modules a b\n#: module nvme_core admin_timeout=5 io_timeout=3\n\
-                    #: qemu -device x,id=y -m slots=4\n#: programs nvme\n#: packages crun dbus\n\
+                    #: qemu -device x,id=y -m slots=4\n#: programs nvme\n#: ours busbar busbar-rack\n#: packages crun dbus\n\
                     #: file a/b.service etc/b.service\n#: measured\n#: one-thread\n#: lasts 900\ncheck '#: no'\n";
         let story = Story::parse(text).unwrap();
         let module = |name: &str, words: &str| (name.to_owned(), words.to_owned());
@@ -132,6 +136,7 @@ mod tests {
         );
         assert_eq!(story.devices, ["-device", "x,id=y", "-m", "slots=4"]);
         assert_eq!(story.programs, ["nvme"]);
+        assert_eq!(story.ours, ["busbar", "busbar-rack"]);
         assert_eq!(story.packages, ["crun", "dbus"]);
         let file = ("a/b.service".to_owned(), "etc/b.service".to_owned());
         assert_eq!(

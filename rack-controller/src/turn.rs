@@ -6,6 +6,7 @@
 
 mod asked;
 mod light;
+mod memory;
 mod people;
 mod round;
 mod seen;
@@ -147,6 +148,9 @@ pub enum NoAnswer {
     /// The journal could not be written, so nothing was promised.
     #[error("nothing was done, because the journal cannot be written: {0}; ask again when it can")]
     Journal(String),
+    /// The journal has not got what agents were leased to under, so nothing was promised.
+    #[error("nothing was done, because the journal is missing events: {0}")]
+    Forgot(String),
     /// It was done, and the journal could not be written in time.
     #[error(
         "it is done and not in the journal yet: {0}; it is written when the disk takes it, and forgotten if this controller ends before; \

@@ -79,7 +79,7 @@ impl From<NoAnswer> for Failure {
             NoAnswer::Refused(refusal) => (*refusal).into(),
             NoAnswer::Busy => Failure::busy(message),
             NoAnswer::Stopping => Failure::busy(message),
-            NoAnswer::Journal(_) | NoAnswer::Unwritten(_) => {
+            NoAnswer::Journal(_) | NoAnswer::Unwritten(_) | NoAnswer::Forgot(_) => {
                 Failure::new(StatusCode::SERVICE_UNAVAILABLE, "journal", message)
             }
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::chain::Link;
+use super::head;
 
 /// Why a journal cannot be used. A file that is refused is left as it is.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,18 @@ pub enum JournalError {
         /// With which file.
         path: PathBuf,
         /// Why not.
+        #[source]
+        cause: rusqlite::Error,
+    },
+    /// Its disk takes no writes any more.
+    #[error(
+        "cannot append to the journal {}: its file system is read-only, as after an error of its disk; expected one that can be written:          stop busbar-rack, check the disk (fsck), mount it writable, start busbar-rack",
+        path.display()
+    )]
+    ReadOnly {
+        /// The journal.
+        path: PathBuf,
+        /// What SQLite says of it.
         #[source]
         cause: rusqlite::Error,
     },
@@ -98,6 +111,18 @@ impl JournalError {
             path: path.to_owned(),
             cause,
         }
+    }
+
+    /// What SQLite cannot say of a write that failed.
+    pub(super) fn on_disk(self) -> JournalError {
+        if let JournalError::Sqlite { act, path, cause } = self {
+            return if head::is_read_only(&path) {
+                JournalError::ReadOnly { path, cause }
+            } else {
+                JournalError::Sqlite { act, path, cause }
+            };
+        }
+        self
     }
 
     pub(super) fn damaged(path: &Path, last_good: u64, why: String) -> JournalError {

@@ -70,6 +70,13 @@ impl Drop for Head {
     }
 }
 
+/// Whether the file system beside this journal takes no writes at all: one that found an error on its disk is read-only from then on, and
+/// SQLite says no more of that than that its write failed. The journal itself is not opened: closing it would give SQLite's locks back.
+pub(super) fn is_read_only(journal: &Path) -> bool {
+    let opened = OpenOptions::new().write(true).open(journal.with_file_name(FILE));
+    opened.is_err_and(|cause| cause.kind() == ErrorKind::ReadOnlyFilesystem)
+}
+
 fn tell(written: std::io::Result<()>) {
     if let Err(error) = written {
         tracing::warn!(%error, "the journal's head could not be written; the journal itself is good");

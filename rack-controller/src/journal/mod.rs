@@ -171,6 +171,14 @@ impl Journal {
         if batches.iter().all(|batch| batch.events.is_empty()) {
             return Ok(self.last.sequence);
         }
+        let link = self.write(batches).map_err(JournalError::on_disk)?;
+        self.last = link;
+        // The events are on the disk whatever becomes of the head: an older head only says less.
+        self.head.write(&link);
+        Ok(link.sequence)
+    }
+
+    fn write(&mut self, batches: &[Batch]) -> Result<Link, JournalError> {
         let path = &self.path;
         let failed = |cause| JournalError::sqlite("append to", path, cause);
         let mut link = self.last;
@@ -183,10 +191,7 @@ impl Journal {
             }
         }
         transaction.commit().map_err(failed)?;
-        self.last = link;
-        // The events are on the disk whatever becomes of the head: an older head only says less.
-        self.head.write(&link);
-        Ok(link.sequence)
+        Ok(link)
     }
 
     /// Puts the head that was written last on the disk, too: nobody waits for it.

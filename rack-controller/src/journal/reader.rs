@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use rack_api::v1::EventView;
 use rusqlite::{Connection, params};
 
+use super::chain::hex;
 use super::error::JournalError;
 use super::verify::{check_format, open_for_reading};
-use super::{FILE, number};
+use super::{FILE, number, snapshot};
 use crate::rack::event::Event;
 
 /// Entries in one read of a listing.
@@ -45,6 +46,16 @@ impl Reader {
             .into_iter()
             .map(|entry| entry.event.view(entry.sequence))
             .collect())
+    }
+
+    /// The chain at an event, in hexadecimal; `None` where the journal has not got that event, or not any more.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn chain_at(&self, sequence: u64) -> Result<Option<String>, JournalError> {
+        let chain = snapshot::chain_at(&open_for_reading(&self.path)?, sequence)
+            .map_err(|cause| JournalError::sqlite("read", &self.path, cause))?;
+        Ok(chain.map(|chain| hex(&chain)))
     }
 }
 

@@ -128,8 +128,18 @@ pub fn advice(state_dir: &Path, heads: &[(String, u64, String)]) -> anyhow::Resu
             (Link::FIRST, empty.kept, Some(why))
         }
     };
+    let here = super::replay::open(&path).ok();
+    let is_other = |sequence: u64, chain_there: &str| {
+        let chain = here
+            .as_ref()
+            .and_then(|connection| snapshot::chain_at(connection, sequence).ok().flatten());
+        chain.is_some_and(|here| super::chain::hex(&here) != chain_there)
+    };
+    // A controller that ran on a journal that had lost its end went on from there: then what is missing lies beside what is here.
     let is_beyond = |sequence: u64, chain: &str| {
-        sequence > good.sequence || (sequence == good.sequence && sequence > 0 && chain != good.hex())
+        sequence > good.sequence
+            || (sequence == good.sequence && sequence > 0 && chain != good.hex())
+            || (sequence < good.sequence && is_other(sequence, chain))
     };
     Ok(Advice {
         state_dir: state_dir.to_owned(),
@@ -168,6 +178,7 @@ fn unreadable(error: &JournalError, head: Option<&Link>) -> Option<String> {
         error @ JournalError::Sqlite { .. } => Some(crate::eyes::chain(error)),
         JournalError::File { .. }
         | JournalError::Locked { .. }
+        | JournalError::ReadOnly { .. }
         | JournalError::Foreign { .. }
         | JournalError::Newer { .. }
         | JournalError::Event { .. } => None,

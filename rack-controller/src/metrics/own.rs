@@ -31,6 +31,7 @@ pub struct Own {
     busy: IntCounter,
     append_seconds: Histogram,
     journal_writable: IntGauge,
+    journal_missing: IntGauge,
     hints_folded: IntCounterVec,
     resubscriptions: IntCounterVec,
 }
@@ -47,6 +48,7 @@ impl Own {
         journal_writable.set(1);
         Ok(Own {
             journal_writable,
+            journal_missing: IntGauge::new("busbar_rack_journal_missing_events", "missing")?,
             hints_folded: counter("busbar_rack_bmc_hints_folded_total", &["bmc"])?,
             resubscriptions: counter("busbar_rack_bmc_resubscriptions_total", &["bmc", "reason"])?,
             reads: counter("busbar_rack_bmc_reads_total", &["bmc", "outcome"])?,
@@ -65,8 +67,9 @@ impl Own {
     }
 
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
-        let all: [&dyn Collector; 15] = [
+        let all: [&dyn Collector; 16] = [
             &self.journal_writable,
+            &self.journal_missing,
             &self.hints_folded,
             &self.resubscriptions,
             &self.reads,
@@ -111,6 +114,12 @@ impl Own {
     /// Whether the journal takes what it is given.
     pub fn journal(&self, is_writable: bool) {
         self.journal_writable.set(i64::from(is_writable));
+    }
+
+    /// How many events the journal lacks at least that agents know of.
+    pub fn missing(&self, events: u64) {
+        self.journal_missing
+            .set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
     /// An action and what came of it.
@@ -189,6 +198,12 @@ pub(super) static FAMILIES: &[Family] = &[
         Gauge,
         [],
         "1 while the journal takes what it is given, 0 while nothing new is promised because it does not"
+    ),
+    own!(
+        "busbar_rack_journal_missing_events",
+        Gauge,
+        [],
+        "Events at least that agents were leased to under and that the journal has not; 0 where it has all of them"
     ),
     own!(
         "busbar_rack_journal_append_seconds",

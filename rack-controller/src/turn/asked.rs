@@ -136,6 +136,7 @@ impl Turn {
     /// Takes an input that promises something, as long as the journal can be written.
     fn promise(&mut self, input: &Input) -> Result<(), NoAnswer> {
         self.may_promise()?;
+        self.remembers(input)?;
         self.take(input)
     }
 
@@ -159,6 +160,10 @@ impl Turn {
 
     fn preview(&self, ask: &PowerAsk) -> Result<ClaimView, NoAnswer> {
         let now = self.clock.now();
+        self.remembers(&Input::ClaimPower {
+            ask: ask.clone(),
+            key: None,
+        })?;
         let offer = decide::preview(&self.rack, ask, now).map_err(refused)?;
         Ok(ClaimView {
             id: String::new(),

@@ -23,6 +23,7 @@ impl Turn {
         };
         // The interlock's no is an answer, not an error, and nothing begins by it.
         if answer.begun && !request.dry_run {
+            self.remembers(&Input::Swap(request.clone()))?;
             self.take(&Input::Swap(request.clone()))?;
         }
         let swap = view::swap(&self.rack, &request.place);

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::light::{Light, Waiting};
+use super::memory::Memory;
 use super::shown::Shown;
 use super::store::Store;
 use super::{Desk, Message, NoAnswer, QUEUE};
@@ -20,7 +21,7 @@ use crate::decide::{self, Input, Refusal};
 use crate::eyes::Lines;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Own;
-use crate::pools::power::act::lessor::{Lessors, head_of};
+use crate::pools::power::act::lessor::Lessors;
 use crate::pools::power::act::{Hand, Would};
 use crate::pools::power::plan;
 use crate::rack::evolve::SWAP_LIGHT;
@@ -50,6 +51,8 @@ pub struct Turn {
     /// What is wanted, and since which event: it is done when the journal has that.
     wanted: BTreeMap<Action, u64>,
     pub(super) waiting: Vec<Waiting>,
+    /// What agents know of the journal, and who waits to hear that.
+    pub(super) memory: Memory,
     /// Who asks, while they are answered.
     pub(super) asked: Option<Asked>,
     /// When something was decided last: time passes for the rack whenever something is.
@@ -85,9 +88,9 @@ impl Turn {
         let (send, inputs) = mpsc::channel(QUEUE);
         let hand = Hand::new(config, parts.lines.clone(), parts.own.clone());
         let may_lease = hand.may_lease();
-        let head = head_of(parts.journal.last());
+        let memory = Memory::begin(parts.journal.last().sequence);
+        let lessors = Lessors::start(&parts.rack.config, may_lease, &send, parts.clock, &parts.journal);
         let store = Store::start(parts.journal, parts.read, parts.own.clone())?;
-        let lessors = Lessors::start(&parts.rack.config, may_lease, &send, parts.clock, head);
         let first = Shown::of(&parts.rack, parts.clock.now(), &parts.lines, Vec::new());
         let (shown, see) = watch::channel(Arc::new(first));
         let (trouble, ask_trouble) = watch::channel(None);
@@ -107,6 +110,7 @@ impl Turn {
             would: Vec::new(),
             wanted: BTreeMap::new(),
             waiting: Vec::new(),
+            memory,
             asked: None,
             decided: Instant::now(),
         };
@@ -227,6 +231,7 @@ impl Turn {
         let mut shown = Shown::of(&self.rack, self.clock.now(), &self.lines, self.would.clone());
         // Who follows the events reads them from the disk.
         shown.rack.journal_sequence = self.store.durable();
+        shown.rack.doubts.extend(self.journal_doubts());
         self.shown.send_replace(Arc::new(shown));
     }
 

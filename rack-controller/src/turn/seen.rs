@@ -56,10 +56,14 @@ impl Turn {
         }
         self.after();
         self.tell_held();
+        self.answer_postponed();
     }
 
     /// Answers, and whatever happens meanwhile happened because this one asked.
     pub(super) fn answer_for(&mut self, question: Question, asked: Option<Asked>) {
+        let Some((question, asked)) = self.postponed(question, asked) else {
+            return;
+        };
         self.asked = asked;
         self.answer(question);
         self.asked = None;

@@ -1,6 +1,7 @@
 //! What waits for the journal: events on their way to the disk, caps that rise with them, and answers to those who asked.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -44,6 +45,8 @@ pub(super) struct Held {
 /// What waits for the journal.
 pub(super) struct Store {
     writer: Writer,
+    /// The journal's file.
+    path: PathBuf,
     progress: watch::Receiver<Progress>,
     unwritten: VecDeque<Unwritten>,
     /// When the next snapshot is due, in events, and how many lie between two.
@@ -57,12 +60,14 @@ impl Store {
     pub fn start(journal: Journal, read: u64, own: Own) -> Result<Store, JournalError> {
         let every = journal.snapshot_every();
         let begun = journal.last().sequence.saturating_sub(read);
+        let path = journal.path().to_owned();
         let writer = Writer::start(journal, move |took| own.append(took))?;
         Ok(Store {
             progress: writer.progress(),
             snapshot_at: begun.saturating_add(every),
             snapshot_every: every,
             writer,
+            path,
             unwritten: VecDeque::new(),
             held: Vec::new(),
         })
@@ -100,7 +105,8 @@ impl Store {
             .find(|waits| waits.sequence > progress.durable.sequence)?;
         (oldest.since.elapsed() >= STORE_PATIENCE).then(|| {
             format!(
-                "its disk has not answered for more than {} s",
+                "the disk of {} has not answered for more than {} s",
+                self.path.display(),
                 STORE_PATIENCE.as_secs()
             )
         })
@@ -258,17 +264,19 @@ impl Turn {
 
     fn say_trouble(&self, trouble: Option<String>) {
         self.own.journal(trouble.is_none());
+        self.own.missing(self.missing());
+        let trouble = self
+            .journal_doubts()
+            .into_iter()
+            .next()
+            .map(|doubt| doubt.doubt.message);
         let changed = self.trouble.send_if_modified(|known| {
             let changed = known.is_some() != trouble.is_some();
             known.clone_from(&trouble);
             changed
         });
         match trouble {
-            Some(why) if changed => {
-                tracing::error!(
-                    "the journal cannot be written, so nothing new is promised and nothing raised: {why}"
-                );
-            }
+            Some(why) if changed => tracing::error!("{why}"),
             None if changed => tracing::info!("the journal is written again"),
             Some(_) | None => {}
         }

@@ -12,6 +12,7 @@ mod bench;
 mod drills;
 mod house_of_64;
 mod leases;
+mod memory;
 mod preempt;
 mod switch;
 mod terms;

@@ -181,6 +181,10 @@ fn what_was_lost_is_said_and_the_journal_goes_on_only_with_a_yes() {
     let config = config("");
     written(directory.path(), &config, 1..=40);
     let path = directory.path().join(FILE);
+    let chain = sql(
+        directory.path(),
+        "SELECT lower(hex(chain)) FROM events WHERE sequence = 12",
+    );
     let mut bytes = std::fs::read(&path).unwrap();
     let at = bytes
         .windows(8)
@@ -190,7 +194,9 @@ fn what_was_lost_is_said_and_the_journal_goes_on_only_with_a_yes() {
     std::fs::write(&path, &bytes).unwrap();
     let agents = [
         ("n07".to_owned(), 45, "ab".repeat(32)),
-        ("n08".to_owned(), 12, String::new()),
+        ("n08".to_owned(), 12, chain),
+        // Another event 12: a journal that went on from where it was cut off.
+        ("n09".to_owned(), 12, "cd".repeat(32)),
     ];
     let advice = journal::advice(directory.path(), &agents).unwrap();
     let said = advice.to_string();
@@ -199,6 +205,7 @@ fn what_was_lost_is_said_and_the_journal_goes_on_only_with_a_yes() {
         "event 24 was changed",
         "40 were acknowledged",
         "n07",
+        "the agent of n09 was leased to under event 12, which is not the one that is here",
         "at least 22 events",
     ] {
         assert!(said.contains(part), "no {part:?} in {said}");

@@ -14,12 +14,14 @@ use agent_api::{AgentClient, ClientError};
 use facts::Power;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use self::machine::{Answer, Machine, REQUEST, Request};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, RackConfig};
 use crate::decide::Input;
 use crate::eyes::{AgentFailure, agent_client, chain};
+use crate::journal::{Journal, JournalError, Reader};
 use crate::rack::{LeaseSight, Order};
 use crate::turn::Message;
 
@@ -31,6 +33,9 @@ const ASKED: Duration = Duration::from_secs(3);
 struct Office {
     rack: String,
     head: watch::Receiver<Head>,
+    /// How far the journal had come at the start, and who reads it.
+    begun: Head,
+    reader: Reader,
     inputs: mpsc::Sender<Message>,
     clock: Clock,
 }
@@ -42,18 +47,22 @@ pub struct Lessors {
 }
 
 impl Lessors {
-    /// Starts one for each node whose agent holds its caps. Without `may_lease` there is none: nothing is sent.
+    /// Starts one for each node whose agent holds its caps. Without `may_lease` there is none: nothing is sent. `journal` is what was read
+    /// at the start.
     pub fn start(
         config: &RackConfig,
         may_lease: bool,
         inputs: &mpsc::Sender<Message>,
         clock: Clock,
-        head: Head,
+        journal: &Journal,
     ) -> Lessors {
-        let (head, read_head) = watch::channel(head);
+        let begun = head_of(journal.last());
+        let (head, read_head) = watch::channel(begun.clone());
         let office = Office {
             rack: config.name.clone(),
             head: read_head,
+            begun,
+            reader: journal.reader(),
             inputs: inputs.clone(),
             clock,
         };
@@ -91,11 +100,19 @@ impl Lessors {
         self.orders.get(node)?.borrow().clone()
     }
 
+    /// The nodes that are leased to.
+    pub fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.orders.keys().map(String::as_str)
+    }
+
     /// How far the journal has come.
     pub fn head(&self, head: Head) {
         self.head.send_replace(head);
     }
 }
+
+/// The chain that the journal has at an event, if it has that.
+type Found = Result<Option<String>, JournalError>;
 
 /// One node's lessor: it waits and sends, and the machine says when and what.
 struct Lessor {
@@ -106,18 +123,21 @@ struct Lessor {
     client: Option<AgentClient>,
     /// The last order that was answered.
     answered: u64,
+    /// A head that is looked up in the journal, and the chain that stands there. Renewals do not wait for that.
+    lookup: Option<JoinHandle<(Head, Found)>>,
 }
 
 impl Lessor {
     fn new(node: &NodeConfig, office: Office, orders: watch::Receiver<Option<Order>>) -> Lessor {
         let rest = node.rest.unwrap_or(Power::ZERO);
         Lessor {
-            machine: Machine::new(&office.rack, rest, office.clock.now()),
+            machine: Machine::new(&office.rack, rest, office.clock.now()).since(office.begun.clone()),
             node: node.clone(),
             office,
             orders,
             client: None,
             answered: 0,
+            lookup: None,
         }
     }
 
@@ -150,12 +170,42 @@ impl Lessor {
             let answer = self.ask(request).await;
             let head = self.office.head.borrow().clone();
             let news = self.machine.heard(answer, &head, self.office.clock.now());
+            self.look_up().await;
             if let Some(sight) = news {
                 self.note(&sight);
                 if !self.tell(sight) {
                     return;
                 }
             }
+        }
+    }
+
+    /// Whether the journal has what the agent was leased to under before: that is looked up beside the renewals, and known before the
+    /// next one or later.
+    async fn look_up(&mut self) {
+        if let Some(lookup) = self.lookup.take_if(|lookup| lookup.is_finished())
+            && let Ok((head, found)) = lookup.await
+        {
+            match found {
+                Ok(chain) => {
+                    // An event that is kept no more says nothing against it.
+                    let is_there = chain.is_none_or(|chain| chain == head.chain);
+                    self.machine.looked_up(&head, is_there);
+                }
+                Err(error) => {
+                    tracing::warn!("cannot look event {} up: {}", head.sequence, chain(&error));
+                    self.machine.not_looked_up(head);
+                }
+            }
+        }
+        if self.lookup.is_none()
+            && let Some(head) = self.machine.older()
+        {
+            let reader = self.office.reader.clone();
+            self.lookup = Some(tokio::task::spawn_blocking(move || {
+                let found = reader.chain_at(head.sequence);
+                (head, found)
+            }));
         }
     }
 

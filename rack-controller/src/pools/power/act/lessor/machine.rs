@@ -49,6 +49,18 @@ pub struct Machine {
     /// What the agent said last: its boot and its clock go into the next lease.
     view: Option<LeaseView>,
     told: Option<LeaseSight>,
+    /// How far the journal had come when the controller started. What it wrote since says nothing of what it lost.
+    begun: Option<Head>,
+    /// What the agent's journal had come to where ours lacks that: never taken back, because ours goes on from where it was cut off,
+    /// and is longer than the other one some day.
+    forgot: Option<u64>,
+    /// An older head of the agent's, which the journal has to be asked for.
+    older: Option<Head>,
+    /// What is sent as the journal's head while ours lacks what the agent knows, or may: below that, so that the agent takes what lowers
+    /// and what renews, refuses what rises, and keeps what it knows for the next controller.
+    low: Option<Head>,
+    /// Whether what the agent knew before our first lease was looked at.
+    is_compared: bool,
     answered_at: Moment,
     /// When the next request is due; `None` before the first order and while a request is under way.
     due: Option<Moment>,
@@ -65,10 +77,43 @@ impl Machine {
             order: None,
             view: None,
             told: None,
+            begun: None,
+            forgot: None,
+            older: None,
+            low: None,
+            is_compared: false,
             answered_at: now,
             due: None,
             under_way: None,
         }
+    }
+
+    /// The same, for a journal that had come so far when its controller started.
+    #[must_use]
+    pub fn since(self, begun: Head) -> Machine {
+        Machine {
+            begun: Some(begun),
+            ..self
+        }
+    }
+
+    /// A head before the controller's start that the agent keeps: whether the journal has it must be looked up, once.
+    pub const fn older(&mut self) -> Option<Head> {
+        self.older.take()
+    }
+
+    /// What the journal says of a head that was [older](Machine::older): that it has it, or another one there.
+    pub fn looked_up(&mut self, head: &Head, is_there: bool) {
+        if !is_there {
+            self.forgot.get_or_insert(head.sequence);
+        } else if self.forgot.is_none() {
+            self.low = None;
+        }
+    }
+
+    /// The journal could not be asked: again.
+    pub fn not_looked_up(&mut self, head: Head) {
+        self.older = Some(head);
     }
 
     /// The node's order, to be sent at once. One that is not later than the last changes nothing.
@@ -118,7 +163,7 @@ impl Machine {
             cap_watts: part(order.cap),
             levels: order.levels.iter().map(|level| part(*level)).collect(),
             level: 0,
-            head: head.clone(),
+            head: self.low.as_ref().unwrap_or(head).clone(),
         }
     }
 
@@ -132,7 +177,8 @@ impl Machine {
         let sight = match answer {
             Answer::View(view) => {
                 let given = self.ours(&view).map_or(0, |lease| lease.sequence);
-                let sight = self.sight(number, &view, head);
+                self.compare(only_asked, &view, head);
+                let sight = self.sight(number, &view);
                 self.view = Some(*view);
                 // The question alone gives no lease: that follows at once. But where somebody with our name gave a later one, our journal
                 // forgot it, and the turn shall order anew.
@@ -181,13 +227,35 @@ impl Machine {
         view.lease.as_ref().filter(|lease| lease.rack == self.rack)
     }
 
+    /// Whether the agent knows of events that our journal has not. Before it was given a lease by us, its head is from before our start.
+    fn compare(&mut self, only_asked: bool, view: &LeaseView, head: &Head) {
+        let Some(seen) = &view.head else { return };
+        // Where the lease is another rack's, so is the head.
+        if self.ours(view).is_none() {
+            return;
+        }
+        let is_from_before = only_asked && !std::mem::replace(&mut self.is_compared, true);
+        let begun = self.begun.as_ref().filter(|_| is_from_before);
+        let known = begun.unwrap_or(head);
+        let is_beyond =
+            seen.sequence > known.sequence || (seen.sequence == known.sequence && seen.chain != known.chain);
+        if is_beyond {
+            self.forgot.get_or_insert(seen.sequence);
+        } else if begun.is_some() && seen.sequence < known.sequence {
+            self.older = Some(seen.clone());
+        }
+        if is_beyond || self.older.is_some() {
+            self.low = Some(Head {
+                sequence: seen.sequence.saturating_sub(1),
+                chain: seen.chain.clone(),
+            });
+        }
+    }
+
     /// What the turn needs to know of an answer.
-    fn sight(&self, number: u64, view: &LeaseView, head: &Head) -> LeaseSight {
+    fn sight(&self, number: u64, view: &LeaseView) -> LeaseSight {
         let ours = self.ours(view);
         let is_this = ours.is_some_and(|lease| lease.sequence == number);
-        let ahead = view.head.as_ref().filter(|seen| {
-            seen.sequence > head.sequence || (seen.sequence == head.sequence && seen.chain != head.chain)
-        });
         LeaseSight {
             answered: ours.map_or(0, |lease| lease.sequence),
             in_force: ours
@@ -196,7 +264,7 @@ impl Machine {
             applied: is_this && ours.is_some_and(|lease| lease.applied && !lease.expired),
             expired: ours.is_some_and(|lease| lease.expired),
             silent_since: None,
-            ahead: ahead.map(|head| head.sequence),
+            ahead: self.forgot,
             reason: ours.and_then(|lease| lease.why_not.clone()),
         }
     }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use axum_server::Handle;
 use rack_api::Token;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -99,8 +99,10 @@ async fn serve(config: RackConfig) -> anyhow::Result<()> {
     let handle = Handle::new();
     let router = App::new(parts, &config).router();
     let server = tokio::spawn(listening.serve(router, handle.clone()));
+    // Whoever was told that we are ready may stop us.
+    let signals = Signals::listen()?;
     ready(&url)?;
-    let ended = until_stopped(server, turn, &handle, &stop).await;
+    let ended = until_stopped(signals, server, turn, &handle, &stop).await;
     eyes.closed().await;
     lines.close().await;
     ended
@@ -153,14 +155,32 @@ fn ready(url: &str) -> anyhow::Result<()> {
 
 type Server = tokio::task::JoinHandle<Result<(), crate::http::serve::ServeError>>;
 
+/// What ends this daemon in order.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        })
+    }
+}
+
 async fn until_stopped(
+    signals: Signals,
     mut server: Server,
     mut turn: tokio::task::JoinHandle<()>,
     handle: &Handle<SocketAddr>,
     stop: &watch::Sender<bool>,
 ) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let Signals {
+        mut terminate,
+        mut interrupt,
+    } = signals;
     let ended = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,

@@ -46,8 +46,12 @@ fn agents_know(fleet: &Fleet) -> anyhow::Result<u64> {
     })
 }
 
-/// Nothing rises, nothing is promised, and everybody says why.
+/// Nothing rises, nothing is promised, and everybody says why: also to who asks before the agents were heard.
 fn is_held(fleet: &Fleet) -> anyhow::Result<()> {
+    let hasty = [
+        "claim", "power", "--for", "hasty", "--domain", "contract", "--watts", "1",
+    ];
+    says(&refused(fleet, &hasty)?, &WORDS)?;
     wait::until("/healthz to say that events are missing", PATIENCE, || {
         says(&health(fleet)?, &WORDS).map(Some)
     })?;
@@ -61,8 +65,20 @@ fn is_held(fleet: &Fleet) -> anyhow::Result<()> {
     )?;
     installed(fleet, 18_000)?;
     for words in [
-        &["claim", "power", "--for", "tardy", "--watts", "1"][..],
-        &["claim", "power", "--for", "tardy", "--watts", "1", "--dry-run"][..],
+        &[
+            "claim", "power", "--for", "tardy", "--domain", "shelf", "--watts", "1",
+        ][..],
+        &[
+            "claim",
+            "power",
+            "--for",
+            "tardy",
+            "--domain",
+            "shelf",
+            "--watts",
+            "1",
+            "--dry-run",
+        ][..],
         &["drain", "shelf/psu-3"][..],
     ] {
         let said = refused(fleet, words)?;
@@ -101,7 +117,7 @@ fn a_journal_that_agents_know_more_than_promises_and_raises_nothing() -> anyhow:
             &fleet,
             &mut BTreeSet::new(),
             &format!("forgotten-{number}"),
-            &["--watts", "100"],
+            &["--domain", "shelf", "--watts", "100"],
         )?;
     }
     let known = agents_know(&fleet)?;
@@ -154,9 +170,10 @@ fn recovered(fleet: &mut Fleet, had: &mut BTreeSet<String>) -> anyhow::Result<()
     )?;
     ensure!(is_done, "{said}");
     fleet.start_rack()?;
+    installed(fleet, 18_000)?;
     limit_becomes(fleet, 3, LARGE, "what the journal that was kept has for it")?;
     is_well(fleet)?;
     stands(fleet, had)?;
-    claim(fleet, had, "after", &["--watts", "1"])?;
+    claim(fleet, had, "after", &["--domain", "shelf", "--watts", "1"])?;
     stands(fleet, had)
 }

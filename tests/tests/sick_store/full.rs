@@ -28,7 +28,7 @@ fn a_full_disk_is_told_and_lowered_on_and_goes_on_by_itself() -> anyhow::Result<
     let mut said = String::new();
     for number in 0..TRIES {
         let name = format!("small-{number}");
-        match claim(&fleet, &mut had, &name, &["--watts", "1"]) {
+        match claim(&fleet, &mut had, &name, &["--domain", "shelf", "--watts", "1"]) {
             Ok(()) => {}
             Err(error) => {
                 said = format!("{error:#}");
@@ -63,7 +63,7 @@ fn a_full_disk_is_told_and_lowered_on_and_goes_on_by_itself() -> anyhow::Result<
     disk::empty(&fleet)?;
     limit_becomes(&fleet, 3, LARGE, "its claim again, now that the journal has why")?;
     is_well(&fleet)?;
-    claim(&fleet, &mut had, "late", &["--watts", "1"])?;
+    claim(&fleet, &mut had, "late", &["--domain", "shelf", "--watts", "1"])?;
     stands(&fleet, &had)?;
     fleet.kill_rack();
     disk::mend(&fleet)?;

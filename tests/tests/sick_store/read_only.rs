@@ -5,8 +5,8 @@ use house_tests::raise::Fleet;
 
 use crate::disk;
 use crate::stand::{
-    LARGE, a_loss_is_lowered_for, claim, claimed, is_told, is_well, leases_go_on, limit_becomes, may_run,
-    plan, refused, says, stands,
+    LARGE, a_loss_is_lowered_for, claim, claimed, installed, is_told, is_well, leases_go_on, limit_becomes,
+    may_run, plan, refused, says, stands,
 };
 
 #[test]
@@ -25,7 +25,12 @@ fn a_read_only_disk_is_told_and_lowered_on_and_mended_by_an_admin() -> anyhow::R
         &path,
         "its file system is read-only",
     ];
-    let said = refused(&fleet, &["claim", "power", "--for", "tardy", "--watts", "1"])?;
+    let said = refused(
+        &fleet,
+        &[
+            "claim", "power", "--for", "tardy", "--domain", "shelf", "--watts", "1",
+        ],
+    )?;
     says(&said, &["nothing was done"])?;
     says(&said, &words)?;
     let metrics = [
@@ -47,8 +52,9 @@ fn a_read_only_disk_is_told_and_lowered_on_and_mended_by_an_admin() -> anyhow::R
     disk::mend(&fleet)?;
     disk::start_rack(&mut fleet, "errors=remount-ro")?;
     stands(&fleet, &had)?;
+    installed(&fleet, 18_000)?;
     limit_becomes(&fleet, 3, LARGE, "its claim again")?;
     is_well(&fleet)?;
-    claim(&fleet, &mut had, "tardy", &["--watts", "1"])?;
+    claim(&fleet, &mut had, "tardy", &["--domain", "shelf", "--watts", "1"])?;
     stands(&fleet, &had)
 }

@@ -45,7 +45,10 @@ pub fn plan() -> FleetPlan {
         policy: "n+1".to_owned(),
         fixed_load_watts: 0,
         node_bmcs: false,
-        domain: String::new(),
+        // A second one that nobody has to be seen for: it promises from the first moment.
+        domain:
+            "[[domain]]\nname = \"contract\"\nsource = \"budget\"\nbudget_watts = 50000\nredundancy = \"n\"\n"
+                .to_owned(),
         poll_interval: "1s".to_owned(),
         // How long a loss takes here is the test machine's; what is asked is order.
         overload_for: "600s".to_owned(),
@@ -106,7 +109,12 @@ pub fn claimed(fleet: &Fleet) -> anyhow::Result<BTreeSet<String>> {
     for node in [2, 3] {
         limit_becomes(fleet, node, LARGE, "its claim")?;
     }
-    claim(fleet, &mut had, "brief", &["--watts", "10", "--ttl", "10m"])?;
+    claim(
+        fleet,
+        &mut had,
+        "brief",
+        &["--domain", "shelf", "--watts", "10", "--ttl", "10m"],
+    )?;
     Ok(had)
 }
 

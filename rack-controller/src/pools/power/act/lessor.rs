@@ -27,6 +27,8 @@ use crate::turn::Message;
 
 /// For a person's question; nobody else waits for it.
 const ASKED: Duration = Duration::from_secs(3);
+/// How long a renewal waits for one row of the journal: a healthy disk needs milliseconds.
+const LOOKUP: Duration = Duration::from_millis(200);
 
 /// What all lessors have in common.
 #[derive(Clone)]
@@ -180,24 +182,9 @@ impl Lessor {
         }
     }
 
-    /// Whether the journal has what the agent was leased to under before: that is looked up beside the renewals, and known before the
-    /// next one or later.
+    /// Whether the journal has what the agent was leased to under before. A disk that hangs is waited for only so long, and orders are not
+    /// kept waiting at all: until it is known, the agent is sent a head below its own.
     async fn look_up(&mut self) {
-        if let Some(lookup) = self.lookup.take_if(|lookup| lookup.is_finished())
-            && let Ok((head, found)) = lookup.await
-        {
-            match found {
-                Ok(chain) => {
-                    // An event that is kept no more says nothing against it.
-                    let is_there = chain.is_none_or(|chain| chain == head.chain);
-                    self.machine.looked_up(&head, is_there);
-                }
-                Err(error) => {
-                    tracing::warn!("cannot look event {} up: {}", head.sequence, chain(&error));
-                    self.machine.not_looked_up(head);
-                }
-            }
-        }
         if self.lookup.is_none()
             && let Some(head) = self.machine.older()
         {
@@ -206,6 +193,35 @@ impl Lessor {
                 let found = reader.chain_at(head.sequence);
                 (head, found)
             }));
+        }
+        let Some(mut lookup) = self.lookup.take() else {
+            return;
+        };
+        tokio::select! {
+            looked = &mut lookup => {
+                if let Ok((head, found)) = looked {
+                    self.looked_up(head, found);
+                }
+            }
+            () = tokio::time::sleep(LOOKUP) => self.lookup = Some(lookup),
+            _ = self.orders.changed() => {
+                self.orders.mark_changed();
+                self.lookup = Some(lookup);
+            }
+        }
+    }
+
+    fn looked_up(&mut self, head: Head, found: Found) {
+        match found {
+            Ok(found) => {
+                // An event that is kept no more says nothing against it.
+                let is_there = found.is_none_or(|found| found == head.chain);
+                self.machine.looked_up(&head, is_there);
+            }
+            Err(error) => {
+                tracing::warn!("cannot look event {} up: {}", head.sequence, chain(&error));
+                self.machine.not_looked_up(head);
+            }
         }
     }
 

@@ -33,7 +33,8 @@ pub enum JournalError {
     },
     /// Its disk takes no writes any more.
     #[error(
-        "cannot append to the journal {}: its file system is read-only, as after an error of its disk; expected one that can be written:          stop busbar-rack, check the disk (fsck), mount it writable, start busbar-rack",
+        "cannot append to the journal {}: its file system is read-only, as after an error of its disk; expected one that can be written: \
+         stop busbar-rack, check the disk (fsck), mount it writable, start busbar-rack",
         path.display()
     )]
     ReadOnly {

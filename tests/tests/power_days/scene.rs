@@ -158,10 +158,8 @@ packages = 1\ncores_per_package = 8\nthreads_per_core = 2\nmemory = \"64 GiB\"\n
         Plan::parse(&text, Path::new("world.toml")).unwrap()
     }
 
-    /// The controller's file.
-    pub fn config(&self) -> RackConfig {
-        let margin = format!("{}.{:02}", self.margin_ppm / 1_000_000, self.margin_ppm / 10_000);
-        let (_, amperes, phases) = self.above.unwrap_or((0, 63, 3));
+    /// The controller's own tables: its host and its tenants, where nodes are switched.
+    fn rack(&self) -> String {
         let mut text = "[rack]\nname = \"r\"\nmode = \"enforce\"\n".to_owned();
         if self.switches() {
             text.push_str(&format!(
@@ -174,6 +172,14 @@ packages = 1\ncores_per_package = 8\nthreads_per_core = 2\nmemory = \"64 GiB\"\n
                 ));
             }
         }
+        text
+    }
+
+    /// The controller's file.
+    pub fn config(&self) -> RackConfig {
+        let margin = format!("{}.{:02}", self.margin_ppm / 1_000_000, self.margin_ppm / 10_000);
+        let (_, amperes, phases) = self.above.unwrap_or((0, 63, 3));
+        let mut text = self.rack();
         for feed in ["A", "B"] {
             text.push_str(&format!(
                 "[[feed]]\nname = \"{feed}\"\nvolts = 230\nbreaker_amperes = {amperes}\nphases = {phases}\nderating = 0.{DERATED_TENTHS}\n"

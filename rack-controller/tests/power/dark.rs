@@ -77,6 +77,27 @@ fn who_is_never_heard_counts_with_all_that_it_can_draw() {
 }
 
 #[test]
+fn an_agent_that_only_refuses_holds_nobody_back_and_counts_in_full() {
+    let mut house = promised();
+    starts(&mut house, true);
+    let names = house.names();
+    for node in names
+        .iter()
+        .filter(|node| !["n01", "n20"].contains(&node.as_str()))
+    {
+        house.answer(node);
+    }
+    house.say("n20", |seen| seen.reason = Some("another rack's".to_owned()));
+    let rack = &house.bench.rack;
+    let last = rack.config.node("n20").unwrap();
+    assert_eq!(plan::counted(rack, last, house.bench.now).cap, watts(1_100));
+    let node = "n01".to_owned();
+    let asked = house.bench.run(&Input::PowerOn { node }).unwrap();
+    // 18 nodes of 700 W, and twice 1.1 kW: 14.8 kW of 15.0.
+    assert_eq!(kinds(&asked), ["node_power_asked", "node_goes_on"]);
+}
+
+#[test]
 fn no_cap_is_raised_before_everybody_is_known() {
     let mut house = promised();
     let claim = "w-n02".to_owned();

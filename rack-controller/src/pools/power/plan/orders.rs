@@ -11,7 +11,7 @@ use super::ByName;
 use super::ration::{Rations, rations};
 use super::standing::{above, below, kept, standing};
 use super::sums::{Sums, ride_limit_of};
-use super::uncapped::{at_most, is_coming, is_known, is_off};
+use super::uncapped::{at_most, is_coming, is_known, is_off, only_refuses};
 use crate::config::{DomainConfig, NodeConfig};
 use crate::rack::order::{NodeOrder, Order, at_level};
 use crate::rack::state::Rack;
@@ -55,6 +55,12 @@ pub fn counted(rack: &Rack, node: &NodeConfig, now: Moment) -> Counted {
     let Some(lease) = lease else {
         return whole(may, "its agent has not answered since this controller started");
     };
+    if only_refuses(lease) {
+        return whole(
+            node.max_draw,
+            "its agent has only refused since this controller started",
+        );
+    }
     if let Some(since) = lease.silent_since {
         // A controller that started a moment ago does not know for how long an agent has been silent that it has never heard.
         let never_heard = lease.answered == 0;

@@ -1,5 +1,9 @@
 //! The rack file: what stands in the world before anything happens, read from TOML and checked once.
 
+mod manners;
+
+pub use manners::{Limiter, Restore};
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -163,6 +167,11 @@ pub struct NodePlan {
     /// What of its draw those limits do not cover: fans, drives, losses.
     #[serde(default)]
     pub rest: Milliwatts,
+    /// What its BMC does with it when the busbar has power again. Where nothing is said it is as before, and Redfish does not tell it.
+    pub restore: Option<Restore>,
+    /// Whether its BMC's limiter can hold a limit.
+    #[serde(default)]
+    pub limiter: Limiter,
 }
 
 fn default_meter_error() -> Permille {

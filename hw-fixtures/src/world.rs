@@ -183,6 +183,13 @@ impl World {
         true
     }
 
+    /// What a node's BMC does where more than its limit is drawn for so many milliseconds: it switches the node off, or nothing where it
+    /// is `None`. Only a node's BMC face calls this. Answers whether there is such a node.
+    pub fn set_exception(&mut self, node: &str, off_after_ms: Option<u64>) -> bool {
+        let found = self.nodes.iter_mut().find(|known| known.name() == node);
+        found.map(|found| found.off_after_ms = off_after_ms).is_some()
+    }
+
     /// What the files of a node's packages say, with its rest, in milliwatts: whoever serves the world reads them. Answers whether there
     /// is such a node.
     pub fn set_cap(&mut self, node: &str, cap: Option<u64>) -> bool {

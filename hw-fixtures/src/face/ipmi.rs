@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
-use self::command::{Answer, Machine};
+use self::command::{Answer, Guids, Machine};
 use self::packet::{Datagram, Request, Sealed};
 use self::session::Sessions;
 use super::redfish::Kind;
@@ -44,13 +44,16 @@ pub struct Face {
 }
 
 impl Face {
-    /// A BMC of that name; it hears what happens in the world from now on.
+    /// A BMC of that name, whose own UUID this is; it hears what happens in the world from now on. A shelf is its own system.
     #[must_use]
     pub fn new(name: &str, kind: Kind, uuid: &str, live: Arc<Live>, account: Account) -> Self {
-        let guid = *uuid::Uuid::try_parse(uuid).unwrap_or_default().as_bytes();
+        let bytes = |uuid: &str| *uuid::Uuid::try_parse(uuid).unwrap_or_default().as_bytes();
+        let device = bytes(uuid);
+        let system = live.world().node(name).map_or(device, |node| bytes(node.uuid()));
         Self {
-            machine: Machine::new(name, kind, live, guid),
-            sessions: Sessions::new(account, guid),
+            machine: Machine::new(name, kind, live, Guids { device, system }),
+            // A session is opened with the managed system's GUID (section 13.21).
+            sessions: Sessions::new(account, system),
         }
     }
 

@@ -84,8 +84,22 @@ impl World {
         for happening in started {
             self.say(happening);
         }
+        self.mind_limits(STEP_MS);
         self.settle();
         self.count_overload(STEP_MS);
+    }
+
+    /// BMCs whose limit's exception action is a power-off watch their nodes.
+    fn mind_limits(&mut self, dt_ms: u64) {
+        let now = self.now_ms;
+        let broken: Vec<String> = self
+            .nodes
+            .iter_mut()
+            .filter_map(|node| node.breaks_its_limit(now, dt_ms).then(|| node.name().to_owned()))
+            .collect();
+        for node in broken {
+            self.say(Happening::Power { node, on: false });
+        }
     }
 
     /// Shares the load among those that carry, and finds out whether the rack is lit. No time passes.
@@ -209,8 +223,7 @@ impl World {
         self.dark = false;
         let now = self.now_ms;
         for node in &mut self.nodes {
-            node.fed = true;
-            node.boot(now);
+            node.power_returns(now);
         }
         self.say(Happening::Lit);
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::meter;
-use crate::plan::NodePlan;
+use crate::plan::{Limiter, NodePlan, Restore};
 
 /// A value on its way from one level to another in a straight line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,12 @@ pub struct Node {
     /// Whether there is power for it.
     pub(super) fed: bool,
     pub(super) locate: bool,
+    pub(super) restore: Restore,
+    holds: bool,
+    /// For how long more than the BMC's limit is borne before the BMC switches the node off, in milliseconds; `None` where it does not.
+    pub(super) off_after_ms: Option<u64>,
+    /// For how long more has been drawn by now.
+    over_ms: u64,
     work: Ramp,
     ceiling: Ramp,
 }
@@ -90,6 +96,10 @@ impl Node {
             on: true,
             fed: true,
             locate: false,
+            restore: plan.restore.unwrap_or_default(),
+            holds: plan.limiter == Limiter::Holds,
+            off_after_ms: None,
+            over_ms: 0,
             work: Ramp::still(demand.clamp(idle, max_draw)),
             ceiling: Ramp::still(max_draw),
         }
@@ -139,9 +149,21 @@ impl Node {
 
     /// The tightest limit, as the draw can follow it.
     fn tightest(&self) -> u64 {
-        let limit = self.limit.unwrap_or(self.max_draw);
+        let limit = self.limit.filter(|_| self.holds).unwrap_or(self.max_draw);
         let cap = self.cap.unwrap_or(self.max_draw);
         limit.min(cap).clamp(self.idle, self.max_draw)
+    }
+
+    /// What its BMC does with it when the power is back.
+    #[must_use]
+    pub fn restore(&self) -> Restore {
+        self.restore
+    }
+
+    /// For how long more than the BMC's limit is borne before the BMC switches the node off, in milliseconds; `None` where it does not.
+    #[must_use]
+    pub fn off_after_ms(&self) -> Option<u64> {
+        self.off_after_ms
     }
 
     /// Whether it runs.
@@ -227,6 +249,35 @@ impl Node {
             now_ms,
             self.demand_lag_ms,
         );
+    }
+
+    /// Time went by. Answers whether the BMC switched the node off, because more than its limit was drawn for too long.
+    pub(super) fn breaks_its_limit(&mut self, now_ms: u64, dt_ms: u64) -> bool {
+        let is_over = self.is_on() && self.limit.is_some_and(|limit| self.draw(now_ms) > limit);
+        self.over_ms = if is_over {
+            self.over_ms.saturating_add(dt_ms)
+        } else {
+            0
+        };
+        let goes = self.off_after_ms.is_some_and(|after| self.over_ms > after);
+        if goes {
+            self.on = false;
+            self.over_ms = 0;
+        }
+        goes
+    }
+
+    /// The power is back, and the BMC does what it was told to do then.
+    pub(super) fn power_returns(&mut self, now_ms: u64) {
+        self.fed = true;
+        match self.restore {
+            Restore::AlwaysOff => self.on = false,
+            Restore::LastState => {}
+            Restore::AlwaysOn => self.on = true,
+        }
+        if self.on {
+            self.boot(now_ms);
+        }
     }
 
     /// The busbar died: node and BMC lost their power, and with it the BMC's limit. Its package files are whoever keeps them's.

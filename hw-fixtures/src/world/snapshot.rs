@@ -34,6 +34,8 @@ struct BayMemory {
 struct NodeMemory {
     demand_milliwatts: u64,
     limit_milliwatts: Option<u64>,
+    #[serde(default)]
+    off_after_ms: Option<u64>,
     on: bool,
     locate: bool,
 }
@@ -74,6 +76,7 @@ impl World {
             let memory = NodeMemory {
                 demand_milliwatts: node.demand,
                 limit_milliwatts: node.limit,
+                off_after_ms: node.off_after_ms,
                 on: node.on,
                 locate: node.locate,
             };
@@ -128,6 +131,7 @@ impl World {
             };
             node.restore_demand(known.demand_milliwatts);
             node.restore_limit(known.limit_milliwatts);
+            node.off_after_ms = known.off_after_ms;
             node.on = known.on;
             node.locate = known.locate;
         }

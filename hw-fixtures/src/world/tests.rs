@@ -13,6 +13,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod bmcs;
+
 const DEMO: &str = include_str!("../../racks/demo.toml");
 
 fn demo() -> World {

@@ -1,5 +1,6 @@
 //! The eye on a BMC over IPMI: one kept session, its sensors and the node's power; what it last said is kept for everyone who asks.
 
+mod limit;
 mod page;
 pub(crate) mod supplies;
 
@@ -8,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use bmc::ipmi::act::{Identify, NewLimit, activate, identify, set_limit};
-use bmc::ipmi::observe::{self, Device, ExceptionAction, Inventory, PowerLimit, Refresh};
+use bmc::ipmi::act::{Identify, identify};
+use bmc::ipmi::observe::{self, Device, Inventory, PowerLimit, Refresh};
 use bmc::ipmi::{Endpoint, Ipmi, IpmiError, Packets};
 use bmc::{Credentials, CredentialsError, SystemPower};
 use facts::supply::{Supplies, SupplyState};
@@ -24,13 +25,10 @@ use crate::decide::Input;
 use crate::rack::BmcFacts;
 use crate::rack::sight::RestorePolicy;
 
+pub(crate) use limit::set_cap;
+
 /// A node's sensors are read this often; between, its power alone is, by one packet. Supplies are read at every look.
 const SENSORS: Duration = Duration::from_secs(30);
-/// A limit that we did not set ourselves is looked for this often.
-const LIMIT: Duration = Duration::from_secs(60);
-/// Over how long a limit may be exceeded before the BMC logs it, and over how long it averages.
-const CORRECTION: Duration = Duration::from_secs(1);
-const SAMPLING: Duration = Duration::from_secs(1);
 
 /// What is kept of one BMC: its client, and what it said last.
 #[derive(Default)]
@@ -206,7 +204,13 @@ async fn observe_now(duty: &Duty, line: &Line, client: &Ipmi) -> Result<Option<S
         if duty.supplies {
             learn_inventories(place, client, &refresh).await?;
         }
-        place.said().refresh = Some((Instant::now(), refresh));
+        let mut said = place.said();
+        let before = said.refresh.as_ref().map(|(_, before)| limit::is_on(before));
+        if before.is_some_and(|before| before != limit::is_on(&refresh)) {
+            // Whoever was switched may have lost its limit, or have gone off by it.
+            said.limit = None;
+        }
+        said.refresh = Some((Instant::now(), refresh));
     } else {
         let power = observe::power(client).await?;
         if let Some((_, refresh)) = &mut place.said().refresh {
@@ -214,7 +218,7 @@ async fn observe_now(duty: &Duty, line: &Line, client: &Ipmi) -> Result<Option<S
         }
     }
     if !duty.nodes.is_empty() {
-        read_limit(place, client).await?;
+        limit::read(place, client).await?;
     }
     let mut said = place.said();
     let Some((_, refresh)) = &said.refresh else {
@@ -225,6 +229,8 @@ async fn observe_now(duty: &Duty, line: &Line, client: &Ipmi) -> Result<Option<S
         // A node's own supplies are no bays of ours.
         supplies.domains.clear();
     }
+    let lethal = said.limit.as_ref().and_then(|(_, limit)| limit::doubt(limit));
+    supplies.doubts.extend(lethal);
     let page = page::up(refresh, said.device.as_ref());
     said.page = Some(Arc::from(page));
     Ok(Some(supplies))
@@ -255,33 +261,12 @@ async fn learn_inventories(place: &Place, client: &Ipmi, refresh: &Refresh) -> R
     Ok(())
 }
 
-async fn read_limit(place: &Place, client: &Ipmi) -> Result<(), IpmiError> {
-    let known = place.said().limit.as_ref().map(|(at, _)| at.elapsed());
-    if known.is_some_and(|since| since < LIMIT) {
-        return Ok(());
-    }
-    let limit = match observe::power_limit(client).await {
-        Ok(Some(limit)) => Reading::Value(limit),
-        Ok(None) => Reading::none(NoData::Off),
-        Err(error) if error.is_unreachable() => return Err(error),
-        Err(error) => Reading::none(error.no_data()),
-    };
-    place.said().limit = Some((Instant::now(), limit));
-    Ok(())
-}
-
 fn facts_of(line: &Line) -> BmcFacts {
     let said = line.place().said();
     let refresh = said.refresh.as_ref().map(|(_, refresh)| refresh);
     let chassis = refresh.and_then(|refresh| refresh.chassis.as_ref());
-    let cap = match said.limit.as_ref().map(|(_, limit)| limit) {
-        Some(Reading::Value(limit)) if limit.is_active => {
-            Reading::Value(Power::from_milliwatts(u64::from(limit.watts) * 1_000))
-        }
-        Some(Reading::Value(_)) => Reading::none(NoData::Off),
-        Some(none) => Reading::none(none.reason().unwrap_or(NoData::Unsupported)),
-        None => Reading::none(NoData::Unsupported),
-    };
+    let known = said.limit.as_ref().map(|(_, limit)| limit);
+    let cap = known.map_or(Reading::none(NoData::Unsupported), limit::cap_of);
     BmcFacts {
         powered_on: chassis.map(|chassis| chassis.is_on),
         drawn: refresh.map_or(Reading::none(NoData::Absent), drawn),
@@ -336,27 +321,6 @@ pub(crate) async fn set_led(line: &Line, bay: &str, on: bool) -> Result<(), Stri
     Ok(())
 }
 
-/// Sets the node's power limit and puts it in force; exceeding it is logged and switches nothing off.
-///
-/// # Errors
-/// The BMC cannot be reached, says no, or shows another limit than was asked, in words.
-pub(crate) async fn set_cap(line: &Line, watts: Power) -> Result<(), String> {
-    let place = line.place();
-    let client = place.client(line).await.map_err(|error| chain(&error))?;
-    let whole = watts.milliwatts() / 1_000;
-    let watts = u16::try_from(whole).map_err(|_| format!("{watts} is more than IPMI can say (65535 W)"))?;
-    let new = NewLimit {
-        watts,
-        exception: ExceptionAction::LogEventOnly,
-        correction: CORRECTION,
-        sampling: SAMPLING,
-    };
-    place.writes.fetch_add(2, Ordering::Relaxed);
-    place.said().limit = None;
-    set_limit(&client, new).await.map_err(|error| error.whole())?;
-    activate(&client, true).await.map_err(|error| error.whole())
-}
-
 /// Switches the node, unless it is so already, and reads that back.
 ///
 /// # Errors
@@ -369,7 +333,10 @@ pub(crate) async fn switch(line: &Line, to: SystemPower, is_it: impl Fn(&str) ->
     if !matches!(done, Ok(false)) {
         place.writes.fetch_add(1, Ordering::Relaxed);
     }
-    // The eye shall see how it is now.
-    place.said().refresh = None;
+    // The eye shall see how it is now, and whether its limit outlived that.
+    let mut said = place.said();
+    said.refresh = None;
+    said.limit = None;
+    drop(said);
     done.map(|_| ()).map_err(|error| error.whole())
 }

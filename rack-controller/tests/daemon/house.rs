@@ -98,12 +98,27 @@ fn fixtures() -> Option<PathBuf> {
 impl House {
     /// `None`, with the reason printed, where there is no simulated rack to raise.
     pub fn raise() -> Option<House> {
+        House::raise_with(&[])
+    }
+
+    /// The same, where these nodes have a further line in the world's file.
+    pub fn raise_with(lines: &[(&str, &str)]) -> Option<House> {
         let fixtures = fixtures()?;
         let dir = tempfile::tempdir().unwrap();
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw-fixtures/racks/demo.toml");
+        let mut text = std::fs::read_to_string(demo).unwrap();
+        for (node, line) in lines {
+            let there = format!("[[node]]\nname = \"{node}\"\n");
+            assert!(text.contains(&there), "{node}");
+            text = text.replace(&there, &format!("{there}{line}\n"));
+        }
+        let rack = dir.path().join("world.toml");
+        std::fs::write(&rack, text).unwrap();
         let mut command = Command::new(&fixtures);
         command
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-            .args(["serve", "racks/demo.toml", "--base-port", "0", "--state-dir"])
+            .arg("serve")
+            .arg(&rack)
+            .args(["--base-port", "0", "--state-dir"])
             .arg(dir.path().join("world"))
             .stderr(Stdio::null());
         let world = Running::start(command);
@@ -133,6 +148,40 @@ impl House {
             String::from_utf8_lossy(&done.stderr)
         );
         serde_json::from_slice(&done.stdout).unwrap()
+    }
+
+    /// What `ipmitool` hears from a BMC over RMCP+; `None`, with the reason printed, where it is not installed.
+    pub fn ipmitool(&self, bmc: &str, words: &[&str]) -> Option<String> {
+        let text = std::fs::read_to_string(self.path("world/addresses.json")).unwrap();
+        let world: Value = serde_json::from_str(&text).unwrap();
+        let bmcs = world["bmcs"].as_array().unwrap();
+        let found = bmcs.iter().find(|found| found["name"] == bmc).unwrap();
+        let (host, port) = found["ipmi"].as_str().unwrap().split_once(':').unwrap();
+        let credentials = std::fs::read_to_string(found["credentials_file"].as_str().unwrap()).unwrap();
+        let credentials: toml::Table = toml::from_str(&credentials).unwrap();
+        let secret = |key: &str| credentials[key].as_str().unwrap();
+        let done = Command::new("ipmitool")
+            .args([
+                "-I", "lanplus", "-C", "17", "-N", "2", "-R", "3", "-H", host, "-p", port,
+            ])
+            .args(["-U", secret("username"), "-P", secret("password")])
+            .args(words)
+            .output();
+        let Ok(done) = done else {
+            println!("skipped: ipmitool is not installed");
+            return None;
+        };
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        let error = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{words:?}: {said}{error}");
+        Some(said)
+    }
+
+    /// What the world says of a node.
+    pub fn node(&self, node: &str) -> Value {
+        let world = self.world(&["status"]);
+        let nodes = world["nodes"].as_array().unwrap();
+        nodes.iter().find(|found| found["name"] == node).unwrap().clone()
     }
 
     /// Writes rack.toml: the demonstration rack with short times, in this mode, with more lines for `[rack]`.

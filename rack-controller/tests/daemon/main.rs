@@ -12,6 +12,7 @@ mod closed;
 mod faults;
 mod house;
 mod ipmi;
+mod limits;
 mod observe;
 mod people;
 mod pictures;

@@ -1,17 +1,19 @@
 //! Nodes are switched off and on at their BMCs, by the real daemon, over Redfish and over IPMI.
 
+use std::time::Duration;
+
 use rack_api::RackClient;
-use rack_api::v1::{BayLife, DomainState};
+use rack_api::v1::{BayLife, DomainState, RackView};
 use serde_json::Value;
 
 use super::house::{House, bay, shelf, until};
 
+/// Longer than the controller waits for contacts that bounce, and for its BMCs' next look.
+const LONG: Duration = Duration::from_secs(5);
+
 /// What the world says of a node's power.
 fn is_on(house: &House, node: &str) -> bool {
-    let world = house.world(&["status"]);
-    let nodes = world["nodes"].as_array().unwrap();
-    let found = nodes.iter().find(|found| found["name"] == node).unwrap();
-    found["on"] == Value::Bool(true)
+    house.node(node)["on"] == Value::Bool(true)
 }
 
 async fn node_is(client: &RackClient, node: &str, on: bool) {
@@ -22,9 +24,9 @@ async fn node_is(client: &RackClient, node: &str, on: bool) {
     .await;
 }
 
-/// n02 over IPMI; n03 and n04 on the shelf, and n04 may be switched off.
-fn configure(house: &House) {
-    let path = house.configure_over("enforce", "", &["n02"]);
+/// These over IPMI; n03 and n04 on the shelf, and n04 may be switched off.
+fn configure(house: &House, over_ipmi: &[&str]) {
+    let path = house.configure_over("enforce", "", over_ipmi);
     let mut toml = std::fs::read_to_string(&path).unwrap();
     for node in ["n03", "n04"] {
         let there = format!("name = \"{node}\"\ndomain = \"room\"");
@@ -36,18 +38,78 @@ fn configure(house: &House) {
     std::fs::write(&path, toml).unwrap();
 }
 
+async fn all_in_service(client: &RackClient) -> RackView {
+    until(client, "six supplies in service", |rack| {
+        shelf(rack).bays.iter().all(|bay| bay.life == BayLife::InService)
+    })
+    .await
+}
+
+/// The last shed over IPMI, as `ipmitool` sees it, who is no part of the house.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_switched_off_as_the_last_shed_over_ipmi() {
+    let Some(house) = House::raise() else { return };
+    configure(&house, &["n04"]);
+    let Some(power) = house.ipmitool("n04", &["chassis", "power", "status"]) else {
+        return;
+    };
+    assert!(power.contains("is on"), "{power}");
+    let (running, client) = house.serve();
+    all_in_service(&client).await;
+    for number in 0..5 {
+        house.world(&["pull", &format!("shelf/psu-{number}")]);
+    }
+    node_is(&client, "n04", false).await;
+    let power = house.ipmitool("n04", &["chassis", "power", "status"]).unwrap();
+    assert!(power.contains("is off"), "{power}");
+    assert!(!is_on(&house, "n04") && is_on(&house, "n03"));
+    for number in 0..5 {
+        house.world(&["insert", &format!("shelf/psu-{number}")]);
+    }
+    node_is(&client, "n04", true).await;
+    let power = house.ipmitool("n04", &["chassis", "power", "status"]).unwrap();
+    assert!(power.contains("is on"), "it comes back by itself: {power}");
+    assert_eq!(running.stop(), Some(0));
+}
+
+/// Its BMC belongs to another machine than rack.toml says: nothing is asked of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_machine_is_not_switched_off_over_ipmi() {
+    let Some(house) = House::raise() else { return };
+    configure(&house, &["n04"]);
+    let path = house.path("rack.toml");
+    let toml = std::fs::read_to_string(&path).unwrap();
+    assert!(toml.contains("256d5c1e"));
+    std::fs::write(&path, toml.replace("256d5c1e", "256d5c1f")).unwrap();
+    let (running, client) = house.serve();
+    all_in_service(&client).await;
+    for number in 0..5 {
+        house.world(&["pull", &format!("shelf/psu-{number}")]);
+    }
+    let rack = until(&client, "a deficit", |rack| {
+        shelf(rack).state == DomainState::Deficit
+    })
+    .await;
+    let identity = rack.doubts.iter().find(|doubt| doubt.doubt.kind == "identity");
+    assert!(
+        identity.is_some_and(|doubt| doubt.doubt.resource == "n04"),
+        "{:?}",
+        rack.doubts
+    );
+    tokio::time::sleep(LONG).await;
+    assert!(
+        is_on(&house, "n04") && is_on(&house, "n03"),
+        "shown, and nobody is switched"
+    );
+    assert_eq!(running.stop(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_are_switched_on_as_asked_and_one_off_as_the_last_shed() {
     let Some(house) = House::raise() else { return };
-    configure(&house);
+    configure(&house, &["n02"]);
     let (running, client) = house.serve();
-    let all_in_service = |client: RackClient| async move {
-        until(&client, "six supplies in service", |rack| {
-            shelf(rack).bays.iter().all(|bay| bay.life == BayLife::InService)
-        })
-        .await
-    };
-    let rack = all_in_service(client.clone()).await;
+    let rack = all_in_service(&client).await;
     let writes: u64 = rack.bmcs.iter().map(|bmc| bmc.writes).sum();
     assert_eq!(writes, 0, "nobody is switched while supplies are on trial");
 
@@ -78,7 +140,7 @@ async fn nodes_are_switched_on_as_asked_and_one_off_as_the_last_shed() {
     for number in 0..5 {
         house.world(&["insert", &format!("shelf/psu-{number}")]);
     }
-    let rack = all_in_service(client.clone()).await;
+    let rack = all_in_service(&client).await;
     assert_eq!(bay(&rack, "shelf/psu-0").life, BayLife::InService);
     node_is(&client, "n04", true).await;
     assert!(is_on(&house, "n04"), "it comes back by itself");

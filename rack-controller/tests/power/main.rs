@@ -9,6 +9,7 @@
 mod asks;
 mod bad;
 mod bench;
+mod dark;
 mod drills;
 mod house_of_64;
 mod leases;

@@ -10,6 +10,7 @@ use rack_controller::claim::{Claim, ClaimId};
 use rack_controller::config::RackConfig;
 use rack_controller::journal::{self, Batch, FILE, Telling};
 use rack_controller::rack::event::{BayChange, Preemption};
+use rack_controller::rack::switch::{SwitchChange, SwitchTurn};
 use rack_controller::rack::{Cause, Event, NodeOrder, Order, Rack, What, evolve};
 
 /// Held for writing while a child is started: until its program runs, it holds every lock of this process, those of journals too.
@@ -27,6 +28,11 @@ pub fn config(more: &str) -> RackConfig {
     for bay in 0..3 {
         text.push_str(&format!(
             "[[bay]]\nplace = \"shelf/psu-{bay}\"\nlabel = \"PSU {bay}\"\n"
+        ));
+    }
+    for node in 1..=2 {
+        text.push_str(&format!(
+            "[[node]]\nname = \"n{node:02}\"\ndomain = \"shelf\"\nmax_draw_watts = 4000\n"
         ));
     }
     RackConfig::from_text(&text, Path::new("rack.toml")).unwrap()
@@ -89,6 +95,31 @@ fn bay(number: u64) -> What {
         },
         effect: None,
     }))
+}
+
+/// A node's switching goes on, each time in another way.
+fn switch(number: u64) -> What {
+    let power = Power::from_milliwatts(number);
+    let turn = match (number / 22) % 7 {
+        0 => SwitchTurn::Shed {
+            domain: "shelf".to_owned(),
+            missing: power,
+            frees: power,
+        },
+        1 => SwitchTurn::IsOff,
+        2 => SwitchTurn::Asked,
+        3 => SwitchTurn::GoesOn { max_draw: power },
+        4 => SwitchTurn::IsUp {
+            how: format!("its agent holds its cap of {power}"),
+        },
+        5 => SwitchTurn::GivenUp {
+            why: "it did not come up".to_owned(),
+        },
+        _ => SwitchTurn::Spared,
+    };
+    // Two nodes, so that one always stands as it was switched.
+    let node = format!("n{:02}", 1 + (number / 154) % 2);
+    What::SwitchChanged(Box::new(SwitchChange { node, turn }))
 }
 
 /// The nth event.
@@ -154,6 +185,7 @@ pub fn event(number: u64) -> Event {
             claim: claim(number - 8),
             headroom: power,
         },
+        _ if number.is_multiple_of(2) => switch(number),
         _ => What::NodeReady {
             node: format!("n{:02}", number % 5),
         },

@@ -101,7 +101,7 @@ impl CappedNode {
             fs::write(zone.join("constraint_0_power_limit_uw"), limit)?;
         }
         certify(&folder)?;
-        Ok(CappedNode {
+        let node = CappedNode {
             name: name.to_owned(),
             shape,
             agent: None,
@@ -109,7 +109,32 @@ impl CappedNode {
             folder,
             classes: classes.to_owned(),
             port: "0".to_owned(),
-        })
+        };
+        node.next_boot(1)?;
+        Ok(node)
+    }
+
+    /// Its machine lost its power: the agent is gone, its packages are as they are found at a boot, and whoever starts the agent again
+    /// starts it in the boot of this number.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn loses_power(&mut self, next_boot: u32) -> anyhow::Result<()> {
+        if let Some(mut agent) = self.agent.take() {
+            agent.kill9();
+        }
+        for number in 0..self.shape.packages {
+            let limit = format!("{}000000\n", self.shape.package_watts);
+            let file = format!("powercap/intel-rapl:{number}/constraint_0_power_limit_uw");
+            fs::write(self.folder.join(file), limit)?;
+        }
+        self.next_boot(next_boot)
+    }
+
+    fn next_boot(&self, number: u32) -> anyhow::Result<()> {
+        let id = format!("{number:08x}-0000-4000-8000-000000000000\n");
+        fs::write(self.folder.join("boot_id"), id)?;
+        Ok(())
     }
 
     /// Starts its agent: on a free port at first, and then always on the same.
@@ -129,7 +154,7 @@ impl CappedNode {
         );
         fs::write(folder.join("agent.toml"), config)?;
         let script = "mount --make-rprivate / && mount --bind \"$1\" /sys/class && mount --bind \"$2/powercap\" /sys/class/powercap && \
-                      mount --bind \"$2/run\" /run && cd \"$2\" && shift 2 && exec \"$@\"";
+                      mount --bind \"$2/boot_id\" /proc/sys/kernel/random/boot_id && mount --bind \"$2/run\" /run && cd \"$2\" && shift 2 && exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", script, "sh"]);
         command.arg(&self.classes).arg(folder);

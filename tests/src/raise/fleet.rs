@@ -266,7 +266,7 @@ fn world_file(plan: &FleetPlan, site: &Site, nodes: &[CappedNode]) -> String {
             site.inlet(bay)
         );
     }
-    for node in nodes {
+    for (index, node) in nodes.iter().enumerate() {
         let shape = &node.shape;
         let _ = write!(
             text,
@@ -281,6 +281,9 @@ fn world_file(plan: &FleetPlan, site: &Site, nodes: &[CappedNode]) -> String {
             shape.rest_watts,
             node.powercap()
         );
+        if let Some(restore) = site.restores.get(index) {
+            let _ = writeln!(text, "restore = {restore:?}");
+        }
     }
     text
 }

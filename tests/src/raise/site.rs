@@ -16,6 +16,9 @@ pub struct Site {
     /// Whether each supply has a branch of its feed for itself in the world (`A-0`, `A-1` …), which fails alone. The controller is told the
     /// feeds only.
     pub has_branches: bool,
+    /// What each node's BMC does when its power is back, from the first node on: a `restore` of the world's file. Those beyond the list
+    /// tell nothing.
+    pub restores: Vec<&'static str>,
     /// What the daemons find in their environment beside this program's own.
     pub environment: Vec<(String, String)>,
 }
@@ -26,6 +29,7 @@ impl Default for Site {
             supplies: SUPPLIES,
             on_feed_a: SUPPLIES / 2,
             has_branches: false,
+            restores: Vec::new(),
             environment: Vec::new(),
         }
     }

@@ -78,6 +78,7 @@ impl House {
             on_feed_a: SUPPLIES / 2,
             has_branches: true,
             environment,
+            ..Site::default()
         };
         let mut fleet = Fleet::raise_at(name, &plan, site)?;
         let names: Vec<String> = fleet.nodes.iter().map(|node| node.name.clone()).collect();

@@ -6,6 +6,7 @@
 
 mod contact;
 mod covered;
+mod dark;
 mod dead;
 mod house;
 #[path = "../../proofs.rs"]
@@ -105,6 +106,14 @@ fn a_feed_that_dies_within_eight_seconds_is_covered_at_n_plus_n() -> anyhow::Res
         return Ok(());
     }
     covered::a_feed_within_eight_seconds()
+}
+
+#[test]
+fn a_rack_that_lost_all_power_comes_back_node_by_node() -> anyhow::Result<()> {
+    if !may_run() {
+        return Ok(());
+    }
+    dark::a_rack_comes_back()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rack_controller::config::RackConfig;
 use rack_controller::decide::Input;
 use rack_controller::pools::power::act::lessor::machine::Request;
 use rack_controller::rack::state::Proof;
-use rack_controller::rack::{Event, What, evolve};
+use rack_controller::rack::{Action, Event, What, evolve};
 
 use crate::controller::{Controller, Sent, moment};
 use crate::dice::Dice;
@@ -52,6 +52,8 @@ pub enum Mail {
     ControllerBack,
     /// An inlet of a site loses its power, or has it again.
     Inlet(usize, usize, bool),
+    /// A node's BMC does what it was asked by the controller that ran since then.
+    Switch(Action, u64),
     /// A hand pulls what is in a bay of a site, or puts its part in.
     Contact(usize, usize, bool),
 }
@@ -74,6 +76,10 @@ pub struct Day {
     pub last_trouble: u64,
     /// A feed is failing, or contacts flap, until then.
     pub busy_until: u64,
+    /// What BMCs of nodes were asked to do and have not done yet.
+    pub asked: Vec<Action>,
+    /// Events whose switching was judged.
+    pub judged: usize,
     judge: Judge,
     pub counted: Counted,
 }
@@ -114,6 +120,8 @@ impl Day {
             last_loss: None,
             last_trouble: 0,
             busy_until: 0,
+            asked: Vec::new(),
+            judged: 0,
             judge: Judge::default(),
             counted: Counted::default(),
             config,
@@ -127,7 +135,7 @@ impl Day {
         self.prove();
         self.pass(2_000);
         for node in 0..self.scene.nodes {
-            self.wants(node, self.scene.most * 1_000);
+            self.wants(node, self.scene.wants() * 1_000);
         }
         // It is sold out from the beginning: where nothing is scarce, no rule is needed.
         (0..5 * self.scene.nodes).for_each(|_| self.claim());
@@ -205,6 +213,9 @@ impl Day {
             }
             self.deliver();
             self.turn();
+            if self.scene.switches() {
+                self.switch();
+            }
             if self.now.is_multiple_of(JUDGE_MS) {
                 let mut judge = std::mem::take(&mut self.judge);
                 judge.check(self);
@@ -252,9 +263,11 @@ impl Day {
                 Mail::ControllerBack => {
                     self.controller = Some(Controller::start(&self.config, &mut self.journal, now));
                     self.controller_since = now;
+                    self.asked.clear();
                     (0..self.sites.len()).for_each(|site| self.look(site));
                 }
                 Mail::Inlet(site, bay, live) => self.inlet(site, bay, live),
+                Mail::Switch(action, since) => self.does(&action, since),
                 Mail::Contact(site, bay, is_in) => self.contact(site, bay, is_in),
             }
         }

@@ -26,6 +26,7 @@ impl Day {
             52..=54 => self.move_away(),
             55 => self.bmc_silent(),
             56..=59 => self.silence_and_then_a_loss(),
+            60..=61 if self.scene.switches() => self.hand_on_a_switch(),
             _ => self.look_again(),
         }
     }
@@ -94,6 +95,7 @@ impl Day {
             priority: Some(1 + self.dice.below(9) as u8),
             ttl_seconds: self.dice.one_in(4).then_some(20),
             preempt: self.names.is_multiple_of(3),
+            tenant: self.scene.tenant(self.names),
             ..PowerAsk::default()
         };
         let Some(before) = self.controller.as_ref().map(|it| it.rack.kept.claims.clone()) else {
@@ -104,6 +106,7 @@ impl Day {
             key: None,
         });
         self.only_the_weaker_ended(&before, &ask, is_admitted);
+        self.quotas_hold(&ask, is_admitted);
         if is_admitted {
             self.counted.count("claimed");
             self.nothing_is_oversold();
@@ -127,7 +130,7 @@ impl Day {
         let node = self.some_node();
         // Work takes what it gets: three of four want all that the node can draw.
         let all = self.dice.below(4) > 0;
-        let most = self.scene.most;
+        let most = self.scene.wants();
         let watts = if all { most } else { self.dice.below(most) };
         self.wants(node, watts * 1_000);
         self.counted.count("demand");

@@ -10,7 +10,7 @@ use rack_controller::pools::power::plan;
 use crate::controller::moment;
 use crate::day::Day;
 use crate::node::State;
-use crate::scene::Kind;
+use crate::scene::{Kind, TENANTS};
 use crate::site::Site;
 
 /// How long after a loss sums may be broken: the overload time of the supplies.
@@ -160,7 +160,13 @@ impl Day {
         let mut promised = vec![0; self.sites.len()];
         for node in &self.nodes {
             let claimed = by_node.get(node.name.as_str()).copied().unwrap_or_default();
-            promised[node.site] += claimed.max(self.scene.floor * 1_000);
+            // Whoever is off keeps what is claimed there, and draws nothing.
+            let floor = if node.state == State::Off {
+                0
+            } else {
+                self.scene.floor * 1_000
+            };
+            promised[node.site] += claimed.max(floor);
         }
         promised
     }
@@ -217,6 +223,40 @@ impl Day {
         }
         for _ in 0..ended {
             self.counted.count("preempted");
+        }
+    }
+
+    /// A tenant holds no more than its quotas, and one that may not take others' watts was not let to.
+    pub fn quotas_hold(&mut self, ask: &PowerAsk, is_admitted: bool) {
+        let Some(asks) = ask.tenant.as_deref() else {
+            return;
+        };
+        let controller = self.controller.as_ref().expect("it runs");
+        let mut beyond = false;
+        for (name, firm, revocable, preempts) in TENANTS {
+            let claims = controller.rack.kept.claims.values();
+            let mine = claims.filter(|claim| claim.tenant.as_deref() == Some(name));
+            let sums = mine.fold((0, 0), |(firm, revocable), claim| {
+                (
+                    firm + claim.watts.milliwatts(),
+                    revocable + claim.revocable.milliwatts(),
+                )
+            });
+            let quotas = (firm * 1_000, revocable * 1_000);
+            assert!(
+                sums.0 <= quotas.0 && sums.1 <= quotas.1,
+                "quotas: {name} holds {sums:?} of {quotas:?} at {}",
+                self.now
+            );
+            assert!(
+                name != asks || preempts || !ask.preempt || !is_admitted,
+                "quotas: {ask:?} took the watts of others at {}",
+                self.now
+            );
+            beyond |= name == asks && !is_admitted && sums.0 + ask.watts.milliwatts() > quotas.0;
+        }
+        if beyond {
+            self.counted.count("beyond_its_quota");
         }
     }
 

@@ -81,6 +81,8 @@ impl Day {
         let stays_capped = |node: &Node| match node.state {
             State::Booting { until, .. } => until > self.now + SOON_MS,
             State::Up | State::NoAgent(_) | State::Uncapped(_) => !node.is_uncapped(&here.world),
+            // There is room for all that it can draw, also after a loss.
+            State::Off | State::ComesOn(_) => true,
         };
         let mut mine = self.nodes.iter().filter(|node| node.site == site);
         let capped = mine.all(stays_capped);
@@ -93,7 +95,7 @@ impl Day {
         // What boots draws nothing, and whoever is silent for longer counts with all that it can draw.
         let is_there = |node: &Node| match node.state {
             State::Up => node.cut_off_until + SETTLED_MS <= self.now,
-            State::Booting { .. } => true,
+            State::Booting { .. } | State::Off | State::ComesOn(_) => true,
             State::NoAgent(_) | State::Uncapped(_) => false,
         };
         let since = self.last_trouble.max(self.controller_since);
@@ -163,7 +165,7 @@ impl Day {
         if self.busy_until > self.now || !all.clone().all(|site| self.may_lose(site, true)) {
             return;
         }
-        let uncovered = self.scene.kind == Kind::Shelf;
+        let uncovered = matches!(self.scene.kind, Kind::Shelf | Kind::Floors);
         if uncovered && !self.dice.one_in(2) {
             return;
         }

@@ -24,6 +24,7 @@ mod oath;
 mod rest;
 mod scene;
 mod site;
+mod switch;
 
 use std::time::Instant;
 
@@ -35,7 +36,7 @@ const OPERATIONS: u64 = 100_000;
 /// What is done on each day; forty servers make three times as many messages meanwhile as twelve nodes.
 const fn happenings(kind: Kind) -> u64 {
     match kind {
-        Kind::Shelf | Kind::Feeds => 400,
+        Kind::Shelf | Kind::Floors | Kind::Feeds => 400,
         Kind::Servers => 130,
     }
 }
@@ -126,6 +127,21 @@ fn feeds_break_no_promise() {
     let also = ["silence_and_a_loss", "feed_failed"];
     let all: Vec<&str> = EVERYWHERE.into_iter().chain(also).collect();
     days("feeds_break_no_promise", Kind::Feeds, 2_000_001, 30, &all);
+}
+
+#[test]
+fn floors_break_no_promise() {
+    let also = [
+        "feed_failed_uncovered",
+        "shed_off",
+        "switched_on",
+        "off_by_hand",
+        "asked_on",
+        "switch_failed",
+        "beyond_its_quota",
+    ];
+    let all: Vec<&str> = EVERYWHERE.into_iter().chain(also).collect();
+    days("floors_break_no_promise", Kind::Floors, 4_000_001, 10, &all);
 }
 
 #[test]

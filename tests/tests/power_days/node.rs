@@ -25,6 +25,10 @@ pub enum State {
     },
     /// It has booted, its load is there, and its agent is not, until then: nothing limits it.
     Uncapped(u64),
+    /// It is switched off.
+    Off,
+    /// It was switched on by the controller: its load is there, nothing limits it, and its agent runs from then on.
+    ComesOn(u64),
 }
 
 /// One server.
@@ -126,10 +130,7 @@ impl Node {
                 self.expire(now_ms, world);
             }
             State::Booting { until, agent_late } if until <= now_ms => {
-                self.boot += 1;
-                self.booted_ms = now_ms;
-                self.leases = self.leases.after_boot();
-                self.oath.booted();
+                self.boots(now_ms);
                 if agent_late {
                     self.state = State::Uncapped(now_ms + 4_000);
                 } else {
@@ -139,12 +140,47 @@ impl Node {
                 let node = self.name.clone();
                 world.act(&Verb::Power { node, on: true }).expect("it was off");
             }
-            State::Uncapped(until) if until <= now_ms => {
+            State::Uncapped(until) | State::ComesOn(until) if until <= now_ms => {
                 self.state = State::Up;
                 self.write(now_ms, world);
             }
-            State::NoAgent(_) | State::Booting { .. } | State::Uncapped(_) => {}
+            State::NoAgent(_)
+            | State::Booting { .. }
+            | State::Uncapped(_)
+            | State::Off
+            | State::ComesOn(_) => {}
         }
+    }
+
+    fn boots(&mut self, now_ms: u64) {
+        self.boot += 1;
+        self.booted_ms = now_ms;
+        self.leases = self.leases.after_boot();
+        self.oath.booted();
+    }
+
+    /// Its BMC switched it off, whatever it was at.
+    pub fn goes_off(&mut self, world: &mut World) {
+        if self.state == State::Off {
+            return;
+        }
+        world.set_limit(&self.name, None);
+        if !matches!(self.state, State::Booting { .. }) {
+            let (node, on) = (self.name.clone(), false);
+            world.act(&Verb::Power { node, on }).expect("it was on");
+        }
+        self.state = State::Off;
+    }
+
+    /// Its BMC switched it on: it draws what its load wants until its agent is there.
+    pub fn comes_on(&mut self, now_ms: u64, agent_at: u64, world: &mut World) {
+        if self.state != State::Off {
+            return;
+        }
+        self.boots(now_ms);
+        self.state = State::ComesOn(agent_at);
+        let (node, on) = (self.name.clone(), true);
+        world.act(&Verb::Power { node, on }).expect("it was off");
     }
 
     fn expire(&mut self, now_ms: u64, world: &mut World) {
@@ -164,7 +200,9 @@ impl Node {
     /// Whether its load is there and nothing limits it.
     pub fn is_uncapped(&self, world: &World) -> bool {
         let unlimited = world.node(&self.name).is_none_or(|node| node.limit().is_none());
-        unlimited && !matches!(self.state, State::Booting { .. })
+        // Whoever comes on by the controller's hand counts with all that it can draw, and is judged so.
+        let is_counted = matches!(self.state, State::Booting { .. } | State::Off | State::ComesOn(_));
+        unlimited && !is_counted
     }
 
     /// Whether it hears and answers.
@@ -174,7 +212,7 @@ impl Node {
 
     /// The cap that the world knows; what it can draw where it knows none.
     pub fn cap(&self, world: &World) -> u64 {
-        if matches!(self.state, State::Booting { .. }) {
+        if matches!(self.state, State::Booting { .. } | State::Off) {
             return 0;
         }
         let node = world.node(&self.name).expect("it is in the world");
@@ -193,6 +231,9 @@ impl Node {
     /// What it falls to once its agent obeys.
     pub fn armed(&self, world: &World) -> u64 {
         let cap = self.cap(world);
+        if let State::ComesOn(_) = self.state {
+            return cap;
+        }
         let level_1 = |held: &Held| held.holds().at(1).saturating_add(REST).milliwatts();
         self.leases
             .held

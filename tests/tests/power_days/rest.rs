@@ -6,6 +6,7 @@ use rack_controller::rack::{Rack, evolve};
 
 use crate::controller::moment;
 use crate::day::{Day, Mail};
+use crate::node::State;
 
 impl Day {
     pub fn come_to_rest(&mut self) {
@@ -27,12 +28,21 @@ impl Day {
                 self.pass(10_000);
             }
         }
+        // Nodes come on one by one: each boots for 22 s at the most, and BMCs fail.
+        for _ in 0..60 {
+            if self.somebody_comes_on() {
+                self.pass(10_000);
+            }
+        }
         // Raises wait for one another, and each of them for the journal: up to 3 s.
         self.pass(20_000);
         let rack = &self.controller.as_ref().expect("it is back").rack;
         let (orders, rations) = rack_controller::pools::power::plan::orders(rack, moment(self.now));
         assert!(orders.is_empty(), "at rest: {orders:?}");
-        for node in &self.nodes {
+        if self.scene.switches() {
+            self.nobody_is_forgotten();
+        }
+        for node in self.nodes.iter().filter(|node| node.state != State::Off) {
             let (cap, _) = rations.caps[&node.name];
             let world = &self.sites[node.site].world;
             assert!(

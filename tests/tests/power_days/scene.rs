@@ -15,6 +15,8 @@ pub enum Kind {
     Shelf,
     /// The same shelf on two feeds of which either may fail (`n+n`); both feeds are domains, and a budget stands over them.
     Feeds,
+    /// The shelf at `n+1` with floors that nearly fill it: nodes go off as the last shed, and come on again one after the other.
+    Floors,
     /// Forty ordinary servers with two supplies each, on two PDUs, below one budget.
     Servers,
 }
@@ -33,6 +35,9 @@ pub struct Scene {
     pub most: u64,
 }
 
+/// Tenants of the racks that have some: their quotas in firm and in revocable watts, and whether they may take the watts of others.
+pub const TENANTS: [(&str, u64, u64, bool); 2] = [("red", 7_000, 1_500, true), ("blue", 5_000, 400, false)];
+
 /// Of what a feed's breaker carries, the tenths that may be drawn for long.
 const DERATED_TENTHS: u64 = 8;
 
@@ -42,12 +47,13 @@ impl Scene {
         let margin_ppm = *dice.pick(&[0, 30_000]);
         let (nodes, floor, most) = match kind {
             Kind::Shelf => (12, 300, 2_400),
+            Kind::Floors => (12, 1_200, 2_400),
             Kind::Feeds => (12, 300, 1_600),
             Kind::Servers => (40, 250, 1_000),
         };
         // Sometimes the budget is the tightest, and sometimes what hangs below it is.
         let above = match kind {
-            Kind::Shelf => None,
+            Kind::Shelf | Kind::Floors => None,
             Kind::Feeds => Some((*dice.pick(&[7_500, 9_500, 30_000]), *dice.pick(&[50, 63, 160]), 1)),
             Kind::Servers => Some((*dice.pick(&[14_000, 20_000, 30_000]), *dice.pick(&[25, 63]), 3)),
         };
@@ -62,10 +68,32 @@ impl Scene {
         }
     }
 
+    /// Who asks the nth time, where there are tenants.
+    pub fn tenant(&self, number: u64) -> Option<String> {
+        let (name, ..) = TENANTS[(number / 2 % 2) as usize];
+        self.switches().then(|| name.to_owned())
+    }
+
+    /// The SMBIOS UUID of a node's machine.
+    pub fn uuid(node: &str) -> String {
+        format!("4c4c4544-0042-3510-8052-b4c04f5640{}", &node[1..])
+    }
+
+    /// What a node's load wants at the most. Where nodes are switched it is little: else a rack that is short of floors is dark before
+    /// anybody is off.
+    pub fn wants(&self) -> u64 {
+        if self.switches() { 700 } else { self.most }
+    }
+
+    /// Whether nodes have BMCs, and the controller may switch them.
+    pub fn switches(&self) -> bool {
+        self.kind == Kind::Floors
+    }
+
     /// Names of the domains that have supplies.
     pub fn sites(&self) -> Vec<String> {
         match self.kind {
-            Kind::Shelf | Kind::Feeds => vec!["shelf".to_owned()],
+            Kind::Shelf | Kind::Floors | Kind::Feeds => vec!["shelf".to_owned()],
             Kind::Servers => (1..=self.nodes).map(|number| format!("c{number:02}")).collect(),
         }
     }
@@ -86,7 +114,7 @@ impl Scene {
     /// The supplies of one site: how many, and what each delivers.
     const fn supplies(&self) -> (usize, u64) {
         match self.kind {
-            Kind::Shelf | Kind::Feeds => (6, 3_000),
+            Kind::Shelf | Kind::Floors | Kind::Feeds => (6, 3_000),
             Kind::Servers => (2, 800),
         }
     }
@@ -113,7 +141,7 @@ serial = \"S{site}{bay}\"\n"
             ));
         }
         let numbers = match self.kind {
-            Kind::Shelf | Kind::Feeds => 1..=self.nodes,
+            Kind::Shelf | Kind::Floors | Kind::Feeds => 1..=self.nodes,
             Kind::Servers => {
                 let number = site.trim_start_matches('c').parse().expect("a server's number");
                 number..=number
@@ -130,11 +158,28 @@ packages = 1\ncores_per_package = 8\nthreads_per_core = 2\nmemory = \"64 GiB\"\n
         Plan::parse(&text, Path::new("world.toml")).unwrap()
     }
 
+    /// The controller's own tables: its host and its tenants, where nodes are switched.
+    fn rack(&self) -> String {
+        let mut text = "[rack]\nname = \"r\"\nmode = \"enforce\"\n".to_owned();
+        if self.switches() {
+            text.push_str(&format!(
+                "controller_host = \"{}\"\n",
+                Scene::node_name(self.nodes)
+            ));
+            for (name, firm, revocable, preempts) in TENANTS {
+                text.push_str(&format!(
+                    "[[tenant]]\nname = \"{name}\"\nfirm_watts = {firm}\nrevocable_watts = {revocable}\npreempt = {preempts}\n"
+                ));
+            }
+        }
+        text
+    }
+
     /// The controller's file.
     pub fn config(&self) -> RackConfig {
         let margin = format!("{}.{:02}", self.margin_ppm / 1_000_000, self.margin_ppm / 10_000);
         let (_, amperes, phases) = self.above.unwrap_or((0, 63, 3));
-        let mut text = "[rack]\nname = \"r\"\nmode = \"enforce\"\n".to_owned();
+        let mut text = self.rack();
         for feed in ["A", "B"] {
             text.push_str(&format!(
                 "[[feed]]\nname = \"{feed}\"\nvolts = 230\nbreaker_amperes = {amperes}\nphases = {phases}\nderating = 0.{DERATED_TENTHS}\n"
@@ -153,7 +198,7 @@ packages = 1\ncores_per_package = 8\nthreads_per_core = 2\nmemory = \"64 GiB\"\n
             }
         }
         let (source, policy) = match self.kind {
-            Kind::Shelf => ("shelf", "n+1"),
+            Kind::Shelf | Kind::Floors => ("shelf", "n+1"),
             Kind::Feeds => ("shelf", "n+n"),
             Kind::Servers => ("chassis", "n+1"),
         };
@@ -182,7 +227,20 @@ agent = \"https://192.0.2.9:9711\"\n",
                 self.most,
                 self.floor
             ));
+            if self.switches() {
+                let may = number < self.nodes;
+                text.push_str(&format!(
+                    "bmc = \"https://192.0.2.{}\"\nallow_power_off = {may}\nuuid = \"{}\"\n",
+                    100 + number,
+                    Scene::uuid(&Scene::node_name(number))
+                ));
+            }
         }
-        RackConfig::from_text(&text, Path::new("rack.toml")).unwrap()
+        let mut config = RackConfig::from_text(&text, Path::new("rack.toml")).unwrap();
+        if let Some(host) = config.nodes.last_mut().filter(|_| self.switches()) {
+            // No rack.toml may say that of the controller's host; whoever plans has that rule once more.
+            host.allow_power_off = true;
+        }
+        config
     }
 }

@@ -57,7 +57,7 @@ impl Site {
     pub fn after_a_loss(&self, scene: &Scene) -> Option<u64> {
         let available = || self.world.supplies().iter().map(|supply| supply.available());
         match scene.kind {
-            Kind::Shelf | Kind::Servers => {
+            Kind::Shelf | Kind::Floors | Kind::Servers => {
                 let largest = available().max().unwrap_or_default();
                 available()
                     .all(|watts| watts > 0)
@@ -88,7 +88,7 @@ impl Site {
     pub fn after_another_loss(&self, scene: &Scene) -> u64 {
         let available = || self.world.supplies().iter().map(|supply| supply.available());
         let worst = match scene.kind {
-            Kind::Shelf | Kind::Servers => available().max().unwrap_or_default(),
+            Kind::Shelf | Kind::Floors | Kind::Servers => available().max().unwrap_or_default(),
             Kind::Feeds => {
                 let of = |feed: &str| -> u64 {
                     let mine = available()

@@ -12,6 +12,7 @@ use super::session::{Entrant, Sessions};
 use super::suite::Suite;
 use crate::face::redfish::Kind;
 use crate::live::Live;
+use crate::plan::Restore;
 use crate::world::{Phase, Verb};
 
 /// Completion codes (table 5-2).
@@ -67,12 +68,21 @@ impl Answer {
     }
 }
 
+/// Whom a BMC says it is (IPMI 2.0 sections 20.8 and 22.14).
+#[derive(Debug, Clone, Copy)]
+pub struct Guids {
+    /// The BMC itself.
+    pub device: [u8; 16],
+    /// The machine that it manages: its SMBIOS UUID.
+    pub system: [u8; 16],
+}
+
 /// One BMC behind its sessions.
 pub struct Machine {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) live: Arc<Live>,
-    guid: [u8; 16],
+    guids: Guids,
     sensors: Vec<Sensor>,
     pub(super) inventories: Vec<Inventory>,
     pub(super) records: Vec<Vec<u8>>,
@@ -86,7 +96,7 @@ pub struct Machine {
 impl Machine {
     /// A BMC that hears from now on what happens in the world.
     #[must_use]
-    pub fn new(name: &str, kind: Kind, live: Arc<Live>, guid: [u8; 16]) -> Self {
+    pub fn new(name: &str, kind: Kind, live: Arc<Live>, guids: Guids) -> Self {
         let world = live.world();
         let plan = world.plan();
         let sensors = gauge::sensors(plan, kind, name);
@@ -105,7 +115,7 @@ impl Machine {
         Self {
             name: name.to_owned(),
             kind,
-            guid,
+            guids,
             records: records::repository(&sensors, &inventories),
             sensors,
             inventories,
@@ -145,7 +155,7 @@ impl Machine {
             // Channel 1; RMCP+ is spoken, names are asked for, a K_G is not set.
             (APP, 0x38) => Answer::done([1, 0x80, 0x04, 0x02, 0, 0, 0, 0]),
             (APP, 0x54) => suites(data),
-            (APP, 0x37) => Answer::done(self.guid),
+            (APP, 0x37) => Answer::done(self.guids.system),
             _ => Answer::no(NOT_PRIVILEGED),
         }
     }
@@ -181,7 +191,7 @@ impl Machine {
                 },
                 // IPMI 2.0, with sensors, repository, log, inventories and chassis; the maker is not told.
                 0x01 => Answer::done([0x20, 1, 2, 0x14, 0x02, 0x8F, 0, 0, 0, 1, 0, 0, 0, 0, 0]),
-                0x08 => Answer::done(self.guid),
+                0x08 => Answer::done(self.guids.device),
                 _ => match self.stranger(netfn, command, data) {
                     Answer {
                         completion: NOT_PRIVILEGED,
@@ -216,16 +226,17 @@ impl Machine {
         match command {
             0x01 => {
                 let world = self.live.world();
-                let (on, lit, fault) = match self.kind {
+                let (on, lit, fault, restore) = match self.kind {
                     Kind::Shelf => {
                         let broken = |phase| matches!(phase, Phase::Failed | Phase::Tripped);
                         let fault = world.supplies().iter().any(|supply| broken(supply.phase()));
-                        (true, world.shelf_locate(), fault)
+                        (true, world.shelf_locate(), fault, Restore::AlwaysOn)
                     }
                     Kind::Node => {
                         let node = world.node(&self.name);
                         let on = node.is_some_and(crate::world::Node::is_on);
-                        (on, node.is_some_and(crate::world::Node::locate), false)
+                        let restore = node.map_or(Restore::default(), crate::world::Node::restore);
+                        (on, node.is_some_and(crate::world::Node::locate), false, restore)
                     }
                 };
                 let lit = match (lit, self.dark_at) {
@@ -233,8 +244,13 @@ impl Machine {
                     (true, Some(_)) => 0x50,
                     (true, None) => 0x60,
                 };
-                // Power comes back as it was before; a fault is a power control fault.
-                Answer::done([0x20 | u8::from(on) | (u8::from(fault) << 3), 0, lit, 0])
+                let restore = match restore {
+                    Restore::AlwaysOff => 0x00,
+                    Restore::LastState => 0x20,
+                    Restore::AlwaysOn => 0x40,
+                };
+                // A fault is a power control fault.
+                Answer::done([restore | u8::from(on) | (u8::from(fault) << 3), 0, lit, 0])
             }
             0x02 => data
                 .first()

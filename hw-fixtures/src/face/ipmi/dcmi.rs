@@ -19,6 +19,8 @@ const ACTIVATE: u8 = 0x05;
 const NOT_ACTIVE: u8 = 0x80;
 /// A limit outside of what the node can be held to.
 const OUT_OF_RANGE: u8 = 0x84;
+/// The exception action that switches the node off.
+const POWER_OFF: u8 = 0x01;
 /// DCMI 1.5, parameter revision 2.
 const VERSION: [u8; 3] = [1, 5, 2];
 /// Over how long least, most and mean are told, and how often is measured.
@@ -33,11 +35,18 @@ pub struct Limit {
     sampling: [u8; 2],
 }
 
+impl Limit {
+    /// How long the node may draw more before the BMC switches it off; `None` where it does not.
+    fn off_after_ms(&self) -> Option<u64> {
+        (self.exception == POWER_OFF).then(|| u32::from_le_bytes(self.correction).into())
+    }
+}
+
 impl Default for Limit {
     /// As recorded BMCs are born: none, and a hard power-off where it could not be held.
     fn default() -> Self {
         Self {
-            exception: 0x01,
+            exception: POWER_OFF,
             watts: 0,
             correction: 1_000_u32.to_le_bytes(),
             sampling: 1_u16.to_le_bytes(),
@@ -148,17 +157,23 @@ fn set(live: &Live, node: &str, limit: &mut Limit, data: &[u8]) -> Answer {
         sampling: [s0, s1],
     };
     if in_force(live, node).is_some() {
-        live.change(|world| world.set_limit(node, Some(u64::from(watts) * 1_000)));
+        put_in_force(live, node, limit);
     }
     done(&[])
+}
+
+fn put_in_force(live: &Live, node: &str, limit: &Limit) {
+    live.change(|world| {
+        world.set_exception(node, limit.off_after_ms());
+        world.set_limit(node, Some(u64::from(limit.watts) * 1_000))
+    });
 }
 
 fn activate(live: &Live, node: &str, limit: &mut Limit, data: &[u8]) -> Answer {
     match data.first() {
         Some(1) if limit.watts == 0 => Answer::no(INVALID_FIELD),
         Some(1) => {
-            let watts = u64::from(limit.watts) * 1_000;
-            live.change(|world| world.set_limit(node, Some(watts)));
+            put_in_force(live, node, limit);
             done(&[])
         }
         Some(0) => {

@@ -81,7 +81,7 @@ fn chassis_body(node: &Node, plan: &NodePlan, path: &str) -> Value {
 fn system_body(node: &Node, plan: &NodePlan, path: &str, chassis: &str) -> Value {
     let cores = plan.packages.saturating_mul(plan.cores_per_package);
     let state = if node.is_on() { "Enabled" } else { "StandbyOffline" };
-    resource_with(
+    let mut body = resource_with(
         path,
         types::SYSTEM,
         "node",
@@ -117,7 +117,11 @@ fn system_body(node: &Node, plan: &NodePlan, path: &str, chassis: &str) -> Value
                 },
             },
         }),
-    )
+    );
+    if let Some(restore) = plan.restore {
+        body["PowerRestorePolicy"] = json!(restore.word());
+    }
+    body
 }
 
 fn environment(world: &World, node: &Node, gauge: &Gauge, path: &str, chassis: &str) -> Value {

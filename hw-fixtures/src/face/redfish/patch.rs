@@ -80,7 +80,11 @@ impl Bmc {
         match change {
             Change::Light(on) => self.light(path, last, *on).then_some(()).ok_or_else(missing),
             Change::Limit(limit) => {
-                let set = self.live.change(|world| world.set_limit(&self.name, *limit));
+                let set = self.live.change(|world| {
+                    // This place knows no exception action.
+                    world.set_exception(&self.name, None);
+                    world.set_limit(&self.name, *limit)
+                });
                 set.then_some(()).ok_or_else(missing)
             }
             Change::SessionTimeout(seconds) => {

@@ -41,6 +41,12 @@ pub(super) fn changed(rack: &mut Rack, change: &SwitchChange, at: Moment) {
             rack.kept.switches.remove(&change.node);
         }
     }
+    if wanted == Some(Wanted::On)
+        && let Some(seen) = rack.sight.nodes.get_mut(&change.node)
+    {
+        // Its agent said that of another boot.
+        seen.lease = None;
+    }
     // What was tried for another end is no reason to wait now.
     rack.sight
         .attempts

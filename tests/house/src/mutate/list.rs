@@ -7,6 +7,9 @@ const RATION: &str = "rack-controller/src/pools/power/plan/ration.rs";
 const SUMS: &str = "rack-controller/src/pools/power/plan/sums.rs";
 const STANDING: &str = "rack-controller/src/pools/power/plan/standing.rs";
 const BOOK: &str = "rack-controller/src/pools/power/plan/book.rs";
+const PREEMPT: &str = "rack-controller/src/pools/power/plan/preempt.rs";
+const TAKE_WATTS: &str = "rack-controller/src/decide/preempt.rs";
+const SWITCH: &str = "rack-controller/src/pools/power/plan/switch.rs";
 const MACHINE: &str = "rack-controller/src/pools/power/act/lessor/machine.rs";
 const LEASE: &str = "agent/src/lease/mod.rs";
 const TAKE: &str = "agent/src/lease/take.rs";
@@ -171,6 +174,69 @@ pub const MUTANTS: &[Mutant] = &[
             file: BOOK,
             find: "drawing.sort_by_key(|claim| claim.rank());",
             instead: "drawing.sort_by_key(|claim| std::cmp::Reverse(claim.rank()));",
+        }],
+    },
+    Mutant {
+        name: "equals-preempted",
+        what: "an ask takes the watts of claims of its own priority",
+        edits: &[Edit {
+            file: PREEMPT,
+            find: ".filter(|claim| claim.priority > priority &&",
+            instead: ".filter(|claim| claim.priority >= priority &&",
+        }],
+    },
+    Mutant {
+        name: "preempts-unasked",
+        what: "an ask that did not say preempt takes the watts of others",
+        edits: &[Edit {
+            file: TAKE_WATTS,
+            find: "if !ask.preempt {",
+            instead: "if false {",
+        }],
+    },
+    Mutant {
+        name: "off-first-in-rank",
+        what: "whoever comes first in rank is switched off first (rule 9)",
+        edits: &[Edit {
+            file: SWITCH,
+            find: "let last = may.max_by_key(",
+            instead: "let last = may.min_by_key(",
+        }],
+    },
+    Mutant {
+        name: "host-switched-off",
+        what: "the controller's own host is switched off like any other (rule 9)",
+        edits: &[Edit {
+            file: SWITCH,
+            find: "        && rack.config.controller_host.as_deref() != Some(node.name.as_str())\n",
+            instead: "",
+        }],
+    },
+    Mutant {
+        name: "trial-delivers-nothing",
+        what: "nodes are switched off for want of supplies that are on trial",
+        edits: &[Edit {
+            file: SWITCH,
+            find: "Life::Empty | Life::Faulted { .. } | Life::Condemned { .. } => Some(sum),",
+            instead: "Life::Empty | Life::Faulted { .. } | Life::Condemned { .. } | Life::Settling { .. } | Life::Probation { .. } => Some(sum),",
+        }],
+    },
+    Mutant {
+        name: "on-all-at-once",
+        what: "nodes come on without waiting for one another (dark start)",
+        edits: &[Edit {
+            file: SWITCH,
+            find: "if switches.values().any(|switch| switch.wanted == Wanted::On) {",
+            instead: "if switches.len() > 64 {",
+        }],
+    },
+    Mutant {
+        name: "boots-as-it-was",
+        what: "a node that is switched on counts with its old cap until its agent answers (rule 6)",
+        edits: &[Edit {
+            file: ORDERS,
+            find: "if is_coming(rack, node) && lease.is_none_or(",
+            instead: "if node.name.is_empty() && lease.is_none_or(",
         }],
     },
     Mutant {

@@ -11,7 +11,7 @@ use super::ByName;
 use super::ration::{Rations, rations};
 use super::standing::{above, below, kept, standing};
 use super::sums::{Sums, ride_limit_of};
-use super::uncapped::{at_most, is_off};
+use super::uncapped::{at_most, is_coming, is_known, is_off, only_refuses};
 use crate::config::{DomainConfig, NodeConfig};
 use crate::rack::order::{NodeOrder, Order, at_level};
 use crate::rack::state::Rack;
@@ -45,9 +45,22 @@ pub fn counted(rack: &Rack, node: &NodeConfig, now: Moment) -> Counted {
         return whole(node.max_draw, "it was never capped");
     };
     let may = order.may.max(order.cap);
-    let Some(lease) = seen.and_then(|seen| seen.lease.as_ref()) else {
+    let lease = seen.and_then(|seen| seen.lease.as_ref());
+    if is_coming(rack, node) && lease.is_none_or(|lease| lease.silent_since.is_some()) {
+        return whole(
+            node.max_draw,
+            "it is being switched on, and its agent has not answered yet",
+        );
+    }
+    let Some(lease) = lease else {
         return whole(may, "its agent has not answered since this controller started");
     };
+    if only_refuses(lease) {
+        return whole(
+            node.max_draw,
+            "its agent has only refused since this controller started",
+        );
+    }
     if let Some(since) = lease.silent_since {
         // A controller that started a moment ago does not know for how long an agent has been silent that it has never heard.
         let never_heard = lease.answered == 0;
@@ -104,7 +117,7 @@ pub(super) struct Room {
     most_now: Power,
     /// What `next` may be at most.
     most_next: Power,
-    /// Whether more may be given at all.
+    /// Whether more may be given at all: supplies are seen, and so is every node since this controller started (power.md, dark start).
     may_grow: bool,
 }
 
@@ -124,6 +137,7 @@ impl Room {
                 continue;
             }
             let (cap, next) = if node.rest.is_some() {
+                room.may_grow &= is_known(rack, node);
                 let counted = counted(rack, node, now);
                 (counted.cap, counted.next)
             } else {

@@ -8,6 +8,7 @@ use facts::{Moment, Power};
 
 use super::orders::REBOOTS;
 use crate::config::NodeConfig;
+use crate::rack::order::LeaseSight;
 use crate::rack::state::Rack;
 use crate::rack::switch::Wanted;
 
@@ -20,8 +21,23 @@ pub fn is_off(rack: &Rack, node: &NodeConfig) -> bool {
     }) && !is_coming(rack, node)
 }
 
+/// Whether this controller, since it started, knows of a node whose caps an agent holds what it may draw: its agent has answered, it is
+/// off, or it counts with all that it can draw. Before that the journal's cap may be one that a boot has undone.
+pub fn is_known(rack: &Rack, node: &NodeConfig) -> bool {
+    let seen = rack.sight.nodes.get(&node.name);
+    let lease = seen.and_then(|seen| seen.lease.as_ref());
+    let is_heard =
+        lease.is_some_and(|lease| lease.answered > 0 || lease.silent_since.is_some() || only_refuses(lease));
+    is_heard || is_off(rack, node) || is_coming(rack, node) || !rack.kept.orders.contains_key(&node.name)
+}
+
+/// Whether an agent answers and has never taken a lease of this controller: what it holds, if anything, is not ours.
+pub(super) fn only_refuses(lease: &LeaseSight) -> bool {
+    lease.answered == 0 && lease.silent_since.is_none() && lease.reason.is_some()
+}
+
 /// Whether a node was told to come on: it may draw from that moment on, whatever its BMC said last.
-fn is_coming(rack: &Rack, node: &NodeConfig) -> bool {
+pub(super) fn is_coming(rack: &Rack, node: &NodeConfig) -> bool {
     let switch = rack.kept.switches.get(&node.name);
     switch.is_some_and(|switch| switch.wanted == Wanted::On)
 }

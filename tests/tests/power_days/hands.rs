@@ -87,9 +87,15 @@ impl Day {
         self.counted.count("happening");
         let watts = |most: u64, dice: &mut Dice| Power::from_watts(dice.below(most)).unwrap();
         let node = self.some_node();
+        let lends = self.scene.lends(node);
         let ask = PowerAsk {
             watts: watts(firm, &mut self.dice),
-            revocable_watts: watts(revocable, &mut self.dice),
+            revocable_watts: if lends {
+                Power::ZERO
+            } else {
+                watts(revocable, &mut self.dice)
+            },
+            lendable: lends && self.names.is_multiple_of(2),
             purpose: format!("w{}", self.names),
             node: Some(self.nodes[node].name.clone()),
             priority: Some(1 + self.dice.below(9) as u8),
@@ -129,7 +135,7 @@ impl Day {
     fn demand(&mut self) {
         let node = self.some_node();
         // Work takes what it gets: three of four want all that the node can draw.
-        let all = self.dice.below(4) > 0;
+        let all = (self.dice.below(4) > 0) != self.scene.lends(node);
         let most = self.scene.wants();
         let watts = if all { most } else { self.dice.below(most) };
         self.wants(node, watts * 1_000);

@@ -18,6 +18,7 @@ mod day;
 mod dice;
 mod hands;
 mod judge;
+mod lent;
 mod losses;
 mod node;
 mod oath;
@@ -108,16 +109,21 @@ const EVERYWHERE: [&str; 20] = [
     "judged",
 ];
 
+/// What nodes that are measured meet.
+const LENDING: [&str; 3] = ["lent", "recalled", "returned"];
+
 // Several tests, so that they run beside each other.
 
 #[test]
 fn a_shelf_breaks_no_promise_1() {
-    days("a_shelf_breaks_no_promise_1", Kind::Shelf, 1, 30, &EVERYWHERE);
+    let all: Vec<&str> = EVERYWHERE.into_iter().chain(LENDING).collect();
+    days("a_shelf_breaks_no_promise_1", Kind::Shelf, 1, 30, &all);
 }
 
 #[test]
 fn a_shelf_breaks_no_promise_2() {
     let also = ["silence_and_a_loss", "feed_failed_uncovered"];
+    let also = also.into_iter().chain(LENDING);
     let all: Vec<&str> = EVERYWHERE.into_iter().chain(also).collect();
     days("a_shelf_breaks_no_promise_2", Kind::Shelf, 1_000_001, 30, &all);
 }

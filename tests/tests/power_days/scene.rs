@@ -7,6 +7,7 @@ use rack_controller::config::RackConfig;
 
 use crate::day::DETECT_MS;
 use crate::dice::Dice;
+use crate::lent::LEND_WINDOW_MS;
 
 /// What kind of rack it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +86,14 @@ impl Scene {
         if self.switches() { 700 } else { self.most }
     }
 
-    /// Whether nodes have BMCs, and the controller may switch them.
+    /// Whether the controller may switch nodes; then their BMCs tell whether they are on, and else what they draw.
     pub fn switches(&self) -> bool {
         self.kind == Kind::Floors
+    }
+
+    /// Whether the claims on a node lend, and its load wants little most of the time. Nobody there asks for revocable watts.
+    pub fn lends(&self, node: usize) -> bool {
+        !self.switches() && node.is_multiple_of(3)
     }
 
     /// Names of the domains that have supplies.
@@ -205,7 +211,7 @@ packages = 1\ncores_per_package = 8\nthreads_per_core = 2\nmemory = \"64 GiB\"\n
         for (index, site) in self.sites().iter().enumerate() {
             text.push_str(&format!(
                 "[[bmc]]\nname = \"{site}\"\nurl = \"https://192.0.2.{}\"\n[[domain]]\nname = \"{site}\"\nsource = \"{source}\"\n\
-redundancy = \"{policy}\"\nmargin = {margin}\nsell_revocable = true\ndetect_within = \"{DETECT_MS}ms\"\naccept_silence = {}\npreempt = true\n{within}",
+redundancy = \"{policy}\"\nmargin = {margin}\nsell_revocable = true\ndetect_within = \"{DETECT_MS}ms\"\naccept_silence = {}\npreempt = true\nlend_window = \"{LEND_WINDOW_MS}ms\"\n{within}",
                 index + 10,
                 self.accepts
             ));
@@ -234,6 +240,8 @@ agent = \"https://192.0.2.9:9711\"\n",
                     100 + number,
                     Scene::uuid(&Scene::node_name(number))
                 ));
+            } else {
+                text.push_str(&format!("bmc = \"https://192.0.3.{number}\"\n"));
             }
         }
         let mut config = RackConfig::from_text(&text, Path::new("rack.toml")).unwrap();

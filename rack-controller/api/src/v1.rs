@@ -2,6 +2,7 @@
 
 use facts::supply::RedundancyClaim;
 use facts::{Bytes, Identity, Moment, Power};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod ask;
@@ -13,7 +14,7 @@ pub use people::*;
 pub use terms::*;
 
 /// The rack as one machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RackView {
     /// The rack's name.
     pub rack: String,
@@ -50,7 +51,7 @@ pub struct RackView {
 }
 
 /// The head of the rack's view: which rack this is and how it is set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RackStatus {
     /// The rack's name.
     pub rack: String,
@@ -67,7 +68,7 @@ pub struct RackStatus {
 }
 
 /// One power domain and its sums (power.md: words).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DomainView {
     /// Its name.
     pub name: String,
@@ -120,7 +121,7 @@ pub struct DomainView {
 }
 
 /// How a domain is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DomainState {
     /// Promises survive the losses that the policy covers.
@@ -146,7 +147,7 @@ impl DomainState {
 }
 
 /// Where a bay is in its life (house.md: the bay machine).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BayLife {
     /// Nothing has been seen of it yet, or its BMC cannot be reached since the start.
@@ -187,7 +188,7 @@ impl BayLife {
 }
 
 /// One bay and what is in it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BayView {
     /// Its place: `shelf/psu-3`.
     pub place: String,
@@ -209,6 +210,9 @@ pub struct BayView {
     pub rated_watts: Option<Power>,
     /// What it delivers now.
     pub output_watts: Option<Power>,
+    /// Whether its supply has input power; `None` where its BMC does not tell.
+    #[serde(default)]
+    pub input: Option<bool>,
     /// Whether its locate LED is lit; `None` where there is none.
     pub led: Option<bool>,
     /// Whether its BMC can be seen now.
@@ -219,7 +223,7 @@ pub struct BayView {
 }
 
 /// One node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeView {
     /// Its name.
     pub name: String,
@@ -271,7 +275,7 @@ pub struct NodeView {
 }
 
 /// How a node stands to the caps that its agent holds for the rack. Watts of the whole node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeLease {
     /// The cap that was ordered.
     pub cap_watts: Power,
@@ -292,7 +296,7 @@ pub struct NodeLease {
 }
 
 /// One workload of a node, as the rack shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeWorkload {
     /// Its name.
     pub id: String,
@@ -305,7 +309,7 @@ pub struct NodeWorkload {
 }
 
 /// How one BMC answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BmcView {
     /// Its name.
     pub name: String,
@@ -322,7 +326,7 @@ pub struct BmcView {
 }
 
 /// One claim in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimView {
     /// Its id.
     pub id: String,
@@ -363,7 +367,7 @@ pub struct ClaimView {
 }
 
 /// One event of the journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventView {
     /// Its number; the first is 1.
     pub sequence: u64,

@@ -87,6 +87,9 @@ async fn claims(judge: &Judge) {
             "bad_request",
         )
         .await;
+}
+
+async fn terms(judge: &Judge) {
     let reserve = post(
         "/v1/claims",
         json!({"watts": 100, "for": "later", "reserve_seconds": 600}),
@@ -117,7 +120,7 @@ async fn claims(judge: &Judge) {
         .await;
     let elsewhere = Ask {
         headers: &[("Origin", "http://evil.example")],
-        ..claim(1, "x")
+        ..post("/v1/claims", json!({"watts": 1, "for": "x"}))
     };
     judge.refuses(elsewhere, 403, "refused").await;
 }
@@ -188,6 +191,7 @@ async fn the_controller_answers_as_its_document_says() {
     let judge = Judge::new(&running.url);
     looks(&judge).await;
     claims(&judge).await;
+    terms(&judge).await;
     hands(&judge).await;
     for route in ["/v1/nodes/{node}/calibrate", "/v1/nodes/{node}/power-on"] {
         judge.refuses(named("post", route, "n99"), 404, "not_found").await;

@@ -13,6 +13,7 @@ mod dark;
 mod drills;
 mod house_of_64;
 mod leases;
+mod lights;
 mod memory;
 mod preempt;
 mod switch;

@@ -95,18 +95,10 @@ pub async fn commission(cli: &Cli, rack: &RackClient, args: &CommissionArgs) -> 
     let mut mapped: Vec<Mapped> = Vec::new();
     for bay in &domain.bays {
         let lit = light(rack, bay, true).await?;
-        let said = ask(&mut lines, bay, lit, &mapped);
+        let said = walk(rack, args, bay, lit, &mut lines, &mapped).await;
         // Also where somebody gave up: no light is left behind.
         light(rack, bay, false).await?;
-        let mut said = said?;
-        let proven = args.trace && trace::unplugged(rack, &domain.name, bay).await?;
-        let feed = ask_feed(&mut lines, bay, proven);
-        // And no supply is left out of service.
-        if proven {
-            trace::plugged(rack, bay).await?;
-        }
-        (said.feed, said.feed_known) = feed?;
-        mapped.push(said);
+        mapped.push(said?);
     }
     let proposal = proposal(&mapped);
     match (&args.write, cli.output) {
@@ -126,6 +118,26 @@ pub async fn commission(cli: &Cli, rack: &RackClient, args: &CommissionArgs) -> 
         (None, Output::Text) => print!("{proposal}"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is asked at one bay while it is lit.
+async fn walk(
+    rack: &RackClient,
+    args: &CommissionArgs,
+    bay: &BayView,
+    lit: bool,
+    lines: &mut impl Iterator<Item = std::io::Result<String>>,
+    mapped: &[Mapped],
+) -> anyhow::Result<Mapped> {
+    let mut said = ask(lines, bay, lit, mapped)?;
+    let proven = args.trace && trace::unplugged(rack, &args.domain, bay).await?;
+    let feed = ask_feed(lines, bay, proven);
+    // Also where somebody gave up: no supply is left out of service.
+    if proven {
+        trace::plugged(rack, bay).await?;
+    }
+    (said.feed, said.feed_known) = feed?;
+    Ok(said)
 }
 
 async fn light(rack: &RackClient, bay: &BayView, on: bool) -> anyhow::Result<bool> {

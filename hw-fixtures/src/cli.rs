@@ -133,6 +133,12 @@ pub enum Deed {
     Insert {
         /// The bay, such as shelf/psu-3
         place: String,
+        /// Maker of another supply than the one that stood there first
+        #[arg(long)]
+        maker: Option<String>,
+        /// Its model
+        #[arg(long)]
+        model: Option<String>,
         /// Serial number of another supply than the one that stood there first
         #[arg(long)]
         serial: Option<String>,
@@ -216,8 +222,16 @@ impl Deed {
         Some(match self {
             Self::Status => return None,
             Self::Pull { place } => Verb::Pull { place },
-            Self::Insert { place, serial, watts } => Verb::Insert {
+            Self::Insert {
                 place,
+                maker,
+                model,
+                serial,
+                watts,
+            } => Verb::Insert {
+                place,
+                maker,
+                model,
                 serial,
                 milliwatts: watts.map(|watts| watts.0),
             },

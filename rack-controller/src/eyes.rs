@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-pub use agent::{AgentFailure, client as agent_client};
+pub use agent::{AgentFailure, client as agent_client, is_it};
 pub use line::{Line, Lines};
 
 use crate::clock::Clock;
@@ -99,8 +99,9 @@ impl Eyes {
                 tasks.spawn(hints::follow(Arc::clone(line), nerve.clone()));
             }
         }
+        let names = Arc::new(config.node_names());
         for node in config.nodes.iter().filter(|node| node.agent.is_some()) {
-            tasks.spawn(agent::watch(node.clone(), nerve.clone()));
+            tasks.spawn(agent::watch(node.clone(), Arc::clone(&names), nerve.clone()));
         }
         Eyes { first_look, tasks }
     }

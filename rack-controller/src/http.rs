@@ -6,9 +6,11 @@ mod events;
 mod failure;
 mod guard;
 mod ipmi;
+mod openapi;
 mod page;
 mod people;
 mod read;
+mod routes;
 pub mod serve;
 
 use std::sync::Arc;
@@ -17,7 +19,6 @@ use std::time::{Duration, Instant};
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
 use axum::{Router, http::StatusCode};
 use rack_api::Token;
 use tokio::sync::{Semaphore, watch};
@@ -88,28 +89,11 @@ impl App {
 
     /// All routes: one plain list.
     pub fn router(self) -> Router {
-        Router::new()
-            .route("/", get(page::page))
-            .route("/ui/rack.css", get(page::style))
-            .route("/ui/rack.js", get(page::script))
-            .route("/healthz", get(read::healthz))
-            .route("/metrics", get(read::metrics))
-            .route("/ipmi", get(ipmi::ipmi))
-            .route("/sd/prometheus", get(discovery::prometheus))
-            .route("/v1/status", get(read::status))
-            .route("/v1/rack", get(read::rack))
-            .route("/v1/claims", get(read::claims).post(ask::claim))
-            .route("/v1/claims/{claim}", delete(ask::release))
-            .route("/v1/claims/{claim}/apply", post(ask::apply))
-            .route("/v1/claims/{claim}/renew", post(ask::renew))
-            .route("/v1/nodes/{node}/calibrate", post(ask::calibrate))
-            .route("/v1/nodes/{node}/power-on", post(ask::power_on))
-            .route("/v1/drain", post(ask::drain))
-            .route("/v1/locate", post(ask::locate))
-            .route("/v1/swap", post(people::swap))
-            .route("/v1/doubts/ack", post(people::acknowledge))
-            .route("/v1/pause", post(people::pause))
-            .route("/v1/events", get(events::events))
+        routes::ALL
+            .iter()
+            .fold(Router::new(), |router, route| {
+                router.route(route.path, (route.serve)(route.method))
+            })
             .fallback(unknown_route)
             .method_not_allowed_fallback(wrong_method)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -124,7 +108,7 @@ async fn unknown_route(request: Request) -> Failure {
         StatusCode::NOT_FOUND,
         "not_found",
         format!(
-            "there is no {}; expected /, /v1/rack, /v1/claims, /v1/drain, /v1/locate, /v1/events or /metrics",
+            "there is no {}; what there is stands in /v1/openapi.json",
             request.uri().path()
         ),
     )

@@ -1,6 +1,7 @@
 //! The rack as one machine, for people, programs and metrics: rendered from the state, never stored.
 
 mod claims;
+mod feeds;
 mod people;
 mod switch;
 
@@ -13,6 +14,7 @@ use crate::rack::sight::{AgentFacts, BmcFacts, NodeSight};
 use crate::rack::state::Rack;
 
 pub use claims::claim;
+pub use feeds::feed_doubts;
 pub use people::{doubt, pauses, swap, swaps};
 pub use switch::node_doubts;
 
@@ -129,6 +131,7 @@ fn bay_view(rack: &Rack, config: &BayConfig) -> BayView {
         part: bay.part,
         rated_watts: bay.rated,
         output_watts: seen.and_then(|seen| seen.output),
+        input: seen.and_then(|seen| seen.input),
         led: seen.and_then(|seen| seen.led),
         seen: rack.sees(&config.place),
     }

@@ -1,6 +1,8 @@
 //! `busbar commission shelf`: which bay is which. BMCs count from 0 and sheet metal from 1, so each bay is lit and somebody reads its
 //! printed label. Nothing is configured by this: a proposal for rack.toml is printed.
 
+mod trace;
+
 use std::fmt::Write as _;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -21,11 +23,16 @@ const LIT_FOR: u32 = 600;
 pub const COMMISSION_HELP: &str = "\
 Each bay is lit in turn. For each you are asked which printed label is lit, at which height unit, and on which feed; an empty
 line keeps what stands in brackets, `-` says that you do not know, q ends without a proposal. A feed that nobody traced stays
-`assumed` in the proposal. Answers may come from a pipe, a line each.
+assumed in the proposal (feed_assumed = true, which is a doubt). Answers may come from a pipe, a line each.
+
+With --trace a feed is proven: the supply is taken out of the sums as for `busbar drain --for switch-off`, you pull its plug at the
+PDU, its BMC shows which supply lost its input, and you say whose PDU it was. Where the interlock does not allow it, or the
+BMC does not tell inputs, the feed stays assumed.
 
 Examples:
   busbar commission shelf > shelf-bays.toml
-  busbar commission shelf --write shelf-bays.toml";
+  busbar commission shelf --write shelf-bays.toml
+  busbar commission shelf --trace --write shelf-bays.toml";
 
 /// `busbar commission`.
 #[derive(Debug, Args)]
@@ -35,6 +42,9 @@ pub struct CommissionArgs {
     /// Write the proposal into this new file instead of printing it.
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
+    /// Prove each feed by a plug that is pulled, one supply after the other.
+    #[arg(long)]
+    pub trace: bool,
     /// Only list the bays that would be lit.
     #[arg(long)]
     pub dry_run: bool,
@@ -47,10 +57,22 @@ struct Mapped {
     label: String,
     unit: Option<u32>,
     feed: Option<String>,
-    /// Whether somebody said the feed now; else it is assumed.
-    feed_traced: bool,
+    /// How the feed is known.
+    feed_known: FeedKnown,
     /// Whether the bay's light was read back as lit.
     lit: bool,
+}
+
+/// How a bay's feed is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum FeedKnown {
+    /// Nobody has traced its cable.
+    Assumed,
+    /// Somebody says to have traced it.
+    Said,
+    /// Its plug was pulled at that feed's PDU, and its BMC saw it.
+    Proven,
 }
 
 /// Lights one bay after another and asks.
@@ -73,7 +95,7 @@ pub async fn commission(cli: &Cli, rack: &RackClient, args: &CommissionArgs) -> 
     let mut mapped: Vec<Mapped> = Vec::new();
     for bay in &domain.bays {
         let lit = light(rack, bay, true).await?;
-        let said = ask(&mut lines, bay, lit, &mapped);
+        let said = walk(rack, args, bay, lit, &mut lines, &mapped).await;
         // Also where somebody gave up: no light is left behind.
         light(rack, bay, false).await?;
         mapped.push(said?);
@@ -96,6 +118,26 @@ pub async fn commission(cli: &Cli, rack: &RackClient, args: &CommissionArgs) -> 
         (None, Output::Text) => print!("{proposal}"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is asked at one bay while it is lit.
+async fn walk(
+    rack: &RackClient,
+    args: &CommissionArgs,
+    bay: &BayView,
+    lit: bool,
+    lines: &mut impl Iterator<Item = std::io::Result<String>>,
+    mapped: &[Mapped],
+) -> anyhow::Result<Mapped> {
+    let mut said = ask(lines, bay, lit, mapped)?;
+    let proven = args.trace && trace::unplugged(rack, &args.domain, bay).await?;
+    let feed = ask_feed(lines, bay, proven);
+    // Also where somebody gave up: no supply is left out of service.
+    if proven {
+        trace::plugged(rack, bay).await?;
+    }
+    (said.feed, said.feed_known) = feed?;
+    Ok(said)
 }
 
 async fn light(rack: &RackClient, bay: &BayView, on: bool) -> anyhow::Result<bool> {
@@ -136,19 +178,35 @@ fn ask(
             Ok(_) | Err(_) => eprintln!("  {said:?} is no height unit; expected 1 to 100, or - "),
         }
     };
-    let known = bay.feed.as_deref().unwrap_or("-");
-    let said = line(lines, &format!("  feed, if you traced its cable [{known}]: "))?;
-    let feed_traced = said.as_deref().is_some_and(|said| said != "-");
     Ok(Mapped {
         place: bay.place.clone(),
         label,
         unit,
-        feed: match said {
-            Some(said) => (said != "-").then_some(said),
-            None => bay.feed.clone(),
-        },
-        feed_traced,
+        feed: None,
+        feed_known: FeedKnown::Assumed,
         lit,
+    })
+}
+
+/// The feed of a bay, and how it is known.
+fn ask_feed(
+    lines: &mut impl Iterator<Item = std::io::Result<String>>,
+    bay: &BayView,
+    proven: bool,
+) -> anyhow::Result<(Option<String>, FeedKnown)> {
+    let known = bay.feed.as_deref().unwrap_or("-");
+    let question = if proven {
+        format!("  its input is gone; on which feed's PDU is that plug [{known}]: ")
+    } else {
+        format!("  feed, if you traced its cable [{known}]: ")
+    };
+    let said = line(lines, &question)?;
+    Ok(match said {
+        Some(said) if said == "-" => (None, FeedKnown::Assumed),
+        Some(said) if proven => (Some(said), FeedKnown::Proven),
+        Some(said) => (Some(said), FeedKnown::Said),
+        None if proven && bay.feed.is_some() => (bay.feed.clone(), FeedKnown::Proven),
+        None => (bay.feed.clone(), FeedKnown::Assumed),
     })
 }
 
@@ -181,14 +239,16 @@ fn proposal(mapped: &[Mapped]) -> String {
             quoted(&bay.place),
             quoted(&bay.label)
         );
-        match (&bay.feed, bay.feed_traced) {
-            (Some(feed), true) => {
-                let _ = writeln!(text, "feed = {}", quoted(feed));
+        match &bay.feed {
+            Some(feed) => {
+                let how = match bay.feed_known {
+                    FeedKnown::Assumed => "\nfeed_assumed = true # nobody traced its cable",
+                    FeedKnown::Said => "",
+                    FeedKnown::Proven => " # proven: its plug was pulled there",
+                };
+                let _ = writeln!(text, "feed = {}{how}", quoted(feed));
             }
-            (Some(feed), false) => {
-                let _ = writeln!(text, "feed = {} # assumed: nobody traced its cable", quoted(feed));
-            }
-            (None, _) => text.push_str("# unknown: feed?\n"),
+            None => text.push_str("# unknown: feed?\n"),
         }
         if let Some(unit) = bay.unit {
             let _ = writeln!(text, "# height unit {unit}");

@@ -250,6 +250,7 @@ mod tests {
             reason: None,
             part: Some(Identity::default()),
             rated_watts: Some(kilowatts(30)),
+            input: None,
             output_watts: None,
             led: Some(number == 4),
             seen: true,

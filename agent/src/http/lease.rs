@@ -47,25 +47,37 @@ async fn stands(State(shared): Place) -> Json<LeaseView> {
     let known = view.lease.as_ref().map(|leased| leased.view.clone());
     let known = known.unwrap_or_else(|| LeaseView {
         boot_id: view.about.boot_id.clone(),
+        node: None,
         now_millis,
         lease: None,
         head: None,
         not_capped: Vec::new(),
     });
-    Json(LeaseView { now_millis, ..known })
+    named(&shared, LeaseView { now_millis, ..known })
+}
+
+/// The answer with the name of the node that gives it: a rack that meant another one shall know.
+fn named(shared: &Shared, view: LeaseView) -> Json<LeaseView> {
+    let node = shared.house.board.latest().about.node.clone();
+    Json(LeaseView {
+        node: Some(node),
+        ..view
+    })
 }
 
 async fn take(State(shared): Place, body: Body) -> Answer<LeaseView> {
     let expected = "a lease, as in {\"rack\":\"r1\",\"sequence\":7,\"boot_id\":\"…\",\"heard_millis\":1000,\"valid_millis\":5000,\
                     \"cap_watts\":300,\"levels\":[200],\"level\":0,\"head\":{\"sequence\":1,\"chain\":\"00\"}}";
     let lease: Lease = read(&body, expected)?;
-    Ok(Json(shared.house.desk.take_lease(lease).await?))
+    let view = shared.house.desk.take_lease(lease).await?;
+    Ok(named(&shared, view))
 }
 
 async fn end(State(shared): Place, body: Body) -> Answer<LeaseView> {
     let expected = "the end of a lease, as in {\"rack\":\"r1\",\"sequence\":7,\"boot_id\":\"…\"}";
     let end: LeaseEnd = read(&body, expected)?;
-    Ok(Json(shared.house.desk.end_lease(end).await?))
+    let view = shared.house.desk.end_lease(end).await?;
+    Ok(named(&shared, view))
 }
 
 impl Keys {

@@ -58,6 +58,7 @@ impl Keeper {
         let leases = &self.ledger.leases;
         LeaseView {
             boot_id: self.config.boot_id.clone(),
+            node: None,
             now_millis: reading,
             lease: leases.held.as_ref().map(|held| self.lease_in_force(held)),
             head: leases.seen.as_ref().map(|seen| Head::clone(&seen.head)),

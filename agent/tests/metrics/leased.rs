@@ -24,6 +24,7 @@ pub fn leased() -> Arc<Leased> {
     Arc::new(Leased {
         view: LeaseView {
             boot_id: "boot".to_owned(),
+            node: None,
             now_millis: 7_500,
             lease: Some(lease),
             head: None,

@@ -22,6 +22,7 @@ pub mod observation;
 pub mod pci;
 pub mod power;
 pub mod reading;
+mod schema;
 pub mod sheet;
 pub mod supply;
 pub mod topology;

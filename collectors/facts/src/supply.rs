@@ -1,5 +1,6 @@
 //! Power supplies as a BMC shows them, with its claims kept apart from what we believe.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Identity;
@@ -53,7 +54,7 @@ pub struct Supply {
 }
 
 /// What a BMC claims of a group of supplies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RedundancyClaim {
     /// The group's name.
     pub group: String,
@@ -78,7 +79,7 @@ pub struct RedundancyClaim {
 }
 
 /// Something that a BMC says and that cannot be believed as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Doubt {
     /// One word for the kind: `redundancy`, `capacity`, `filler`, `duplicate`, `missing`, `total`, `garbled` …
     pub kind: String,

@@ -188,11 +188,15 @@ fn nonsense_is_refused_and_changes_nothing() {
         },
         Verb::Insert {
             place: place("psu-1"),
+            maker: None,
+            model: None,
             serial: None,
             milliwatts: None,
         },
         Verb::Insert {
             place: place("psu-3"),
+            maker: None,
+            model: None,
             serial: None,
             milliwatts: Some(0),
         },
@@ -261,6 +265,8 @@ fn deed(kind: u8, which: u8, much: u64) -> Verb {
         0 => Verb::Pull { place: bay },
         1 => Verb::Insert {
             place: bay,
+            maker: None,
+            model: None,
             serial: None,
             milliwatts: Some(much % 4_000_000 + 1),
         },

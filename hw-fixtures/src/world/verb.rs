@@ -62,6 +62,10 @@ pub enum Verb {
     Insert {
         /// The bay.
         place: String,
+        /// Another maker than the first supply's.
+        maker: Option<String>,
+        /// Another model than the first supply's.
+        model: Option<String>,
         /// Another serial number than the first supply's.
         serial: Option<String>,
         /// Another rating than the first supply's.
@@ -145,9 +149,11 @@ impl World {
             Verb::Pull { place } => self.pull(place),
             Verb::Insert {
                 place,
+                maker,
+                model,
                 serial,
                 milliwatts,
-            } => self.insert(place, serial.as_deref(), *milliwatts),
+            } => self.insert(place, [maker, model, serial], *milliwatts),
             Verb::Fail { place } => self.fail(place),
             Verb::Repair { place } => self.repair(place),
             Verb::Restart => self.restart(),
@@ -210,7 +216,12 @@ impl World {
         ))
     }
 
-    fn insert(&mut self, place: &str, serial: Option<&str>, rated: Option<u64>) -> Result<String, Refusal> {
+    fn insert(
+        &mut self,
+        place: &str,
+        [maker, model, serial]: [&Option<String>; 3],
+        rated: Option<u64>,
+    ) -> Result<String, Refusal> {
         let index = self.bay_index(place)?;
         if let Some(part) = self.supplies[index].part() {
             let what = format!("{place} holds serial {} already; pull it first", part.serial);
@@ -222,10 +233,11 @@ impl World {
             ));
         }
         let first = &self.plan.shelf.supplies[index];
+        let other = |told: &Option<String>, first: &str| told.as_deref().unwrap_or(first).to_owned();
         let part = Part {
-            maker: first.maker.clone(),
-            model: first.model.clone(),
-            serial: serial.unwrap_or(&first.serial).to_owned(),
+            maker: other(maker, &first.maker),
+            model: other(model, &first.model),
+            serial: other(serial, &first.serial),
             part_number: first.part_number.clone(),
             firmware: first.firmware.clone(),
             rated_milliwatts: rated.unwrap_or(first.rated.0),

@@ -2,6 +2,7 @@
 
 use facts::supply::RedundancyClaim;
 use facts::{Bytes, Identity, Moment, Power};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod ask;
@@ -13,7 +14,7 @@ pub use people::*;
 pub use terms::*;
 
 /// The rack as one machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RackView {
     /// The rack's name.
     pub rack: String,
@@ -50,7 +51,7 @@ pub struct RackView {
 }
 
 /// The head of the rack's view: which rack this is and how it is set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RackStatus {
     /// The rack's name.
     pub rack: String,
@@ -67,7 +68,7 @@ pub struct RackStatus {
 }
 
 /// One power domain and its sums (power.md: words).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DomainView {
     /// Its name.
     pub name: String,
@@ -123,7 +124,7 @@ pub struct DomainView {
 }
 
 /// How a domain is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DomainState {
     /// Promises survive the losses that the policy covers.
@@ -149,7 +150,7 @@ impl DomainState {
 }
 
 /// Where a bay is in its life (house.md: the bay machine).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BayLife {
     /// Nothing has been seen of it yet, or its BMC cannot be reached since the start.
@@ -190,7 +191,7 @@ impl BayLife {
 }
 
 /// One bay and what is in it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BayView {
     /// Its place: `shelf/psu-3`.
     pub place: String,
@@ -212,6 +213,9 @@ pub struct BayView {
     pub rated_watts: Option<Power>,
     /// What it delivers now.
     pub output_watts: Option<Power>,
+    /// Whether its supply has input power; `None` where its BMC does not tell.
+    #[serde(default)]
+    pub input: Option<bool>,
     /// Whether its locate LED is lit; `None` where there is none.
     pub led: Option<bool>,
     /// Whether its BMC can be seen now.
@@ -222,7 +226,7 @@ pub struct BayView {
 }
 
 /// One node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeView {
     /// Its name.
     pub name: String,
@@ -274,7 +278,7 @@ pub struct NodeView {
 }
 
 /// How a node stands to the caps that its agent holds for the rack. Watts of the whole node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeLease {
     /// The cap that was ordered.
     pub cap_watts: Power,
@@ -295,7 +299,7 @@ pub struct NodeLease {
 }
 
 /// One workload of a node, as the rack shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeWorkload {
     /// Its name.
     pub id: String,
@@ -308,7 +312,7 @@ pub struct NodeWorkload {
 }
 
 /// How one BMC answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BmcView {
     /// Its name.
     pub name: String,
@@ -325,7 +329,7 @@ pub struct BmcView {
 }
 
 /// One claim in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimView {
     /// Its id.
     pub id: String,
@@ -372,7 +376,7 @@ pub struct ClaimView {
 }
 
 /// One event of the journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventView {
     /// Its number; the first is 1.
     pub sequence: u64,

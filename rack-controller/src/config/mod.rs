@@ -16,6 +16,7 @@ mod sections;
 mod tenant;
 mod words;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -221,6 +222,8 @@ pub struct BayConfig {
     pub label: String,
     /// The feed it hangs from.
     pub feed: Option<String>,
+    /// Whether that is assumed: nobody has traced its cable.
+    pub feed_assumed: bool,
     /// Its domain (default: the first part of its place).
     pub domain: String,
     /// The BMC that shows it (default: its domain's).
@@ -291,6 +294,11 @@ impl RackConfig {
     /// One bay.
     pub fn bay(&self, place: &str) -> Option<&BayConfig> {
         self.bays.iter().find(|bay| bay.place == place)
+    }
+
+    /// The names of all nodes.
+    pub fn node_names(&self) -> BTreeSet<String> {
+        self.nodes.iter().map(|node| node.name.clone()).collect()
     }
 
     /// One node.

@@ -188,6 +188,7 @@ impl Names {
         Some(BayConfig {
             label: raw.label.map_or_else(|| last.to_owned(), |label| label.value),
             feed: raw.feed.map(|feed| feed.value),
+            feed_assumed: raw.feed_assumed,
             domain: domain.value,
             bmc,
             supply: raw.supply.unwrap_or_else(|| last.to_owned()),

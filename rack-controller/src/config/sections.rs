@@ -284,6 +284,7 @@ pub(super) struct RawBay {
     pub place: Placed<String>,
     pub label: Option<Placed<String>>,
     pub feed: Option<Placed<String>>,
+    pub feed_assumed: bool,
     pub domain: Option<Placed<String>>,
     pub bmc: Option<Placed<String>>,
     pub supply: Option<String>,
@@ -293,6 +294,7 @@ pub(super) struct RawBay {
 pub(super) fn bay(section: Section<'_>) -> Option<Placed<RawBay>> {
     let line = section.line;
     let place = section.needed("place", "the bay's place, as in \"shelf/psu-3\"");
+    let feed_assumed = section.flag("feed_assumed").unwrap_or(false);
     let raw = (
         section.text("label", "the printed label, as in \"PSU 4\""),
         section.text("feed", "the name of a [[feed]]"),
@@ -309,6 +311,7 @@ pub(super) fn bay(section: Section<'_>) -> Option<Placed<RawBay>> {
             place: place?,
             label,
             feed,
+            feed_assumed,
             domain,
             bmc,
             supply: supply.map(|supply| supply.value),

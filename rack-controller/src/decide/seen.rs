@@ -92,6 +92,15 @@ fn sighting(bay: &BayConfig, supply: Option<&Supply>, listed: bool, share: Optio
     }
 }
 
+/// Whether a supply has input; one that is broken or switched off tells nothing of its cable.
+const fn has_input(supply: &Supply) -> Option<bool> {
+    match supply.state {
+        SupplyState::Ok => Some(true),
+        SupplyState::InputLost => Some(false),
+        SupplyState::Absent | SupplyState::Faulted | SupplyState::Off | SupplyState::Unknown => None,
+    }
+}
+
 fn believable(rated: Option<Power>) -> Option<Power> {
     rated.filter(|rated| {
         !rated.is_zero() && Power::from_watts(MOST_RATED_WATTS).is_some_and(|most| *rated <= most)
@@ -112,6 +121,7 @@ fn telemetry(
             let sight = BaySight {
                 seen: listed && supply.is_none_or(|supply| supply.state != SupplyState::Unknown),
                 output: supply.and_then(|supply| supply.output_watts.value()),
+                input: supply.and_then(has_input),
                 led: supply.and_then(|supply| supply.led),
             };
             (bay.place.clone(), sight)

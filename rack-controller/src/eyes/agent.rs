@@ -1,5 +1,7 @@
 //! The eye on one node's agent: its facts on a slow beat, its workloads on a fast one and whenever it says that one changed.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::{AgentClient, ClientError, CredentialError, EventStream, Token};
@@ -28,6 +30,19 @@ pub enum AgentFailure {
     /// It failed, or said no.
     #[error(transparent)]
     Agent(#[from] ClientError),
+    /// It is another node's agent.
+    #[error(
+        "the agent at {url} answers for the node {said}, expected {node}: look at the address of {node} in rack.toml, and at the name in \
+         the agent.toml there"
+    )]
+    Stranger {
+        /// Where it was asked.
+        url: String,
+        /// The node that was meant.
+        node: String,
+        /// The node that it names.
+        said: String,
+    },
 }
 
 /// What is kept between two looks.
@@ -38,7 +53,7 @@ struct Known {
     events: Option<EventStream>,
 }
 
-pub(super) async fn watch(node: NodeConfig, nerve: Nerve) {
+pub(super) async fn watch(node: NodeConfig, names: Arc<BTreeSet<String>>, nerve: Nerve) {
     let mut pace = Pace::new(BEAT);
     let mut stopping = nerve.stopping.clone();
     let mut known = Known::default();
@@ -46,7 +61,7 @@ pub(super) async fn watch(node: NodeConfig, nerve: Nerve) {
     loop {
         let began = Instant::now();
         let looked = tokio::select! {
-            looked = look(&node, &mut known) => looked,
+            looked = look(&node, &names, &mut known) => looked,
             _ = stopping.wait_for(|stop| *stop) => return,
         };
         let (input, rest) = match looked {
@@ -81,10 +96,14 @@ pub(super) async fn watch(node: NodeConfig, nerve: Nerve) {
     }
 }
 
-async fn look(node: &NodeConfig, known: &mut Known) -> Result<AgentFacts, AgentFailure> {
+async fn look(
+    node: &NodeConfig,
+    names: &BTreeSet<String>,
+    known: &mut Known,
+) -> Result<AgentFacts, AgentFailure> {
     let client = match &known.client {
         Some(client) => client.clone(),
-        None => client(node)?.with_deadline(DEADLINE),
+        None => acquainted(node, names).await?,
     };
     let workloads = client.workloads().await?;
     let fresh = known
@@ -104,6 +123,35 @@ async fn look(node: &NodeConfig, known: &mut Known) -> Result<AgentFacts, AgentF
     }
     known.client = Some(client);
     Ok(facts)
+}
+
+/// A client of this node's agent, and of no other node's: it was asked whose it is.
+async fn acquainted(node: &NodeConfig, names: &BTreeSet<String>) -> Result<AgentClient, AgentFailure> {
+    let client = client(node)?.with_deadline(DEADLINE);
+    let said = match client.status().await {
+        Ok(status) => Some(status.node),
+        // Who says nothing of itself is not judged.
+        Err(ClientError::Refused { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    is_it(node, names, said.as_deref())?;
+    Ok(client)
+}
+
+/// Whether an agent that calls itself so is this node's. It is another's where it has the name of another node of this rack; a name that
+/// no node has, the host's say, is nobody else's.
+///
+/// # Errors
+/// It is another node's.
+pub fn is_it(node: &NodeConfig, names: &BTreeSet<String>, said: Option<&str>) -> Result<(), AgentFailure> {
+    match said {
+        Some(said) if said != node.name && names.contains(said) => Err(AgentFailure::Stranger {
+            url: node.agent.clone().unwrap_or_default(),
+            node: node.name.clone(),
+            said: said.to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The client of a node's agent. Nothing is opened yet.

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use rack_api::client::IDEMPOTENCY_KEY;
 use rack_api::v1::{
@@ -30,6 +31,20 @@ fn is_dry(query: Result<Query<ClaimQuery>, QueryRejection>) -> Result<bool, Fail
     query.map(|Query(query)| query.dry_run).map_err(|error| {
         Failure::bad_request(format!("{}; expected dry_run=true or nothing", error.body_text()))
     })
+}
+
+/// What stands in the path in the place of `{claim}` or `{node}`.
+pub(super) struct Named(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Named, Failure> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        name.map(|Path(name)| Named(name)).map_err(|error| {
+            Failure::bad_request(format!("{}; expected a name in the path", error.body_text()))
+        })
+    }
 }
 
 pub(super) async fn claim(
@@ -60,7 +75,7 @@ pub(super) async fn claim(
 pub(super) async fn release(
     State(app): State<App>,
     By(asked): By,
-    Path(claim): Path<String>,
+    Named(claim): Named,
 ) -> Result<Json<ClaimView>, Failure> {
     question(&app, asked, |reply| Question::Release { claim, reply })
         .await
@@ -70,7 +85,7 @@ pub(super) async fn release(
 pub(super) async fn apply(
     State(app): State<App>,
     By(asked): By,
-    Path(claim): Path<String>,
+    Named(claim): Named,
     query: Result<Query<ClaimQuery>, QueryRejection>,
 ) -> Result<Json<ClaimView>, Failure> {
     let dry_run = is_dry(query)?;
@@ -86,7 +101,7 @@ pub(super) async fn apply(
 pub(super) async fn renew(
     State(app): State<App>,
     By(asked): By,
-    Path(claim): Path<String>,
+    Named(claim): Named,
     query: Result<Query<ClaimQuery>, QueryRejection>,
 ) -> Result<Json<ClaimView>, Failure> {
     let dry_run = is_dry(query)?;
@@ -103,7 +118,7 @@ pub(super) async fn renew(
 pub(super) async fn calibrate(
     State(app): State<App>,
     By(asked): By,
-    Path(node): Path<String>,
+    Named(node): Named,
     query: Result<Query<ClaimQuery>, QueryRejection>,
 ) -> Result<(StatusCode, Json<()>), Failure> {
     let dry_run = is_dry(query)?;
@@ -115,7 +130,7 @@ pub(super) async fn calibrate(
 pub(super) async fn power_on(
     State(app): State<App>,
     By(asked): By,
-    Path(node): Path<String>,
+    Named(node): Named,
     query: Result<Query<ClaimQuery>, QueryRejection>,
 ) -> Result<(StatusCode, Json<PowerOnAnswer>), Failure> {
     let dry_run = is_dry(query)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub(super) struct RoleQuery {
 
 /// One group of targets in Prometheus' HTTP service discovery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "TargetGroup"))]
 pub(super) struct Group {
     targets: Vec<String>,
     labels: BTreeMap<String, String>,
@@ -114,8 +117,10 @@ fn bmcs(config: &RackConfig, scheme: &str, address: &str) -> Vec<Group> {
 
 pub(super) async fn prometheus(
     State(app): State<App>,
-    Query(query): Query<RoleQuery>,
+    query: Result<Query<RoleQuery>, QueryRejection>,
 ) -> Result<Json<Vec<Group>>, Failure> {
+    let Query(query) =
+        query.map_err(|error| Failure::bad_request(format!("{}; expected role=ROLE", error.body_text())))?;
     let role = query.role.as_deref();
     let groups = match role {
         Some("rack") => vec![app.discovery.rack.clone()],

@@ -17,7 +17,7 @@ use super::{App, Failure};
 /// `Sec-Fetch-Site`: what a browser says of where a request comes from.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 /// Open to everybody who reaches us: they say nothing about the rack.
-const OPEN: [&str; 4] = ["/", "/ui/rack.css", "/ui/rack.js", "/healthz"];
+pub(super) const OPEN: [&str; 4] = ["/", "/ui/rack.css", "/ui/rack.js", "/healthz"];
 
 /// The rule of this daemon.
 pub(super) struct Guard {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,9 +19,11 @@ pub(super) struct TargetQuery {
 
 pub(super) async fn ipmi(
     State(app): State<App>,
-    Query(query): Query<TargetQuery>,
+    query: Result<Query<TargetQuery>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let began = Instant::now();
+    let Query(query) = query
+        .map_err(|error| Failure::bad_request(format!("{}; expected target=NAME", error.body_text())))?;
     let Some(target) = query.target.filter(|target| !target.is_empty()) else {
         return Err(Failure::bad_request(
             "there is no target; expected /ipmi?target=NAME",

@@ -34,6 +34,7 @@ fn bay(place: &str, life: BayLife, seen: bool) -> BayView {
         reason: None,
         part: there.then(Identity::default),
         rated_watts: Some(watts(3_000)),
+        input: None,
         output_watts: Some(Power::from_milliwatts(250_500)),
         led: Some(true),
         seen,

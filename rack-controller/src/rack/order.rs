@@ -77,6 +77,8 @@ pub struct LeaseSight {
     pub silent_since: Option<Moment>,
     /// How far its rack's journal had come when it was leased to last, where that is further than ours has.
     pub ahead: Option<u64>,
+    /// Whether the agent that answers is another node's; the reason says which. What is told beside it is from before.
+    pub stranger: bool,
     /// Why the cap is not in force.
     pub reason: Option<String>,
 }

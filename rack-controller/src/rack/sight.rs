@@ -53,6 +53,8 @@ pub struct BaySight {
     pub seen: bool,
     /// What its supply delivers.
     pub output: Option<Power>,
+    /// Whether its supply has input power.
+    pub input: Option<bool>,
     /// Whether its locate LED is lit; `None` where there is none.
     pub led: Option<bool>,
 }

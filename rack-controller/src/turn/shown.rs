@@ -8,7 +8,7 @@ use crate::eyes::Lines;
 use crate::pools::power::act::Would;
 use crate::rack::identity::same_machine;
 use crate::rack::{Rack, Sight};
-use crate::view::{doubt, node_doubts, view};
+use crate::view::{doubt, feed_doubts, node_doubts, view};
 
 /// The latest view.
 #[derive(Clone, Debug)]
@@ -35,6 +35,9 @@ impl Shown {
         shown
             .doubts
             .extend(node_doubts(rack).into_iter().map(|said| doubt(rack, said, now)));
+        shown
+            .doubts
+            .extend(feed_doubts(rack).into_iter().map(|said| doubt(rack, said, now)));
         Shown { rack: shown, would }
     }
 }

@@ -27,7 +27,16 @@ pub fn node_doubts(rack: &Rack) -> Vec<Doubt> {
         })
         .filter_map(|node| Some(of(node, "identity", plan::stranger(rack, node)?)));
     let restores = nodes().filter_map(|node| Some(of(node, "restore", restores(rack, node)?)));
-    others.chain(restores).collect()
+    let strangers = nodes().filter_map(|node| {
+        let lease = rack.sight.nodes.get(&node.name)?.lease.as_ref()?;
+        let why = lease.reason.as_ref().filter(|_| lease.stranger)?;
+        let message = format!(
+            "{why}; nothing is leased to it, and {} counts as silent",
+            node.name
+        );
+        Some(of(node, "identity", message))
+    });
+    others.chain(restores).chain(strangers).collect()
 }
 
 /// Why a node's restore policy defeats a staged power-on: it comes on by itself when power returns, and not all of its domain's nodes

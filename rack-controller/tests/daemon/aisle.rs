@@ -47,6 +47,24 @@ impl Aisle {
         })
     }
 
+    /// Before a rack where each supply has a plug for itself.
+    pub async fn with_plugs() -> Option<Aisle> {
+        let busbar = busbar()?;
+        let house = House::with_plugs()?;
+        house.configure("enforce", "");
+        let (running, client) = house.serve();
+        let aisle = Aisle {
+            house,
+            running: Some(running),
+            client,
+            busbar,
+        };
+        for bay in 0..6 {
+            aisle.is(&format!("shelf/psu-{bay}"), BayLife::InService).await;
+        }
+        Some(aisle)
+    }
+
     /// Before a rack whose configuration lacks something.
     pub async fn without(part: &str) -> Option<Aisle> {
         let busbar = busbar()?;

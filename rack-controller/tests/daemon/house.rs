@@ -103,7 +103,6 @@ impl House {
 
     /// The same, where these nodes have a further line in the world's file.
     pub fn raise_with(lines: &[(&str, &str)]) -> Option<House> {
-        let fixtures = fixtures()?;
         let dir = tempfile::tempdir().unwrap();
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw-fixtures/racks/demo.toml");
         let mut text = std::fs::read_to_string(demo).unwrap();
@@ -114,10 +113,37 @@ impl House {
         }
         let rack = dir.path().join("world.toml");
         std::fs::write(&rack, text).unwrap();
+        House::raise_as(&rack, dir)
+    }
+
+    /// The same rack where each supply has a plug for itself (the feeds `plug-0` to `plug-5`). No rack.toml knows of plugs.
+    pub fn with_plugs() -> Option<House> {
+        let dir = tempfile::tempdir().unwrap();
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw-fixtures/racks/demo.toml");
+        let mut text = std::fs::read_to_string(demo).unwrap();
+        for bay in 0..6 {
+            let feed = if bay < 3 { "A" } else { "B" };
+            let hangs = format!("bay = \"psu-{bay}\"\nfeed = \"{feed}\"\n");
+            assert!(text.contains(&hangs), "{text}");
+            text = text.replace(&hangs, &format!("bay = \"psu-{bay}\"\nfeed = \"plug-{bay}\"\n"));
+            text = text.replacen(
+                "[shelf]\n",
+                &format!("[[feed]]\nname = \"plug-{bay}\"\n\n[shelf]\n"),
+                1,
+            );
+        }
+        let file = dir.path().join("plugs.toml");
+        std::fs::write(&file, text).unwrap();
+        House::raise_as(&file, dir)
+    }
+
+    fn raise_as(rack: &Path, dir: tempfile::TempDir) -> Option<House> {
+        let fixtures = fixtures()?;
         let mut command = Command::new(&fixtures);
         command
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
             .arg("serve")
-            .arg(&rack)
+            .arg(rack)
             .args(["--base-port", "0", "--state-dir"])
             .arg(dir.path().join("world"))
             .stderr(Stdio::null());

@@ -8,14 +8,21 @@
 )]
 
 mod aisle;
+mod api;
 mod closed;
+mod commission;
+mod eyes;
 mod faults;
 mod house;
 mod ipmi;
+mod judge;
 mod limits;
 mod observe;
+mod parts;
+mod pauses;
 mod people;
 mod pictures;
 mod power;
 mod swap;
 mod switch;
+mod terminal;

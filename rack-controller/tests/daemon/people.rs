@@ -188,7 +188,7 @@ async fn each_bay_is_lit_while_somebody_reads_its_label() {
         "{text}"
     );
     assert!(
-        text.contains("label = \"PS 2\"\nfeed = \"A\" # assumed"),
+        text.contains("label = \"PS 2\"\nfeed = \"A\"\nfeed_assumed = true"),
         "{text}"
     );
     let read: toml::Table = text.parse().unwrap();

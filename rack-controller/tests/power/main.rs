@@ -15,6 +15,7 @@ mod drills;
 mod house_of_64;
 mod leases;
 mod lend;
+mod lights;
 mod memory;
 mod preempt;
 mod stuck;

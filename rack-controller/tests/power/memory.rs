@@ -23,6 +23,7 @@ fn view(rack: &str, seen: &Head) -> LeaseView {
     let watts = Power::from_milliwatts(1);
     LeaseView {
         boot_id: "b".to_owned(),
+        node: None,
         now_millis: 1,
         lease: Some(LeaseInForce {
             rack: rack.to_owned(),

@@ -165,6 +165,7 @@ impl Agent {
         let leases = self.leases.lock().unwrap();
         LeaseView {
             boot_id: self.boot_id.clone(),
+            node: None,
             now_millis: self.clock(),
             lease: leases.held.as_ref().map(|held| LeaseInForce {
                 rack: held.rack.clone(),

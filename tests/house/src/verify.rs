@@ -19,8 +19,8 @@ cargo verify: every check and every test of the house
   cargo verify [--quick | --long] [--no-install]
 
   packages, cargo fmt --check, cargo clippy -D warnings, build, every test (whole-house stories with
-  real daemons and a real Prometheus included), cargo doc -D warnings, the DMTF's Redfish validators,
-  the lab's stories on a real kernel in a virtual machine, cargo deny where it is installed.
+  real daemons and a real Prometheus included), cargo doc -D warnings, the DMTF's Redfish validators, a
+  validator of OpenAPI, the lab's stories on a real kernel in a virtual machine, cargo deny where it is installed.
   Ends with a table and `N passed, N failed, N skipped`; a skip says why.
 
   --quick        without stories, documentation, validators and lab
@@ -30,8 +30,11 @@ cargo verify: every check and every test of the house
   --no-install   install nothing: checks that lack a tool are skipped
 ";
 
-/// The DMTF's validators against the simulated rack.
-const VALIDATE: &str = "hw-fixtures/validate.sh";
+/// What strangers' tools judge, each by a script: the DMTF's validators the simulated rack, and a validator of OpenAPI the rack's API.
+const VALIDATORS: [(&str, &str); 2] = [
+    ("validators", "hw-fixtures/validate.sh"),
+    ("openapi", "rack-controller/api/validate.sh"),
+];
 
 /// Where the tests that compare us with node_exporter find it.
 const NODE_EXPORTER: &str = "BUSBAR_NODE_EXPORTER";
@@ -126,11 +129,13 @@ fn checks(place: &Place, screen: &Screen, (quick, long): (bool, bool), install: 
         found
             .steps
             .push(steps::cargo_step(screen, "doc", doc, &place.log("doc"), whole));
-        found.steps.push(if built {
-            validators(place, screen)
-        } else {
-            steps::skip(screen, "validators", "the build failed")
-        });
+        for (name, script) in VALIDATORS {
+            found.steps.push(if built {
+                validators(place, screen, name, script)
+            } else {
+                steps::skip(screen, name, "the build failed")
+            });
+        }
         found.steps.push(if built {
             lab(place, screen, install, long, &mut found.totals)
         } else {
@@ -196,18 +201,17 @@ fn is_cargo_noise(line: &str) -> bool {
     .any(|start| line.trim_start().starts_with(start))
 }
 
-fn validators(place: &Place, screen: &Screen) -> Done {
-    const NAME: &str = "validators";
-    if !place.root.join(VALIDATE).is_file() {
-        return steps::skip(screen, NAME, &format!("there is no {VALIDATE}"));
+fn validators(place: &Place, screen: &Screen, name: &'static str, script: &str) -> Done {
+    if !place.root.join(script).is_file() {
+        return steps::skip(screen, name, &format!("there is no {script}"));
     }
     let mut command = place.command("bash");
     command
-        .arg(VALIDATE)
+        .arg(script)
         .env("CARGO_TARGET_DIR", &place.target)
         .env("PATH", place.path_with_tools());
-    let log = place.log(NAME);
-    let mut running = screen.begin(NAME, None);
+    let log = place.log(name);
+    let mut running = screen.begin(name, None);
     let (mut skipped, mut last) = (None, String::new());
     let ran = steps::follow(command, &log, &mut running, |line, running| {
         running.advance(line);
@@ -222,7 +226,7 @@ fn validators(place: &Place, screen: &Screen) -> Done {
         Some(why) => {
             let took = running.end(Verdict::Skip, &why);
             Done {
-                name: NAME,
+                name,
                 verdict: Verdict::Skip,
                 took,
                 detail: why,
@@ -230,7 +234,7 @@ fn validators(place: &Place, screen: &Screen) -> Done {
         }
         None => {
             let detail = if ran.ok { last.as_str() } else { "" };
-            steps::finish(screen, NAME, running, &ran, &log, detail)
+            steps::finish(screen, name, running, &ran, &log, detail)
         }
     }
 }

@@ -103,6 +103,7 @@ impl Node {
     pub fn view(&self, now_ms: u64) -> LeaseView {
         LeaseView {
             boot_id: self.boot_id(),
+            node: None,
             now_millis: self.clock(now_ms),
             lease: self.leases.held.as_ref().map(|held| LeaseInForce {
                 rack: held.rack.clone(),

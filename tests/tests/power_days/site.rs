@@ -135,6 +135,8 @@ impl Site {
         let (serial, milliwatts) = other.unzip();
         let verb = Verb::Insert {
             place,
+            maker: None,
+            model: None,
             serial,
             milliwatts,
         };

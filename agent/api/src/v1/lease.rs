@@ -44,6 +44,9 @@ pub struct Lease {
 pub struct LeaseView {
     /// This boot of the node.
     pub boot_id: String,
+    /// The node's name, as its agent is configured; `None` from an agent that does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// The reading of the node's clock (`CLOCK_BOOTTIME`) when it answered, in milliseconds.
     pub now_millis: u64,
     /// The lease; `None` where no rack ever leased to this node, or the lease was ended.

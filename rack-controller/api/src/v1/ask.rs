@@ -1,10 +1,11 @@
 //! What people ask of the rack, and what it answers.
 
 use facts::Power;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An ask for watts. Firm and revocable watts together are more than 0.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PowerAsk {
     /// How many, firm: kept through every loss that the policy covers.
@@ -44,7 +45,7 @@ pub struct PowerAsk {
 }
 
 /// Why an ask for watts was not admitted, and what would make it fit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shortfall {
     /// The domain.
     pub domain: String,
@@ -59,7 +60,7 @@ pub struct Shortfall {
 }
 
 /// A request to empty a bay.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DrainRequest {
     /// The bay.
@@ -88,7 +89,9 @@ pub struct DrainRequest {
 }
 
 /// What a supply leaves service for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DrainFor {
     /// To be pulled.
@@ -112,7 +115,7 @@ impl DrainFor {
 }
 
 /// The interlock's three answers (power.md: Interlock).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interlock {
     /// Redundancy is kept, or the supply is not in service.
@@ -135,7 +138,7 @@ impl Interlock {
 }
 
 /// What the interlock says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DrainAnswer {
     /// The bay.
     pub place: String,
@@ -156,7 +159,7 @@ pub struct DrainAnswer {
 }
 
 /// A request to light a bay's LED.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LocateRequest {
     /// The bay.
@@ -169,7 +172,7 @@ pub struct LocateRequest {
 }
 
 /// What came of a request to light or darken a bay's LED.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LocateAnswer {
     /// The bay.
     pub place: String,
@@ -184,14 +187,14 @@ pub struct LocateAnswer {
 }
 
 /// An error as it goes over the wire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
     /// The error.
     pub error: ErrorDetail,
 }
 
 /// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorDetail {
     /// `bad_request`, `unauthorized`, `refused`, `not_found`, `conflict`, `shortfall`, `busy` or `internal`.
     pub code: String,

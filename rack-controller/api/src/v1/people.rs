@@ -2,12 +2,13 @@
 
 use facts::supply::Doubt;
 use facts::{Identity, Moment, Power};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Interlock;
 
 /// Who asked for a change and why, as they say themselves: a token proves that somebody may ask, not who it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// Who, as in `anna@ws1`; `None` where nobody said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -18,7 +19,7 @@ pub struct Asked {
 }
 
 /// A request to swap the part of a bay, to go on with a swap, or to give one up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwapRequest {
     /// The bay.
@@ -41,7 +42,7 @@ pub struct SwapRequest {
 }
 
 /// What a swap request is answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwapAnswer {
     /// Whether the swap goes on; else the interlock said no, or wants to be asked with `exposed`.
     pub goes_on: bool,
@@ -56,7 +57,7 @@ pub struct SwapAnswer {
 }
 
 /// The steps of a swap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SwapStep {
     /// The supply is taken out of the sums, and its bay is lit.
@@ -100,7 +101,7 @@ impl SwapStep {
 }
 
 /// The latest swap of a bay, as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwapView {
     /// The bay.
     pub place: String,
@@ -140,7 +141,7 @@ impl SwapView {
 }
 
 /// A doubt with its name, and whether somebody knows of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DoubtView {
     /// Its name: the same for the same kind of doubt about the same thing.
     #[serde(default)]
@@ -154,7 +155,7 @@ pub struct DoubtView {
 }
 
 /// That somebody knows of a doubt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Acknowledged {
     /// When.
     pub at: Moment,
@@ -165,7 +166,7 @@ pub struct Acknowledged {
 }
 
 /// A request to acknowledge a doubt. Needs a reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AckRequest {
     /// The doubt's name.
@@ -179,7 +180,7 @@ pub struct AckRequest {
 }
 
 /// A request that the controller shall not act, or shall act again. Needs a reason to pause.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseRequest {
     /// Only at this node.
@@ -197,7 +198,7 @@ pub struct PauseRequest {
 }
 
 /// One pause in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PauseView {
     /// `rack`, `node` or `domain`.
     pub kind: String,
@@ -212,7 +213,7 @@ pub struct PauseView {
 }
 
 /// How a node stands that somebody wants on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PowerOnAnswer {
     /// The node.
     pub node: String,

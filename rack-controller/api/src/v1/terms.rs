@@ -1,12 +1,13 @@
 //! What one claim does to others: whose watts it took, and what of its own is lent.
 
 use facts::{Moment, Power};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Asked;
 
 /// A claim whose watts another one took, or would take.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Taken {
     /// Its id.
     pub id: String,
@@ -23,7 +24,7 @@ pub struct Taken {
 }
 
 /// A claim that ended because another one took its watts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PreemptedView {
     /// It, as it was.
     #[serde(flatten)]

@@ -6,7 +6,8 @@
 
 pub mod machine;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::v1::{Head, LeaseView};
@@ -20,7 +21,7 @@ use self::machine::{Answer, Machine, REQUEST, Request};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, RackConfig};
 use crate::decide::Input;
-use crate::eyes::{AgentFailure, agent_client, chain};
+use crate::eyes::{AgentFailure, agent_client, chain, is_it};
 use crate::journal::{Journal, JournalError, Reader};
 use crate::rack::{LeaseSight, Order};
 use crate::turn::Message;
@@ -40,6 +41,8 @@ struct Office {
     reader: Reader,
     inputs: mpsc::Sender<Message>,
     clock: Clock,
+    /// All nodes' names: an agent that calls itself by another one of them is that one's.
+    names: Arc<BTreeSet<String>>,
 }
 
 /// The lessors of one rack. They end when this is dropped.
@@ -67,6 +70,7 @@ impl Lessors {
             reader: journal.reader(),
             inputs: inputs.clone(),
             clock,
+            names: Arc::new(config.node_names()),
         };
         let nodes = config
             .nodes
@@ -245,6 +249,10 @@ impl Lessor {
             Err(failure @ AgentFailure::Agent(ClientError::Refused { .. })) => {
                 Answer::Refused(chain(&failure))
             }
+            Err(failure @ AgentFailure::Stranger { .. }) => {
+                self.client = None;
+                Answer::Stranger(chain(&failure))
+            }
             Err(failure) => {
                 self.client = None;
                 Answer::Silent(chain(&failure))
@@ -258,10 +266,13 @@ impl Lessor {
             None => agent_client(&self.node)?.with_deadline(REQUEST),
         };
         self.client = Some(client.clone());
-        Ok(match request {
+        // An agent is asked before anything is leased to it, so that another node's is never leased what is this one's.
+        let view = match request {
             Request::Ask => client.lease().await?,
             Request::Put(lease) => client.take_lease(&lease).await?,
-        })
+        };
+        is_it(&self.node, &self.office.names, view.node.as_deref())?;
+        Ok(view)
     }
 
     /// Tells the turn what is new; false when the turn is gone. A turn that is busy is not waited for, because renewals must not wait:

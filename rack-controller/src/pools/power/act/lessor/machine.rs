@@ -37,6 +37,8 @@ pub enum Answer {
     Refused(String),
     /// It did not answer, and what is known of why.
     Silent(String),
+    /// Another node's agent answered, and which. What it said of itself says nothing of this node.
+    Stranger(String),
 }
 
 /// One node's lessor.
@@ -197,6 +199,7 @@ impl Machine {
                     applied: false,
                     in_force: None,
                     silent_since: None,
+                    stranger: false,
                     reason: Some(why),
                     ..self.told.clone().unwrap_or_default()
                 }
@@ -209,6 +212,17 @@ impl Machine {
                 }
                 LeaseSight {
                     silent_since: Some(now),
+                    reason: Some(why),
+                    ..before
+                }
+            }
+            // Nobody answers for this node, and that is known at once.
+            Answer::Stranger(why) => {
+                self.due = Some(rest(RENEW));
+                let before = self.told.clone().unwrap_or_default();
+                LeaseSight {
+                    silent_since: before.silent_since.or(Some(now)),
+                    stranger: true,
                     reason: Some(why),
                     ..before
                 }
@@ -264,6 +278,7 @@ impl Machine {
             applied: is_this && ours.is_some_and(|lease| lease.applied && !lease.expired),
             expired: ours.is_some_and(|lease| lease.expired),
             silent_since: None,
+            stranger: false,
             ahead: self.forgot,
             reason: ours.and_then(|lease| lease.why_not.clone()),
         }

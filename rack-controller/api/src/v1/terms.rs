@@ -43,7 +43,7 @@ pub struct PreemptedView {
 }
 
 /// What of a lendable claim is lent, and what that goes by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lending {
     /// How much of its firm watts is lent now.
     pub lent_watts: Power,

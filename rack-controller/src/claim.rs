@@ -76,6 +76,9 @@ pub struct Claim {
     /// Claims whose watts it took when it was admitted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub took: Vec<Taken>,
+    /// Whether what its node leaves unused of its firm watts may be lent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lendable: bool,
 }
 
 impl Claim {

@@ -39,11 +39,39 @@ impl Clock {
     }
 }
 
+/// Which boot of this machine it is, and the milliseconds since then, also those in which it slept: `boot_id` and `uptime` of proc(5).
+/// `None` where the kernel does not tell.
+pub fn since_boot() -> Option<(String, u64)> {
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    Some((boot_id.trim().to_owned(), millis_of(uptime.split(' ').next()?)?))
+}
+
+/// `350735.47` in milliseconds.
+fn millis_of(seconds: &str) -> Option<u64> {
+    let (whole, hundredths) = seconds.split_once('.')?;
+    let whole: u64 = whole.parse().ok()?;
+    let hundredths: u64 = hundredths.parse().ok().filter(|_| hundredths.len() == 2)?;
+    whole.checked_mul(1_000)?.checked_add(hundredths.checked_mul(10)?)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn the_kernels_time_since_boot_is_read() {
+        assert_eq!(millis_of("350735.47"), Some(350_735_470));
+        for bad in ["", "1", "1.5", "a.00", "99999999999999999999.00"] {
+            assert_eq!(millis_of(bad), None, "{bad}");
+        }
+        let (boot_id, before) = since_boot().unwrap();
+        assert_eq!(boot_id.len(), 36);
+        assert!(since_boot().unwrap().1 >= before);
+    }
 
     #[test]
     fn time_goes_on_from_the_journals_last_moment() {

@@ -2,9 +2,11 @@
 
 mod acted;
 mod ask;
+mod clock;
 mod drain;
 mod drill;
 mod known;
+mod lend;
 mod pause;
 mod preempt;
 mod seen;
@@ -39,6 +41,13 @@ pub enum Input {
     Started {
         /// Its version.
         version: String,
+    },
+    /// The controller's machine told which boot of it this is, and how long ago that was; before [`Input::Started`].
+    ClockFound {
+        /// The boot.
+        boot_id: String,
+        /// Milliseconds since it.
+        boot_millis: u64,
     },
     /// A BMC said everything about its supplies.
     SuppliesSeen {
@@ -248,6 +257,7 @@ fn happen(next: &mut settle::Course<'_>, input: &Input) -> Result<(), Refusal> {
         Input::Started { version } => next.happen(What::Started {
             version: version.clone(),
         }),
+        Input::ClockFound { boot_id, boot_millis } => clock::found(next, boot_id, *boot_millis),
         Input::SuppliesSeen {
             bmc,
             supplies,

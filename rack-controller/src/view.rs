@@ -35,7 +35,7 @@ pub fn view(rack: &Rack, now: Moment) -> RackView {
             .iter()
             .map(|node| node_view(rack, node, now))
             .collect(),
-        claims: rack.kept.claims.values().map(|one| claim(rack, one)).collect(),
+        claims: claims::claims(rack, now),
         preempted: claims::preempted(rack),
         preemptions: rack.kept.preemptions,
         doubts: rack
@@ -71,7 +71,7 @@ pub fn view(rack: &Rack, now: Moment) -> RackView {
 
 fn domain_view(rack: &Rack, domain: &DomainConfig, now: Moment) -> DomainView {
     let sale = plan::sale(rack, domain, now);
-    let sums = plan::standing(rack, &domain.name);
+    let sums = plan::standing_now(rack, &domain.name, now);
     let headroom = plan::tightest(rack, &domain.name).map_or(Power::ZERO, |(_, headroom)| headroom);
     let seen = rack.sight.domains.get(&domain.name);
     let standing = rack.kept.domains.get(&domain.name);
@@ -94,6 +94,7 @@ fn domain_view(rack: &Rack, domain: &DomainConfig, now: Moment) -> DomainView {
         revocable_asked_watts: sale.asked,
         revocable_watts: sale.granted,
         revocable_reason: sale.reason,
+        lent_watts: plan::lent(rack, &domain.name),
         drawn_watts: seen.and_then(|seen| seen.drawn),
         state: standing.map_or(DomainState::Blind, |standing| standing.state),
         since: standing.map_or(Moment::EPOCH, |standing| standing.since),

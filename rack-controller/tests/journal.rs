@@ -45,6 +45,7 @@ fn event(number: u64) -> Event {
                 since: Moment::from_millis(1_795_311_618_123),
                 until: None,
                 took: Vec::new(),
+                lendable: false,
             },
             ask,
             key: None,

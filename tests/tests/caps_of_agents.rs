@@ -48,6 +48,79 @@ fn lease_until(fleet: &Fleet, what: &str, wanted: impl Fn(&Value) -> bool) -> an
     })
 }
 
+/// What n01 leaves unused of its firm watts is lent to n02 and taken back when n01's load wants it. What both may draw together is never
+/// more than what is sold.
+#[test]
+fn unused_watts_are_lent_and_taken_back() -> anyhow::Result<()> {
+    if !may_unshare() {
+        println!("skipped: this needs root and a mount namespace of its own");
+        return Ok(());
+    }
+    let mut plan = plan();
+    plan.domain.push_str("lend_window = \"10s\"\n");
+    // 15 kW survive a loss, and this leaves 905 W of them: enough for a drill, and for the firm watts of both.
+    plan.fixed_load_watts = 15_000 - SOLD;
+    let mut fleet = Fleet::raise("lend", &plan)?;
+    fleet.start_rack()?;
+    wait::until("the shelf to be counted", PATIENCE, || {
+        let view = fleet.view()?;
+        Ok((view["domains"][0]["installed_watts"] == 18_000).then_some(()))
+    })?;
+    for node in &fleet.nodes {
+        node.limit_becomes(400, PATIENCE, "the floor")?;
+    }
+    for node in ["n01", "n02"] {
+        fleet.world.act(&["demand", node, "490"])?;
+        let said = fleet.busbar(&["calibrate", node])?;
+        ensure!(said.contains("keeps its cap"), "{said}");
+    }
+    fleet.world.act(&["demand", "n01", "300"])?;
+    let lend = "claim power --for web --node n01 --watts 490 --lendable";
+    fleet.busbar(&lend.split(' ').collect::<Vec<_>>())?;
+    limit_becomes(&fleet, 490, "firm watts")?;
+    let borrow = "claim power --for batch --node n02 --revocable 60";
+    fleet.busbar(&borrow.split(' ').collect::<Vec<_>>())?;
+    watched(&fleet, "n02 to borrow", || fleet.nodes[1].limit() == 460)?;
+    ensure!(fleet.nodes[0].limit() == 400, "the lender is lowered first");
+    let why = fleet.busbar(&["why", "web"])?;
+    ensure!(
+        why.contains("it lends 90 W") && why.contains("taking back needs up to"),
+        "{why}"
+    );
+
+    fleet.world.act(&["demand", "n01", "490"])?;
+    watched(&fleet, "n01 to have its watts back", || {
+        fleet.nodes[0].limit() == 490
+    })?;
+    ensure!(fleet.nodes[1].limit() == 400, "the borrower was lowered first");
+    wait::until("the return to be told", PATIENCE, || {
+        let events = fleet.busbar(&["events"])?;
+        Ok(events.contains("n01 has back what it lent").then_some(()))
+    })?;
+    let why = fleet.busbar(&["why", "web"])?;
+    ensure!(why.contains("it lends nothing now"), "{why}");
+    Ok(())
+}
+
+/// What two nodes may draw together in the story of lent watts.
+const SOLD: u64 = 905;
+
+/// Waits, and looks all the while whether both nodes together may draw more than what there is for them.
+fn watched(fleet: &Fleet, what: &str, mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
+    wait::until(what, PATIENCE, || {
+        let (before, other, after) = (
+            fleet.nodes[0].limit(),
+            fleet.nodes[1].limit(),
+            fleet.nodes[0].limit(),
+        );
+        ensure!(
+            before != after || before + other <= SOLD,
+            "{what}: {before} W and {other} W are in force on {SOLD} W"
+        );
+        Ok(done().then_some(()))
+    })
+}
+
 #[test]
 fn watts_are_held_by_agents_through_a_loss_and_through_kills() -> anyhow::Result<()> {
     if !may_unshare() {

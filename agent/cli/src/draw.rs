@@ -66,6 +66,13 @@ pub fn one_domain(view: &RackView, domain: &DomainView, paint: Paint) -> String 
     }
     text.push('\n');
     text.push_str(&revocable(domain, paint));
+    if let Some(lent) = domain.lent_watts {
+        let _ = writeln!(
+            text,
+            "of firm watts that are not used, {} are lent",
+            lent.to_kilowatt_text()
+        );
+    }
     text.push_str(&bays(domain, paint));
     text.push_str(&bar(domain, paint));
     for bay in domain.bays.iter().filter(|bay| bay.reason.is_some()) {
@@ -274,6 +281,7 @@ mod tests {
             revocable_asked_watts: Power::ZERO,
             revocable_watts: Power::ZERO,
             revocable_reason: Some("sell_revocable is false".to_owned()),
+            lent_watts: None,
             drawn_watts: None,
             state: DomainState::Redundant,
             since: Moment::EPOCH,

@@ -51,6 +51,9 @@ pub enum Resource {
         /// configuration says preempt = true; with --dry-run it names them.
         #[arg(long)]
         preempt: bool,
+        /// What the node leaves unused of the firm watts for long may be lent as revocable watts, and is taken back when it is needed.
+        #[arg(long, requires = "node", requires = "watts")]
+        lendable: bool,
         /// Repeat-safe: the same key gives the same answer, never a second claim.
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
@@ -76,6 +79,7 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
         ttl,
         reserve,
         preempt,
+        lendable,
         idempotency_key,
         dry_run,
         reason: _,
@@ -91,6 +95,7 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
         ttl_seconds: *ttl,
         reserve_seconds: *reserve,
         preempt: *preempt,
+        lendable: *lendable,
     };
     let claim: ClaimView = rack.claim(&ask, idempotency_key.as_deref(), *dry_run).await?;
     match cli.output {

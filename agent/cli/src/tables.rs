@@ -102,10 +102,13 @@ pub fn claims(claims: &[ClaimView]) -> String {
     format!("{table}\n")
 }
 
-/// `800 W`, and whether they cannot be served now.
+/// `800 W`, and what of them is not there now: cannot be served, or is lent.
 fn firm(claim: &ClaimView) -> String {
+    let lent = claim.lending.as_ref().map(|lending| lending.lent_watts);
     if claim.shed {
         format!("{} (not there)", claim.watts)
+    } else if let Some(lent) = lent.filter(|lent| !lent.is_zero()) {
+        format!("{} ({lent} lent)", claim.watts)
     } else {
         claim.watts.to_string()
     }

@@ -38,6 +38,10 @@ pub fn lines(view: &RackView, claim: &ClaimView) -> Vec<String> {
         }
     }
     lines.extend(short(claim));
+    lines.extend(back(view, claim));
+    if claim.lendable {
+        lines.push(lent(claim));
+    }
     for taken in &claim.took {
         lines.push(format!(
             "it took the watts of \"{}\" ({}, {}, priority {}), which ended by that",
@@ -98,6 +102,52 @@ fn short(claim: &ClaimView) -> Option<String> {
             claim.domain
         ),
     })
+}
+
+/// What would give it its watts again: they are missing, or its node is off.
+fn back(view: &RackView, claim: &ClaimView) -> Vec<String> {
+    let mut lines = Vec::new();
+    let domain = domain_of(view, &claim.domain).filter(|_| claim.shed);
+    if let Some(domain) = domain {
+        let missing = match domain.deficit_watts.is_zero() {
+            // The tightest of nested domains is another one.
+            true => "enough is installed in every domain that feeds it".to_owned(),
+            false => format!("{} more are in service there", domain.deficit_watts),
+        };
+        lines.push(format!(
+            "it is served again by itself when {missing}, or when claims of a better rank are released"
+        ));
+    }
+    let node = claim.node.as_ref();
+    let node = node.and_then(|name| view.nodes.iter().find(|node| node.name == *name));
+    if let Some((node, why)) = node.and_then(|node| Some((node, node.reason.as_ref()?))) {
+        lines.push(format!("its node {}: {why}", node.name));
+    }
+    lines
+}
+
+/// What of it is lent, what that goes by, and how long taking back needs.
+fn lent(claim: &ClaimView) -> String {
+    let Some(lending) = &claim.lending else {
+        return "what its node leaves unused may be lent, but nobody tells what that node draws".to_owned();
+    };
+    let peak = match lending.peak_watts {
+        Some(peak) => format!("{peak} at the most within {} s", lending.window_seconds),
+        None => format!("was not watched for {} s yet", lending.window_seconds),
+    };
+    let back = match lending.take_back_millis {
+        Some(millis) => format!("taking back needs up to {millis} ms"),
+        None => "nobody knows yet how long taking back needs: no agent was timed".to_owned(),
+    };
+    let how = match (&lending.recalled_at, &lending.reason) {
+        (Some(at), _) => {
+            format!("what it lent is being taken back since {at}: who has it is lowered and read back first")
+        }
+        (None, Some(reason)) => format!("it lends nothing now: {reason}"),
+        (None, None) => format!("it lends {}", lending.lent_watts),
+    };
+    let (drawn, at) = (lending.drawn_watts, lending.drawn_at);
+    format!("{how}; its node drew {drawn} at {at}, {peak}; {back}")
 }
 
 /// What became of a claim whose watts another one took.

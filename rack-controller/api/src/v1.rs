@@ -109,6 +109,9 @@ pub struct DomainView {
     /// Why nothing revocable is sold now; `None` where it is.
     #[serde(default)]
     pub revocable_reason: Option<String>,
+    /// Firm watts that lendable claims in it lend now; `None` where none is lendable.
+    #[serde(default)]
+    pub lent_watts: Option<Power>,
     /// What the domain draws now, where its BMC tells.
     pub drawn_watts: Option<Power>,
     /// How it is.
@@ -360,6 +363,12 @@ pub struct ClaimView {
     /// Claims whose watts it took, or would take.
     #[serde(default)]
     pub took: Vec<Taken>,
+    /// Whether what its node leaves unused of them may be lent.
+    #[serde(default)]
+    pub lendable: bool,
+    /// How that goes; `None` where it is not lendable, or nobody measures what its node draws.
+    #[serde(default)]
+    pub lending: Option<Lending>,
 }
 
 /// One event of the journal.

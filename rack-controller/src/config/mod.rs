@@ -4,6 +4,7 @@ mod access;
 mod cross;
 mod error;
 mod fit;
+mod lend;
 mod listen;
 mod policy;
 mod power_off;
@@ -23,6 +24,7 @@ use facts::Power;
 use intent::Actuators;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use lend::LendConfig;
 pub use policy::{NotAPolicy, Redundancy};
 pub use power_off::Role;
 pub use report::check_config_report;
@@ -169,6 +171,8 @@ pub struct DomainConfig {
     pub accept_silence: bool,
     /// Whether claims of higher priority may take the watts of its claims (`--preempt`).
     pub preempt: bool,
+    /// How slowly its nodes lend what they leave unused.
+    pub lend: LendConfig,
 }
 
 /// How a BMC proves who it is.

@@ -139,6 +139,7 @@ impl Names {
             detect_within: raw.detect_within,
             accept_silence: raw.accept_silence,
             preempt: raw.preempt,
+            lend: raw.lend,
         })
     }
 

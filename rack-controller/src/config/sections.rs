@@ -9,9 +9,10 @@ use facts::Power;
 use intent::{Actuator, Actuators, Mode};
 
 use super::access::{access, address, check_access};
+use super::lend::lend;
 use super::power_off::{self, RawPowerOff};
 use super::section::{Placed, Section};
-use super::{BmcTrust, FeedConfig, PPM, Redundancy, TlsFiles, words};
+use super::{BmcTrust, FeedConfig, LendConfig, PPM, Redundancy, TlsFiles, words};
 use crate::journal::{LEAST_KEEP, USUAL_KEEP};
 
 /// Where the API listens where nothing else is said.
@@ -187,6 +188,7 @@ pub(super) struct RawDomain {
     pub detect_within: Option<Duration>,
     pub accept_silence: bool,
     pub preempt: bool,
+    pub lend: LendConfig,
 }
 
 pub(super) fn domain(section: Section<'_>) -> Option<Placed<RawDomain>> {
@@ -231,6 +233,7 @@ pub(super) fn domain(section: Section<'_>) -> Option<Placed<RawDomain>> {
         detect_within: section.duration("detect_within", Duration::ZERO),
         accept_silence: section.flag("accept_silence").unwrap_or(false),
         preempt: section.flag("preempt").unwrap_or(false),
+        lend: lend(&section),
     };
     let (name, source) = (name?, source?);
     if !has_policy && matches!(source.value.as_str(), "shelf" | "chassis") {

@@ -6,7 +6,7 @@ use facts::{Moment, Power};
 use rack_api::v1::{ClaimView, PowerAsk};
 
 use super::settle::Course;
-use super::{Refusal, preempt};
+use super::{Refusal, lend, preempt};
 use crate::claim::{
     Claim, ClaimId, FIRST_PRIORITY, LAST_PRIORITY, LONGEST_KEY, LONGEST_TTL, SHORTEST_TTL, USUAL_PRIORITY,
     wrong_name,
@@ -43,6 +43,7 @@ pub(super) fn claim(next: &mut Course<'_>, ask: &PowerAsk, key: Option<&str>) ->
         since: next.now,
         until: ends_at(next.now, ask.reserve_seconds.or(ask.ttl_seconds)),
         took: takes.iter().map(Claim::taken).collect(),
+        lendable: ask.lendable,
     };
     preempt::take(next, &takes, claim.id, ask);
     let headroom = plan::headroom_if(&next.rack, &claim.domain, Some(&claim), &[]);
@@ -56,11 +57,11 @@ pub(super) fn claim(next: &mut Course<'_>, ask: &PowerAsk, key: Option<&str>) ->
 }
 
 /// The claim that an ask made, after its events were applied: for the answer. By its key where it has one, else by name.
-pub fn admitted(rack: &Rack, ask: &PowerAsk, key: Option<&str>) -> Option<ClaimView> {
+pub fn admitted(rack: &Rack, ask: &PowerAsk, key: Option<&str>, now: Moment) -> Option<ClaimView> {
     key.and_then(|key| rack.kept.answered.get(key))
         .map(|answered| &answered.claim)
         .or_else(|| rack.claim_named(&ask.purpose))
-        .map(|claim| crate::view::claim(rack, claim))
+        .map(|claim| crate::view::claim(rack, claim, now))
 }
 
 /// When what was begun now ends.
@@ -77,6 +78,7 @@ pub fn preview(rack: &Rack, ask: &PowerAsk, now: Moment) -> Result<Offer, Refusa
     let domain = domain_of(rack, ask)?;
     let (without, takes) = preempt::without_weaker(rack, ask, &domain)?;
     check_node(&without, ask)?;
+    lend::check(rack, ask)?;
     check_quota(&without, ask)?;
     if let Some(same) = rack.claim_named(&ask.purpose) {
         return Err(Refusal::Conflict(format!(

@@ -97,6 +97,7 @@ impl<'a> Course<'a> {
         self.domains();
         super::drill::pass_time(self);
         super::switch::pass_time(self);
+        super::lend::pass_time(self);
         self.caps();
     }
 
@@ -241,7 +242,7 @@ impl<'a> Course<'a> {
             .collect();
         for name in names {
             let (Some(sums), Some(standing)) = (
-                plan::standing(&self.rack, &name),
+                plan::standing_now(&self.rack, &name, self.now),
                 self.rack.kept.domains.get(&name),
             ) else {
                 continue;

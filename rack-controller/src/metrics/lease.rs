@@ -1,7 +1,7 @@
 //! Caps that agents hold, and what is lent beside firm watts.
 
 use facts::Power;
-use rack_api::v1::{DomainView, NodeLease};
+use rack_api::v1::{ClaimView, DomainView, Lending, NodeLease};
 
 use super::family::{Family, Kind, Source};
 use super::sheet::Series;
@@ -16,6 +16,11 @@ fn nodes(source: &Source<'_>, series: &mut Series<'_>, pick: fn(&NodeLease) -> O
     for node in &source.view.nodes {
         series.put_some(&[&node.name], node.lease.as_ref().and_then(pick));
     }
+}
+
+fn lenders<'a>(source: &'a Source<'_>) -> impl Iterator<Item = (&'a ClaimView, &'a Lending)> {
+    let claims = source.view.claims.iter();
+    claims.filter_map(|claim| Some((claim, claim.lending.as_ref()?)))
 }
 
 const fn flag(on: bool) -> f64 {
@@ -44,6 +49,44 @@ pub(super) static FAMILIES: &[Family] = &[
         labels: &["domain"],
         help: "Revocable watts that claims have now",
         fill: |source, series| domains(source, series, |domain| Some(domain.revocable_watts)),
+    },
+    Family {
+        name: "busbar_rack_domain_lent_watts",
+        kind: Kind::Gauge,
+        labels: &["domain"],
+        help: "Firm watts that lendable claims of the domain lend now; absent where none is lendable",
+        fill: |source, series| domains(source, series, |domain| domain.lent_watts),
+    },
+    Family {
+        name: "busbar_rack_claim_lent_watts",
+        kind: Kind::Gauge,
+        labels: &["domain", "claim", "node"],
+        help: "Firm watts of a lendable claim that are lent now; absent where nobody measures what its node draws",
+        fill: |source, series| {
+            for (claim, lending) in lenders(source) {
+                let node = claim.node.as_deref().unwrap_or_default();
+                series.put(
+                    &[&claim.domain, &claim.purpose, node],
+                    lending.lent_watts.as_watts_f64(),
+                );
+            }
+        },
+    },
+    Family {
+        name: "busbar_rack_claim_take_back_seconds",
+        kind: Kind::Gauge,
+        labels: &["domain", "claim", "node"],
+        help: "How long taking back what a lendable claim lends needs at the most, as far as it was measured; absent before an agent was timed",
+        fill: |source, series| {
+            for (claim, lending) in lenders(source) {
+                let node = claim.node.as_deref().unwrap_or_default();
+                let took = lending.take_back_millis.map(std::time::Duration::from_millis);
+                series.put_some(
+                    &[&claim.domain, &claim.purpose, node],
+                    took.map(|took| took.as_secs_f64()),
+                );
+            }
+        },
     },
     Family {
         name: "busbar_rack_claim_revocable_watts",

@@ -5,12 +5,14 @@ use facts::{Moment, NoData, Power};
 use rack_api::v1::{Asked, DomainState, PowerAsk};
 use serde::{Deserialize, Serialize};
 
+mod clock;
 mod read;
 mod terms;
 
 pub use super::action::{Action, Outcome};
 pub use super::change::{BayChange, Cause, Effect};
-pub use terms::Preemption;
+pub use clock::ClockFound;
+pub use terms::{LendingChange, LendingTurn, Preemption};
 
 use super::order::{LeaseSight, NodeOrder};
 use super::person::{Known, Pause, Scope, SwapChange};
@@ -41,6 +43,8 @@ pub enum What {
         /// Its version.
         version: String,
     },
+    /// How the wall's clock stood at a start.
+    ClockFound(ClockFound),
     /// A BMC does not answer any more.
     BmcSilent {
         /// Which.
@@ -162,6 +166,8 @@ pub enum What {
         /// Firm watts that are free now.
         headroom: Power,
     },
+    /// What is lent of a node's unused firm watts changed.
+    Lending(Box<LendingChange>),
     /// Other caps for nodes whose agents hold them.
     CapsOrdered {
         /// The orders that are new.

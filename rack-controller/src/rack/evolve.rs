@@ -1,5 +1,6 @@
 //! The only function that changes a rack: pure, total, the same for live events and for replayed ones.
 
+mod clock;
 mod switch;
 mod terms;
 
@@ -34,6 +35,7 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
     let at = event.at;
     match &event.what {
         What::Started { .. } => started(rack, at),
+        What::ClockFound(found) => clock::found(rack, found, at),
         What::BmcSilent { bmc, reason, detail } => silent(rack, bmc, *reason, detail),
         What::BmcAnswered { bmc } => answered(rack, bmc, at),
         What::BayChanged(change) => bay_changed(rack, change, at),
@@ -43,6 +45,7 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::ClaimWithdrawn { claim, .. } => terms::withdrawn(rack, claim),
         What::ClaimPreempted(preemption) => terms::preempted(rack, preemption, event),
         What::ClaimRestored { claim, .. } => terms::restored(rack, claim),
+        What::Lending(change) => terms::lending(rack, change, at),
         What::ClaimApplied { claim } | What::ClaimRenewed { claim } => {
             Arc::make_mut(&mut rack.kept.claims).insert(claim.id, claim.clone());
         }
@@ -320,6 +323,9 @@ fn node_seen(rack: &mut Rack, node: &str, seen: &NodeSeen, at: Moment) {
             sight.bmc = None;
             sight.bmc_reason = Some(reason.clone());
         }
+    }
+    if let NodeSeen::Bmc(facts) = seen {
+        terms::drew(rack, node, facts, at);
     }
     let bmc = rack.config.node(node).and_then(|node| node.bmc.clone());
     if let Some(name) = bmc {

@@ -2,6 +2,7 @@
 
 pub mod action;
 mod change;
+pub mod draws;
 pub mod event;
 pub mod evolve;
 pub mod identity;

@@ -2,6 +2,8 @@
 
 mod caps;
 mod claims;
+mod clock;
+mod lending;
 mod people;
 mod switch;
 
@@ -31,6 +33,7 @@ impl Event {
     pub const fn kind(&self) -> &'static str {
         match &self.what {
             What::Started { .. } => "controller_started",
+            What::ClockFound(_) => "clock_found",
             What::BmcSilent { .. } => "bmc_silent",
             What::BmcAnswered { .. } => "bmc_answered",
             What::BayChanged(change) => change_kind(&change.cause),
@@ -48,6 +51,7 @@ impl Event {
             What::ClaimWithdrawn { .. } => "claim_withdrawn",
             What::ClaimPreempted(_) => "claim_preempted",
             What::ClaimRestored { .. } => "claim_restored",
+            What::Lending(change) => lending::kind(&change.turn),
             What::CapsOrdered { .. } => "caps_ordered",
             What::CapProven { .. } => "cap_proven",
             What::CapDoubted { .. } => "cap_doubted",
@@ -80,7 +84,7 @@ impl Event {
     /// What it is about: a bay, a claim, a node, a domain, a BMC.
     pub fn subject(&self) -> &str {
         match &self.what {
-            What::Started { .. } => "controller",
+            What::Started { .. } | What::ClockFound(_) => "controller",
             What::BmcSilent { bmc, .. } | What::BmcAnswered { bmc } => bmc,
             What::BayChanged(change) => &change.place,
             What::DomainChanged { domain, .. } => domain,
@@ -92,6 +96,7 @@ impl Event {
             | What::ClaimRestored { claim, .. }
             | What::ClaimExpired { claim, .. } => &claim.purpose,
             What::ClaimPreempted(preemption) => &preemption.claim.purpose,
+            What::Lending(change) => &change.node,
             What::CapsOrdered { orders, .. } | What::CapsLowered { orders } => match orders.as_slice() {
                 [one] => &one.node,
                 _ => "caps",
@@ -125,6 +130,7 @@ impl Event {
             What::Started { version } => {
                 format!("busbar-rack {version} started; what was promised stands, what is is looked at again")
             }
+            What::ClockFound(found) => clock::message(found),
             What::BmcSilent { bmc, reason, detail } => match detail.as_str() {
                 "" => format!("BMC {bmc} does not answer: {reason}"),
                 detail => format!("BMC {bmc} does not answer: {reason} ({detail})"),
@@ -147,11 +153,10 @@ impl Event {
             What::ClaimReleased { claim, headroom } => claims::released(claim, *headroom),
             What::ClaimPreempted(preemption) => claims::preempted(preemption),
             What::ClaimRestored { claim, headroom } => claims::restored(claim, *headroom),
+            What::Lending(change) => lending::message(change),
             What::CapsOrdered { .. } => caps::ordered(&self.what),
             What::CapsLowered { orders } => caps::message(orders, 0, Power::ZERO, Power::ZERO),
-            What::LoweringTimed { node, took_millis } => {
-                format!("{node} was the slowest within an hour: lowered and read back in {took_millis} ms")
-            }
+            What::LoweringTimed { node, took_millis } => caps::timed(node, *took_millis),
             What::DrillSeen(Some(drill)) => format!("the drill of {} goes on", drill.node),
             What::DrillSeen(None) => "the drill is over".to_owned(),
             What::OverSeen { node, .. } => format!("what {node} draws was held against its cap"),

@@ -6,6 +6,7 @@ use facts::supply::{Doubt, RedundancyClaim};
 use facts::{Bytes, Inventory, Moment, NoData, Power, Reading};
 use rack_api::v1::NodeWorkload;
 
+use super::draws::Draws;
 use super::event::{Action, Outcome};
 use super::order::LeaseSight;
 
@@ -84,6 +85,8 @@ pub struct NodeSight {
     pub lease: Option<LeaseSight>,
     /// Since when it draws more than its cap; `None` while it does not.
     pub over_since: Option<Moment>,
+    /// What it drew lately, where claims on it are lendable.
+    pub draws: Draws,
 }
 
 /// A drill that is under way: whether a node's cap bites.

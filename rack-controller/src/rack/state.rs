@@ -67,6 +67,18 @@ pub struct Kept {
     /// How many claims others took the watts of, ever.
     #[serde(default)]
     pub preemptions: u64,
+    /// What nodes lend of their firm watts. Shared as the claims are.
+    #[serde(default, with = "shared")]
+    pub lent: Arc<BTreeMap<String, Lent>>,
+    /// Nodes that shall have back what they lent, and since when.
+    #[serde(default)]
+    pub recalled: BTreeMap<String, Moment>,
+    /// The longest within an hour that giving lent watts back took, from the recall to the lender's answer, and when that was.
+    #[serde(default)]
+    pub slowest_return: Option<(Duration, Moment)>,
+    /// How the clocks stood at the last start; `None` before the first that told.
+    #[serde(default)]
+    pub clock: Option<ClockMark>,
     /// Nodes whose cap was held under load in a drill: the lowest that was.
     pub proofs: BTreeMap<String, Proof>,
     /// The longest that lowering a node took, from the order to the agent's answer, and when that was; `None` before the first.
@@ -98,6 +110,28 @@ pub struct Preempted {
     /// Who asked for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
+}
+
+/// How the rack's clock stood to the time since the machine's boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockMark {
+    /// Which boot.
+    pub boot_id: String,
+    /// Milliseconds since it.
+    pub boot_millis: u64,
+    /// The rack's clock at that time.
+    pub at: Moment,
+}
+
+/// What a node lends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lent {
+    /// How much of its firm watts.
+    pub watts: Power,
+    /// What it keeps: its cap.
+    pub keeps: Power,
+    /// Since when.
+    pub since: Moment,
 }
 
 /// What a drill showed of a node's caps.
@@ -191,6 +225,10 @@ impl Rack {
                 shed: Arc::default(),
                 preempted: Arc::default(),
                 preemptions: 0,
+                lent: Arc::default(),
+                recalled: BTreeMap::new(),
+                slowest_return: None,
+                clock: None,
                 proofs: BTreeMap::new(),
                 slowest_lowering: None,
                 swaps: BTreeMap::new(),
@@ -224,10 +262,17 @@ impl Rack {
         }
         let mut located = kept.located.clone();
         located.retain(|place, _| bays.contains_key(place));
+        let (mut lent, mut recalled) = (kept.lent.clone(), kept.recalled.clone());
+        if lent.keys().any(|node| config.node(node).is_none()) {
+            Arc::make_mut(&mut lent).retain(|node, _| config.node(node).is_some());
+        }
+        recalled.retain(|node, _| config.node(node).is_some());
         rack.kept = Kept {
             bays,
             domains,
             located,
+            lent,
+            recalled,
             ..kept
         };
         rack
@@ -243,6 +288,12 @@ impl Rack {
     /// The claim in force of this name.
     pub fn claim_named(&self, name: &str) -> Option<&Claim> {
         self.kept.claims.values().find(|claim| claim.purpose == name)
+    }
+
+    /// Whether a claim that draws on this node lends what it leaves unused.
+    pub fn has_lendable(&self, node: &str) -> bool {
+        let mut claims = self.kept.claims.values();
+        claims.any(|claim| claim.lendable && claim.draws_on() == Some(node))
     }
 
     /// Whether nothing shall be done in a domain now, because somebody said so.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use facts::Power;
+use facts::{Moment, Power};
 use rack_api::v1::{
     ClaimView, DrainAnswer, DrainRequest, LocateAnswer, LocateRequest, PowerAsk, PowerOnAnswer,
 };
@@ -180,6 +180,8 @@ impl Turn {
             until: None,
             shed: false,
             took: offer.takes.iter().map(Claim::taken).collect(),
+            lendable: ask.lendable,
+            lending: None,
         })
     }
 
@@ -190,7 +192,7 @@ impl Turn {
             key: key.clone(),
         };
         let answer = self.promise(&input).and_then(|()| {
-            decide::admitted(&self.rack, &ask, key.as_deref()).ok_or_else(|| {
+            decide::admitted(&self.rack, &ask, key.as_deref(), self.clock.now()).ok_or_else(|| {
                 let gone = format!("the claim {:?} was admitted and released since", ask.purpose);
                 refused(Refusal::Conflict(gone))
             })
@@ -206,7 +208,7 @@ impl Turn {
         let gone = || refused(Refusal::NotFound(format!("there is no claim {claim:?} any more")));
         if dry_run {
             let after = self.after_all(input)?;
-            return claim_view(&after, claim).ok_or_else(gone);
+            return claim_view(&after, claim, self.clock.now()).ok_or_else(gone);
         }
         // Whoever renews in time keeps what they have, also while the disk takes nothing: only the answer says so.
         if matches!(input, Input::RenewClaim { .. }) {
@@ -226,7 +228,7 @@ impl Turn {
     }
 
     fn claim_view(&self, claim: &str) -> Option<ClaimView> {
-        claim_view(&self.rack, claim)
+        claim_view(&self.rack, claim, self.clock.now())
     }
 
     fn release(&mut self, claim: &str) -> Result<ClaimView, NoAnswer> {
@@ -260,6 +262,6 @@ impl Turn {
     }
 }
 
-fn claim_view(rack: &Rack, claim: &str) -> Option<ClaimView> {
-    rack.claim(claim).map(|claim| view::claim(rack, claim))
+fn claim_view(rack: &Rack, claim: &str, now: Moment) -> Option<ClaimView> {
+    rack.claim(claim).map(|claim| view::claim(rack, claim, now))
 }

@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::shown::Shown;
 use super::store::Store;
 use super::{Desk, Message, NoAnswer, QUEUE};
-use crate::clock::Clock;
+use crate::clock::{Clock, since_boot};
 use crate::config::RackConfig;
 use crate::decide::{self, Input, Refusal};
 use crate::eyes::Lines;
@@ -117,6 +117,10 @@ impl Turn {
         // What was ordered before stands: it is renewed before anything is seen (power.md, rule 5).
         for (node, order) in turn.rack.kept.orders.iter() {
             turn.lessors.order(node, order);
+        }
+        if let Some((boot_id, boot_millis)) = since_boot() {
+            // Before anything ends because its time is over: the wall's clock may have been set meanwhile.
+            let _ = turn.take(&Input::ClockFound { boot_id, boot_millis });
         }
         let version = env!("CARGO_PKG_VERSION").to_owned();
         // Nobody asked for it, so nobody is told; the queue is empty, so there is room.

@@ -1,13 +1,25 @@
 //! Claims as people and programs see them.
 
-use facts::Power;
+use facts::{Moment, Power};
 use rack_api::v1::{ClaimView, PreemptedView};
 
 use crate::claim::Claim;
+use crate::pools::power::plan::Lenders;
 use crate::rack::state::Rack;
 
 /// One claim as it goes over the wire.
-pub fn claim(rack: &Rack, claim: &Claim) -> ClaimView {
+pub fn claim(rack: &Rack, claim: &Claim, now: Moment) -> ClaimView {
+    one(rack, claim, &Lenders::of(rack, now))
+}
+
+/// All claims in force.
+pub(super) fn claims(rack: &Rack, now: Moment) -> Vec<ClaimView> {
+    let lenders = Lenders::of(rack, now);
+    let claims = rack.kept.claims.values();
+    claims.map(|claim| one(rack, claim, &lenders)).collect()
+}
+
+fn one(rack: &Rack, claim: &Claim, lenders: &Lenders<'_>) -> ClaimView {
     let granted = rack.kept.granted.contains(&claim.id);
     ClaimView {
         id: claim.id.to_string(),
@@ -24,6 +36,8 @@ pub fn claim(rack: &Rack, claim: &Claim) -> ClaimView {
         until: claim.until,
         shed: rack.kept.shed.contains(&claim.id),
         took: claim.took.clone(),
+        lendable: claim.lendable,
+        lending: lenders.lending(claim),
     }
 }
 

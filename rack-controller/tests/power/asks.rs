@@ -101,7 +101,8 @@ fn the_same_key_gets_the_same_answer() {
     let first = bench.run(&asked).unwrap();
     assert_eq!(kinds(&first), ["claim_admitted"]);
     assert!(bench.run(&asked).unwrap().is_empty());
-    let answer = rack_controller::decide::admitted(&bench.rack, &ask("web", 1_000), Some("k1")).unwrap();
+    let answer =
+        rack_controller::decide::admitted(&bench.rack, &ask("web", 1_000), Some("k1"), bench.now).unwrap();
     assert_eq!(answer.id, "c1");
     bench
         .run(&Input::ReleaseClaim {

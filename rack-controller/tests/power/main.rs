@@ -9,12 +9,15 @@
 mod asks;
 mod bad;
 mod bench;
+mod clock;
 mod dark;
 mod drills;
 mod house_of_64;
 mod leases;
+mod lend;
 mod memory;
 mod preempt;
+mod stuck;
 mod switch;
 mod terms;
 mod together;

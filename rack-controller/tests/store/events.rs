@@ -9,7 +9,7 @@ use rack_controller::bay::{Bay, Life};
 use rack_controller::claim::{Claim, ClaimId};
 use rack_controller::config::RackConfig;
 use rack_controller::journal::{self, Batch, FILE, Telling};
-use rack_controller::rack::event::{BayChange, Preemption};
+use rack_controller::rack::event::{BayChange, ClockFound, LendingChange, LendingTurn, Preemption};
 use rack_controller::rack::switch::{SwitchChange, SwitchTurn};
 use rack_controller::rack::{Cause, Event, NodeOrder, Order, Rack, What, evolve};
 
@@ -57,6 +57,7 @@ fn claim(number: u64) -> Claim {
         } else {
             Vec::new()
         },
+        lendable: number.is_multiple_of(2),
     }
 }
 
@@ -78,6 +79,22 @@ fn caps(number: u64) -> What {
         shed: vec![ClaimId(number + 1)],
         given: power,
         taken: power,
+    }
+}
+
+fn lending(number: u64) -> LendingTurn {
+    let power = Power::from_milliwatts(number);
+    match number % 3 {
+        0 => LendingTurn::Lent {
+            watts: power,
+            keeps: power,
+            peak: power,
+        },
+        1 => LendingTurn::Recalled {
+            watts: power,
+            reason: "it draws".to_owned(),
+        },
+        _ => LendingTurn::Returned { took_millis: number },
     }
 }
 
@@ -122,6 +139,41 @@ fn switch(number: u64) -> What {
     What::SwitchChanged(Box::new(SwitchChange { node, turn }))
 }
 
+/// What becomes of the claim before, and what is rarer than all else.
+fn third(number: u64) -> What {
+    let power = Power::from_milliwatts(number);
+    match number {
+        _ if number.is_multiple_of(2) => What::ClaimRenewed {
+            claim: claim(number - 1),
+        },
+        _ if number.is_multiple_of(5) => What::ClaimPreempted(Box::new(Preemption {
+            claim: claim(number - 1),
+            by: ClaimId(number),
+            by_for: "urgent".to_owned(),
+            by_priority: 1,
+            headroom: power,
+        })),
+        _ if number.is_multiple_of(7) => What::ClaimRestored {
+            claim: claim(number - 1),
+            headroom: power,
+        },
+        _ if number.is_multiple_of(17) => What::ClockFound(ClockFound {
+            boot_id: "boot".to_owned(),
+            boot_millis: number,
+            set_by_millis: 3_600_000,
+            new_boot: false,
+        }),
+        _ if number.is_multiple_of(13) => What::Lending(Box::new(LendingChange {
+            node: "n01".to_owned(),
+            turn: lending(number),
+        })),
+        _ => What::ClaimReleased {
+            claim: claim(number - 1),
+            headroom: power,
+        },
+    }
+}
+
 /// The nth event.
 pub fn event(number: u64) -> Event {
     let node = || "n01".to_owned();
@@ -140,24 +192,7 @@ pub fn event(number: u64) -> Event {
             key: Some(format!("key {number}")),
             headroom: power,
         },
-        3 if number.is_multiple_of(2) => What::ClaimRenewed {
-            claim: claim(number - 1),
-        },
-        3 if number.is_multiple_of(5) => What::ClaimPreempted(Box::new(Preemption {
-            claim: claim(number - 1),
-            by: ClaimId(number),
-            by_for: "urgent".to_owned(),
-            by_priority: 1,
-            headroom: power,
-        })),
-        3 if number.is_multiple_of(7) => What::ClaimRestored {
-            claim: claim(number - 1),
-            headroom: power,
-        },
-        3 => What::ClaimReleased {
-            claim: claim(number - 1),
-            headroom: power,
-        },
+        3 => third(number),
         4 => caps(number),
         5 => What::DomainChanged {
             domain: "shelf".to_owned(),

@@ -16,11 +16,9 @@ use crate::stand::PATIENCE;
 
 /// What is loaded into the daemons.
 const SHIM: &str = include_str!("wall.c");
-/// How far the clock jumps.
+/// How far the clock jumps: further than a claim of the house stands (`house::LAST_CLAIM_STANDS`). A controller that starts after it must
+/// not take that for the time for which it was down.
 const HOUR: i64 = 3_600;
-/// How far off the clock is in front of a controller that starts: it cannot tell a jump from the time for which it was down, and ends claims
-/// whose time that takes (`house::LAST_CLAIM_STANDS`).
-const LESS_THAN_A_CLAIM_STANDS: i64 = 1_200;
 /// Less than any of these by more than any machine is slow.
 const NEARLY: Duration = Duration::from_secs(1_000);
 /// Longer than a lease of five seconds: whoever measures it by the wall's clock has lost it by then.
@@ -67,7 +65,7 @@ impl Wall {
 
 /// Nothing expires, rises, falls or goes dark by it; a loss after it is answered as ever.
 pub fn the_clock_jumps(house: &mut House, wall: &Wall) -> anyhow::Result<()> {
-    for (seconds, at_start) in [(HOUR, LESS_THAN_A_CLAIM_STANDS), (-HOUR, -HOUR)] {
+    for (seconds, at_start) in [(HOUR, HOUR), (-HOUR, -HOUR)] {
         let before = house.overloads()?;
         house.watch.begin();
         wall.set(seconds)?;

@@ -13,6 +13,7 @@ use rack_controller::rack::{Action, Event, What, evolve};
 use crate::controller::{Controller, Sent, moment};
 use crate::dice::Dice;
 use crate::judge::Judge;
+use crate::lent::{self, Meters};
 use crate::node::{Node, Refused, State};
 use crate::scene::{Kind, Scene};
 use crate::site::Site;
@@ -81,6 +82,8 @@ pub struct Day {
     /// Events whose switching was judged.
     pub judged: usize,
     judge: Judge,
+    /// What node BMCs told of draws.
+    pub meters: Meters,
     pub counted: Counted,
 }
 
@@ -123,6 +126,7 @@ impl Day {
             asked: Vec::new(),
             judged: 0,
             judge: Judge::default(),
+            meters: Meters::default(),
             counted: Counted::default(),
             config,
             dice,
@@ -135,7 +139,12 @@ impl Day {
         self.prove();
         self.pass(2_000);
         for node in 0..self.scene.nodes {
-            self.wants(node, self.scene.wants() * 1_000);
+            let watts = if lent::is_calm(node) {
+                self.scene.floor
+            } else {
+                self.scene.wants()
+            };
+            self.wants(node, watts * 1_000);
         }
         // It is sold out from the beginning: where nothing is scarce, no rule is needed.
         (0..5 * self.scene.nodes).for_each(|_| self.claim());
@@ -212,6 +221,7 @@ impl Day {
                 node.pass(self.now, &mut self.sites[node.site].world);
             }
             self.deliver();
+            self.read_meters();
             self.turn();
             if self.scene.switches() {
                 self.switch();
@@ -350,6 +360,7 @@ impl Day {
         };
         let done = controller.input(input, &mut self.journal, self.now, write_ms);
         for event in done.iter().flatten() {
+            self.meters.lending_is_right(event, self.now, &mut self.counted);
             if let What::CapsOrdered { given, taken, .. } = &event.what {
                 if !given.is_zero() {
                     self.counted.count("granted");

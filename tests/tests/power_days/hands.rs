@@ -7,6 +7,7 @@ use rack_controller::decide::Input;
 
 use crate::day::{Day, Mail};
 use crate::dice::Dice;
+use crate::lent;
 use crate::node::State;
 
 impl Day {
@@ -87,9 +88,15 @@ impl Day {
         self.counted.count("happening");
         let watts = |most: u64, dice: &mut Dice| Power::from_watts(dice.below(most)).unwrap();
         let node = self.some_node();
+        let lends = lent::is_calm(node);
         let ask = PowerAsk {
             watts: watts(firm, &mut self.dice),
-            revocable_watts: watts(revocable, &mut self.dice),
+            revocable_watts: if lends {
+                Power::ZERO
+            } else {
+                watts(revocable, &mut self.dice)
+            },
+            lendable: lends && self.names.is_multiple_of(2),
             purpose: format!("w{}", self.names),
             node: Some(self.nodes[node].name.clone()),
             priority: Some(1 + self.dice.below(9) as u8),
@@ -129,7 +136,7 @@ impl Day {
     fn demand(&mut self) {
         let node = self.some_node();
         // Work takes what it gets: three of four want all that the node can draw.
-        let all = self.dice.below(4) > 0;
+        let all = (self.dice.below(4) > 0) != lent::is_calm(node);
         let most = self.scene.wants();
         let watts = if all { most } else { self.dice.below(most) };
         self.wants(node, watts * 1_000);

@@ -86,6 +86,7 @@ impl Judge {
         }
         day.revocable_is_redundant();
         day.shed_is_by_rank();
+        day.only_lendable_watts_are_lent();
     }
 
     /// A node never counts with less than what may be in force there.
@@ -325,6 +326,15 @@ impl Day {
                 .or_default();
             let before = (*sum).max(floor);
             *sum += claim.watts.milliwatts();
+            // Whoever does not obey draws what it has, whatever comes before it in rank.
+            let seen = claim
+                .node
+                .as_ref()
+                .and_then(|node| controller.rack.sight.nodes.get(node));
+            let lease = seen.and_then(|seen| seen.lease.as_ref());
+            if lease.is_some_and(|lease| lease.silent_since.is_some() || !lease.applied) {
+                continue;
+            }
             assert!(
                 first_shed.is_none() || (*sum).max(floor) == before,
                 "rule 9: {} is served and {first_shed:?}, which comes before it, is not, at {}",

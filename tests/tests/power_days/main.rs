@@ -18,6 +18,7 @@ mod day;
 mod dice;
 mod hands;
 mod judge;
+mod lent;
 mod losses;
 mod node;
 mod oath;
@@ -85,7 +86,7 @@ fn days(test: &str, kind: Kind, first: u64, percents: u64, happens: &[&str]) {
 }
 
 /// What every kind of rack meets.
-const EVERYWHERE: [&str; 20] = [
+const EVERYWHERE: [&str; 23] = [
     "claimed",
     "released",
     "demand",
@@ -105,6 +106,9 @@ const EVERYWHERE: [&str; 20] = [
     "granted",
     "taken_back",
     "preempted",
+    "lent",
+    "recalled",
+    "returned",
     "judged",
 ];
 

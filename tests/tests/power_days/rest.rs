@@ -19,6 +19,7 @@ impl Day {
                 self.contact(site, bay, true);
             }
         }
+        self.meters.exact = true;
         // Machines boot for 45 s; contacts that flapped settle for two minutes at the most.
         self.pass(50_000);
         for _ in 0..10 {

@@ -7,6 +7,7 @@ use rack_controller::config::RackConfig;
 
 use crate::day::DETECT_MS;
 use crate::dice::Dice;
+use crate::lent::LEND_WINDOW_MS;
 
 /// What kind of rack it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +206,7 @@ packages = 1\ncores_per_package = 8\nthreads_per_core = 2\nmemory = \"64 GiB\"\n
         for (index, site) in self.sites().iter().enumerate() {
             text.push_str(&format!(
                 "[[bmc]]\nname = \"{site}\"\nurl = \"https://192.0.2.{}\"\n[[domain]]\nname = \"{site}\"\nsource = \"{source}\"\n\
-redundancy = \"{policy}\"\nmargin = {margin}\nsell_revocable = true\ndetect_within = \"{DETECT_MS}ms\"\naccept_silence = {}\npreempt = true\n{within}",
+redundancy = \"{policy}\"\nmargin = {margin}\nsell_revocable = true\ndetect_within = \"{DETECT_MS}ms\"\naccept_silence = {}\npreempt = true\nlend_window = \"{LEND_WINDOW_MS}ms\"\n{within}",
                 index + 10,
                 self.accepts
             ));
@@ -222,7 +223,7 @@ redundancy = \"{policy}\"\nmargin = {margin}\nsell_revocable = true\ndetect_with
             let domain = if sites.len() == 1 { &sites[0] } else { domain };
             text.push_str(&format!(
                 "[[node]]\nname = \"{}\"\ndomain = \"{domain}\"\nmax_draw_watts = {}\nfloor_watts = {}\nrest_watts = 40\n\
-agent = \"https://192.0.2.9:9711\"\n",
+agent = \"https://192.0.2.9:9711\"\nbmc = \"https://192.0.3.{number}\"\n",
                 Scene::node_name(number),
                 self.most,
                 self.floor

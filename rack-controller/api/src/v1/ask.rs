@@ -38,6 +38,9 @@ pub struct PowerAsk {
     /// claims of its domain be taken (`preempt = true`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preempt: bool,
+    /// What its node leaves unused of the firm watts for long may be lent as revocable watts. Only for a node whose agent holds its caps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lendable: bool,
 }
 
 /// Why an ask for watts was not admitted, and what would make it fit.

@@ -3,12 +3,14 @@
 mod book;
 mod caps;
 mod interlock;
+mod lend;
 mod offer;
 mod orders;
 mod preempt;
 mod ration;
 mod remedy;
 mod standing;
+mod stuck;
 mod sums;
 mod switch;
 mod uncapped;
@@ -19,11 +21,13 @@ use facts::{Moment, Power};
 
 pub use caps::{wanted_cap, wanted_light};
 pub use interlock::interlock;
+pub use lend::{Lenders, is_returned, lent, stale_after};
 pub use offer::offer;
 pub use orders::{Counted, broken, counted, orders};
 pub use preempt::preempted;
 pub use ration::{BITES_WITHIN, BLIND_GRACE, Rations, Sale, firm_of, rations, sale};
 pub use standing::{below, filled, headroom_if, held, standing, tightest};
+pub use stuck::standing_now;
 pub use sums::{Sums, Supply, ride_limit, sums, surviving};
 pub use switch::{Shed, has_come_up, is_spared, next_off, next_on, stranger, wanted_switches};
 pub use uncapped::{firmly, is_off, least};

@@ -1,4 +1,4 @@
-//! What claims do to each other: one takes the watts of another.
+//! What claims do to each other: one takes the watts of another, or lends what it leaves unused.
 
 use facts::Power;
 use serde::{Deserialize, Serialize};
@@ -18,4 +18,40 @@ pub struct Preemption {
     pub by_priority: u8,
     /// Firm watts that are free meanwhile.
     pub headroom: Power,
+}
+
+/// What is lent of a node's firm watts changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LendingChange {
+    /// The node.
+    pub node: String,
+    /// How.
+    pub turn: LendingTurn,
+}
+
+/// How lending goes on at a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "turn")]
+pub enum LendingTurn {
+    /// So much is lent from now on.
+    Lent {
+        /// Of its firm watts.
+        watts: Power,
+        /// What it keeps: its cap from now on.
+        keeps: Power,
+        /// The most that it drew within the window.
+        peak: Power,
+    },
+    /// All of it is taken back: whoever has it is lowered first.
+    Recalled {
+        /// What was lent.
+        watts: Power,
+        /// Why.
+        reason: String,
+    },
+    /// Its cap is as high again as its claims say.
+    Returned {
+        /// From the recall to its agent's answer, in milliseconds.
+        took_millis: u64,
+    },
 }

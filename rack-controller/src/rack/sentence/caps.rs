@@ -62,3 +62,7 @@ pub(super) fn message(orders: &[NodeOrder], shed: usize, given: Power, taken: Po
     }
     parts.join("; ")
 }
+
+pub(super) fn timed(node: &str, took_millis: u64) -> String {
+    format!("{node} was the slowest within an hour: lowered and read back in {took_millis} ms")
+}

@@ -10,6 +10,7 @@ const BOOK: &str = "rack-controller/src/pools/power/plan/book.rs";
 const PREEMPT: &str = "rack-controller/src/pools/power/plan/preempt.rs";
 const TAKE_WATTS: &str = "rack-controller/src/decide/preempt.rs";
 const SWITCH: &str = "rack-controller/src/pools/power/plan/switch.rs";
+const LEND: &str = "rack-controller/src/pools/power/plan/lend.rs";
 const MACHINE: &str = "rack-controller/src/pools/power/act/lessor/machine.rs";
 const LEASE: &str = "agent/src/lease/mod.rs";
 const TAKE: &str = "agent/src/lease/take.rs";
@@ -21,8 +22,8 @@ pub const MUTANTS: &[Mutant] = &[
         what: "a raise does not wait for the lowering that pays for it (rule 4)",
         edits: &[Edit {
             file: ORDERS,
-            find: "&& !rack.is_node_paused(&node.name, now) && mine(&rooms);",
-            instead: "&& !rack.is_node_paused(&node.name, now);",
+            find: "let bears = remembers && !is_held_back && mine(&rooms);",
+            instead: "let bears = remembers && !is_held_back;",
         }],
     },
     Mutant {
@@ -237,6 +238,24 @@ pub const MUTANTS: &[Mutant] = &[
             file: ORDERS,
             find: "if is_coming(rack, node) && lease.is_none_or(",
             instead: "if node.name.is_empty() && lease.is_none_or(",
+        }],
+    },
+    Mutant {
+        name: "lends-what-is-not-lendable",
+        what: "watts of claims are lent that said nothing of it",
+        edits: &[Edit {
+            file: LEND,
+            find: "            if claim.lendable {\n                add(&mut lenders.lendable);\n            }",
+            instead: "            add(&mut lenders.lendable);",
+        }],
+    },
+    Mutant {
+        name: "lends-without-margin",
+        what: "a lender keeps what it drew at the most, and nothing above it",
+        edits: &[Edit {
+            file: LEND,
+            find: "let whole = peak.saturating_add(peak.share(margin_ppm.min(PPM)));",
+            instead: "let _ = (margin_ppm, PPM);\n    let whole = peak;",
         }],
     },
     Mutant {

@@ -1,17 +1,17 @@
 //! Claims by rank: those that draw, and what is shed where what is installed cannot serve them all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use facts::Power;
+use facts::{Moment, Power};
 use rack_api::v1::DomainState;
 
 use super::ByName;
 use super::ration::nodes_below;
 use super::standing::{above, kept, standing};
-use super::uncapped::least;
+use super::stuck::least_now;
 use crate::claim::{Claim, ClaimId};
 use crate::config::NodeConfig;
-use crate::rack::state::Rack;
+use crate::rack::state::{Lent, Rack};
 
 /// Claims by node, counted once.
 pub(super) struct Book<'a> {
@@ -19,6 +19,8 @@ pub(super) struct Book<'a> {
     pub(super) drawing: Vec<&'a Claim>,
     /// Claims that grant no cap, by rank: without a node, or not applied yet.
     paper: Vec<&'a Claim>,
+    /// What nodes lend of their firm watts.
+    lent: &'a BTreeMap<String, Lent>,
     /// Nodes by name, and each domain with all that feed it: looked up for every claim.
     nodes: ByName<'a, &'a NodeConfig>,
     through: ByName<'a, BTreeSet<&'a str>>,
@@ -36,6 +38,7 @@ impl<'a> Book<'a> {
         Book {
             drawing,
             paper,
+            lent: &rack.kept.lent,
             nodes: nodes.map(|node| (node.name.as_str(), node)).collect(),
             through: domains
                 .map(|domain| (domain.name.as_str(), above(&rack.config, &domain.name)))
@@ -69,11 +72,22 @@ impl<'a> Book<'a> {
         }
         firm
     }
+
+    /// The same without what nodes lend of it.
+    pub(super) fn less_lent(&self, mut firm: ByName<'a, Power>) -> ByName<'a, Power> {
+        for (node, lent) in self.lent {
+            if let Some(sum) = firm.get_mut(node.as_str()) {
+                *sum = sum.saturating_sub(lent.watts);
+            }
+        }
+        firm
+    }
 }
 
-/// Firm claims that what is installed cannot serve: only in a deficit, the last in rank first. A node keeps its floor. Claims that grant no
+/// Firm claims that what is installed cannot serve: only in a deficit, the last in rank first. A node keeps its floor, and one that
+/// nobody can lower all that it may draw. Claims that grant no
 /// cap draw nothing, so nobody is lowered for them: they come after all that draw, and are short of what is left.
-pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
+pub(super) fn shed(rack: &Rack, book: &Book<'_>, now: Moment) -> BTreeSet<ClaimId> {
     let mut left: ByName<'_, Power> = ByName::default();
     for domain in &rack.config.domains {
         let in_deficit = rack
@@ -83,7 +97,7 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
             .is_some_and(|standing| standing.state == DomainState::Deficit);
         if in_deficit && let Some(sums) = standing(rack, &domain.name) {
             let floors: Power = nodes_below(rack, &domain.name)
-                .map(|node| least(rack, node))
+                .map(|node| least_now(rack, node, now))
                 .sum();
             let room = kept(domain).firm(sums.installed).saturating_sub(floors);
             left.insert(domain.name.as_str(), room);
@@ -96,7 +110,7 @@ pub(super) fn shed(rack: &Rack, book: &Book<'_>) -> BTreeSet<ClaimId> {
     let mut served: ByName<'_, Power> = ByName::default();
     for claim in book.drawing.iter().chain(&book.paper) {
         let (name, floor) = match book.configured(claim) {
-            Some(node) => (Some(node.name.as_str()), least(rack, node)),
+            Some(node) => (Some(node.name.as_str()), least_now(rack, node, now)),
             // What draws at a node that is not configured any more is nobody's to serve.
             None if claim.draws_on().is_some() => continue,
             None => (None, Power::ZERO),

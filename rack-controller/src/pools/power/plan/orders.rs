@@ -130,7 +130,8 @@ impl Room {
             next: Power::ZERO,
             most_now: kept(domain).firm(most_in_force(domain, &sums)),
             most_next: kept(domain).firm(sums.surviving),
-            may_grow: matches!(sums.state, DomainState::Redundant | DomainState::Exposed),
+            // In a deficit too: what is served by rank fits what is installed, and that bounds every raise.
+            may_grow: sums.state != DomainState::Blind,
         };
         for node in &rack.config.nodes {
             if !within.contains(node.domain.as_str()) {
@@ -193,8 +194,10 @@ pub fn orders(rack: &Rack, now: Moment) -> (Vec<NodeOrder>, Rations) {
                     .iter()
                     .all(|name| rooms.get(name).is_some_and(|room| room.bears(from, to, rises)))
             };
-            // A pause holds back what goes up, never what goes down.
-            let bears = remembers && !rack.is_node_paused(&node.name, now) && mine(&rooms);
+            // A pause holds back what goes up, never what goes down; and never what a node lent and is due.
+            let is_held_back =
+                rack.is_node_paused(&node.name, now) && !rack.kept.recalled.contains_key(&node.name);
+            let bears = remembers && !is_held_back && mine(&rooms);
             if bears {
                 for name in &through {
                     if let Some(room) = rooms.get_mut(name) {

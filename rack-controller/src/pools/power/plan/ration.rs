@@ -52,7 +52,7 @@ pub struct Sale {
 /// Who gets what now.
 pub fn rations(rack: &Rack, now: Moment) -> Rations {
     let book = Book::of(rack);
-    let served = Served::of(rack, &book, shed(rack, &book));
+    let served = Served::of(rack, &book, shed(rack, &book, now));
     let mut levels: Vec<ByName<'_, Power>> = Vec::new();
     let mut among: Option<BTreeSet<ClaimId>> = None;
     let mut granted = BTreeSet::new();
@@ -90,14 +90,18 @@ pub fn rations(rack: &Rack, now: Moment) -> Rations {
 struct Served<'a> {
     shed: BTreeSet<ClaimId>,
     firm: ByName<'a, Power>,
+    /// What they have of it: less what is lent.
+    own: ByName<'a, Power>,
     standing: ByName<'a, Sums>,
 }
 
 impl<'a> Served<'a> {
     fn of(rack: &'a Rack, book: &Book<'a>, shed: BTreeSet<ClaimId>) -> Served<'a> {
         let domains = rack.config.domains.iter();
+        let firm = book.firm(&shed);
         Served {
-            firm: book.firm(&shed),
+            own: book.less_lent(firm.clone()),
+            firm,
             standing: domains
                 .filter_map(|domain| Some((domain.name.as_str(), standing(rack, &domain.name)?)))
                 .collect(),
@@ -107,6 +111,19 @@ impl<'a> Served<'a> {
 
     fn firm_of(&self, node: &NodeConfig) -> Power {
         self.firm.get(node.name.as_str()).copied().unwrap_or_default()
+    }
+
+    /// What is lent is what goes first: after a loss everybody is due all firm watts again, and nobody is granted of them.
+    fn due(&self, node: &NodeConfig, losses: u32) -> Power {
+        if losses == 0 {
+            self.own_of(node)
+        } else {
+            self.firm_of(node)
+        }
+    }
+
+    fn own_of(&self, node: &NodeConfig) -> Power {
+        self.own.get(node.name.as_str()).copied().unwrap_or_default()
     }
 }
 
@@ -123,7 +140,7 @@ fn drilled(rack: &Rack, node: &NodeConfig) -> Option<Power> {
     })
 }
 
-/// The firm watts that a node is served with, or its floor: what a loss leaves it with.
+/// The firm watts that a node is served with, lent or not, or its floor: what a loss leaves it with.
 pub fn firm_of(rack: &Rack, node: &NodeConfig) -> Power {
     let book = Book::of(rack);
     let firm = book.firm(&rack.kept.shed);
@@ -158,7 +175,7 @@ pub fn sale(rack: &Rack, domain: &DomainConfig, now: Moment) -> Sale {
 }
 
 /// Why a domain sells nothing revocable now; `None` where it does. Domains without supplies sell as much as their sum allows.
-fn why_none(rack: &Rack, domain: &DomainConfig, now: Moment) -> Option<String> {
+pub(super) fn why_none(rack: &Rack, domain: &DomainConfig, now: Moment) -> Option<String> {
     if !domain.source.has_bays() {
         return None;
     }
@@ -259,12 +276,12 @@ pub(super) fn nodes_below<'a>(rack: &'a Rack, domain: &'a str) -> impl Iterator<
 }
 
 /// Whether a node's caps may carry revocable watts: its agent holds them, and a drill has shown at no higher cap that they bite.
-fn is_proven(rack: &Rack, node: &NodeConfig, firm: Power) -> bool {
+pub(super) fn is_proven(rack: &Rack, node: &NodeConfig, firm: Power) -> bool {
     let proven = rack.kept.proofs.get(&node.name);
     node.rest.is_some() && proven.is_some_and(|proof| proof.cap <= firm.max(node.floor))
 }
 
-fn is_silent(rack: &Rack, node: &NodeConfig) -> bool {
+pub(super) fn is_silent(rack: &Rack, node: &NodeConfig) -> bool {
     let lease = rack
         .sight
         .nodes
@@ -291,7 +308,7 @@ fn grants(
     if asks().next().is_none() {
         return BTreeSet::new();
     }
-    let firm_of = |node: &NodeConfig| served.firm_of(node);
+    let firm_of = |node: &NodeConfig| served.due(node, losses);
     let proven: ByName<'_, ()> = rack
         .config
         .nodes
@@ -361,7 +378,8 @@ fn caps<'a>(
         .filter(|node| node.rest.is_some())
         .map(|node| {
             let name = node.name.as_str();
-            let firm = served.firm_of(node).max(node.floor);
+            // A lender has its own watts back when its borrowers were read back lowered, not by itself at a loss.
+            let firm = served.own_of(node).max(node.floor);
             let extra = extra.get(name).copied().unwrap_or_default();
             (name, firm.saturating_add(extra).min(node.max_draw))
         })

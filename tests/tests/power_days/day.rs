@@ -13,7 +13,7 @@ use rack_controller::rack::{Action, Event, What, evolve};
 use crate::controller::{Controller, Sent, moment};
 use crate::dice::Dice;
 use crate::judge::Judge;
-use crate::lent::{self, Meters};
+use crate::lent::Meters;
 use crate::node::{Node, Refused, State};
 use crate::scene::{Kind, Scene};
 use crate::site::Site;
@@ -139,7 +139,7 @@ impl Day {
         self.prove();
         self.pass(2_000);
         for node in 0..self.scene.nodes {
-            let watts = if lent::is_calm(node) {
+            let watts = if self.scene.lends(node) {
                 self.scene.floor
             } else {
                 self.scene.wants()

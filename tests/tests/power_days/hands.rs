@@ -7,7 +7,6 @@ use rack_controller::decide::Input;
 
 use crate::day::{Day, Mail};
 use crate::dice::Dice;
-use crate::lent;
 use crate::node::State;
 
 impl Day {
@@ -88,7 +87,7 @@ impl Day {
         self.counted.count("happening");
         let watts = |most: u64, dice: &mut Dice| Power::from_watts(dice.below(most)).unwrap();
         let node = self.some_node();
-        let lends = lent::is_calm(node);
+        let lends = self.scene.lends(node);
         let ask = PowerAsk {
             watts: watts(firm, &mut self.dice),
             revocable_watts: if lends {
@@ -136,7 +135,7 @@ impl Day {
     fn demand(&mut self) {
         let node = self.some_node();
         // Work takes what it gets: three of four want all that the node can draw.
-        let all = (self.dice.below(4) > 0) != lent::is_calm(node);
+        let all = (self.dice.below(4) > 0) != self.scene.lends(node);
         let most = self.scene.wants();
         let watts = if all { most } else { self.dice.below(most) };
         self.wants(node, watts * 1_000);

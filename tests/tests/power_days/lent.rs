@@ -15,11 +15,6 @@ pub const LEND_WINDOW_MS: u64 = 10_000;
 /// How often each node's BMC is read.
 const READ_MS: u64 = 5_000;
 
-/// Whether the claims on a node lend, and its load wants little most of the time. Nobody there asks for revocable watts.
-pub const fn is_calm(node: usize) -> bool {
-    node.is_multiple_of(3)
-}
-
 /// What was told of each node within the last window.
 #[derive(Default)]
 pub struct Meters {
@@ -70,7 +65,7 @@ impl Day {
         }
         let turn = self.now / step;
         let which = (turn % nodes) as usize;
-        if !is_calm(which) || self.dice.one_in(40) {
+        if !self.scene.lends(which) || self.dice.one_in(40) {
             return;
         }
         let node = &self.nodes[which];

@@ -86,7 +86,7 @@ fn days(test: &str, kind: Kind, first: u64, percents: u64, happens: &[&str]) {
 }
 
 /// What every kind of rack meets.
-const EVERYWHERE: [&str; 23] = [
+const EVERYWHERE: [&str; 20] = [
     "claimed",
     "released",
     "demand",
@@ -106,22 +106,24 @@ const EVERYWHERE: [&str; 23] = [
     "granted",
     "taken_back",
     "preempted",
-    "lent",
-    "recalled",
-    "returned",
     "judged",
 ];
+
+/// What nodes that are measured meet.
+const LENDING: [&str; 3] = ["lent", "recalled", "returned"];
 
 // Several tests, so that they run beside each other.
 
 #[test]
 fn a_shelf_breaks_no_promise_1() {
-    days("a_shelf_breaks_no_promise_1", Kind::Shelf, 1, 30, &EVERYWHERE);
+    let all: Vec<&str> = EVERYWHERE.into_iter().chain(LENDING).collect();
+    days("a_shelf_breaks_no_promise_1", Kind::Shelf, 1, 30, &all);
 }
 
 #[test]
 fn a_shelf_breaks_no_promise_2() {
     let also = ["silence_and_a_loss", "feed_failed_uncovered"];
+    let also = also.into_iter().chain(LENDING);
     let all: Vec<&str> = EVERYWHERE.into_iter().chain(also).collect();
     days("a_shelf_breaks_no_promise_2", Kind::Shelf, 1_000_001, 30, &all);
 }

@@ -86,9 +86,14 @@ impl Scene {
         if self.switches() { 700 } else { self.most }
     }
 
-    /// Whether nodes have BMCs, and the controller may switch them.
+    /// Whether the controller may switch nodes; then their BMCs tell whether they are on, and else what they draw.
     pub fn switches(&self) -> bool {
         self.kind == Kind::Floors
+    }
+
+    /// Whether the claims on a node lend, and its load wants little most of the time. Nobody there asks for revocable watts.
+    pub fn lends(&self, node: usize) -> bool {
+        !self.switches() && node.is_multiple_of(3)
     }
 
     /// Names of the domains that have supplies.
@@ -223,7 +228,7 @@ redundancy = \"{policy}\"\nmargin = {margin}\nsell_revocable = true\ndetect_with
             let domain = if sites.len() == 1 { &sites[0] } else { domain };
             text.push_str(&format!(
                 "[[node]]\nname = \"{}\"\ndomain = \"{domain}\"\nmax_draw_watts = {}\nfloor_watts = {}\nrest_watts = 40\n\
-agent = \"https://192.0.2.9:9711\"\nbmc = \"https://192.0.3.{number}\"\n",
+agent = \"https://192.0.2.9:9711\"\n",
                 Scene::node_name(number),
                 self.most,
                 self.floor
@@ -235,6 +240,8 @@ agent = \"https://192.0.2.9:9711\"\nbmc = \"https://192.0.3.{number}\"\n",
                     100 + number,
                     Scene::uuid(&Scene::node_name(number))
                 ));
+            } else {
+                text.push_str(&format!("bmc = \"https://192.0.3.{number}\"\n"));
             }
         }
         let mut config = RackConfig::from_text(&text, Path::new("rack.toml")).unwrap();

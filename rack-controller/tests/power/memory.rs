@@ -112,3 +112,29 @@ fn another_racks_head_says_nothing_of_ours() {
     let (sent, sight) = told.step(&head(151, "dd"), "r", &head(151, "dd"));
     assert_eq!((sent.unwrap().sequence, sight.unwrap().ahead), (151, None));
 }
+
+#[test]
+fn a_lease_of_ours_whose_answer_was_lost_is_not_taken_for_one_from_before() {
+    let mut told = Told::new();
+    // Nobody leased to it before.
+    told.now += 2_000;
+    let fresh = LeaseView {
+        lease: None,
+        head: None,
+        ..view("r", &head(0, ""))
+    };
+    let asked = told.machine.send(at(told.now), &head(151, "dd"));
+    assert!(matches!(asked, Some(Request::Ask)), "{asked:?}");
+    let answer = Answer::View(Box::new(fresh));
+    told.machine.heard(answer, &head(151, "dd"), at(told.now));
+    // It takes our lease, and we never hear of that.
+    told.now += 2_000;
+    let put = told.machine.send(at(told.now), &head(175, "ee"));
+    assert!(matches!(put, Some(Request::Put(_))), "{put:?}");
+    let lost = Answer::Silent("no answer in time".to_owned());
+    told.machine.heard(lost, &head(175, "ee"), at(told.now));
+    let (sent, _) = told.step(&head(176, "ff"), "r", &head(175, "ee"));
+    assert_eq!(sent, None, "a question first");
+    let (sent, sight) = told.step(&head(176, "ff"), "r", &head(176, "ff"));
+    assert_eq!((sent.unwrap().sequence, sight.unwrap().ahead), (176, None));
+}

@@ -243,12 +243,14 @@ impl Machine {
 
     /// Whether the agent knows of events that our journal has not. Before it was given a lease by us, its head is from before our start.
     fn compare(&mut self, only_asked: bool, view: &LeaseView, head: &Head) {
+        // Only the first answer to a question is from before: the answer to our first lease may be lost, and then the next question is
+        // answered with a head of our own.
+        let is_from_before = only_asked && !std::mem::replace(&mut self.is_compared, true);
         let Some(seen) = &view.head else { return };
         // Where the lease is another rack's, so is the head.
         if self.ours(view).is_none() {
             return;
         }
-        let is_from_before = only_asked && !std::mem::replace(&mut self.is_compared, true);
         let begun = self.begun.as_ref().filter(|_| is_from_before);
         let known = begun.unwrap_or(head);
         let is_beyond =

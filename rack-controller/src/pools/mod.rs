@@ -1,5 +1,6 @@
 //! Pooled kinds: what a rack lends from one stock. One folder a kind, one line in the roster.
 
+pub mod drives;
 pub mod power;
 mod roster;
 

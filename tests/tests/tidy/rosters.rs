@@ -4,10 +4,12 @@ use crate::scan::{code_only, without_tests};
 use crate::tree::Tree;
 
 /// Folders of a wing that belong to the file of their name and are no source, isolator or pool.
-const PARTS_OF_A_FILE: [&str; 5] = [
+const PARTS_OF_A_FILE: [&str; 6] = [
     "isolators/src/apply",
     // Drives for other nodes: no part of what a workload of this one is given, so planned apart.
     "isolators/src/fabric",
+    // Whose a drive is: decided, and lent by nobody yet.
+    "rack-controller/src/pools/drives",
     "collectors/src/fuzz",
     "collectors/src/root",
     // The kernel's events: nobody asks them, they tell whom to ask.

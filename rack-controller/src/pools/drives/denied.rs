@@ -65,7 +65,7 @@ pub enum Denied {
         /// The drive.
         drive: DriveId,
         /// What the proof lacks.
-        lacks: ProofLacks,
+        lacks: Box<ProofLacks>,
     },
     /// Something speaks against it.
     #[error("{drive} is not erased: {}", .obstacles.join("; "))]

@@ -59,7 +59,7 @@ fn is_its_own(drive: &Drive, ask: &DriveAsk) -> bool {
 fn lacks(drive: &Drive, ask: &DriveAsk) -> Option<&'static str> {
     let is_own = is_its_own(drive, ask);
     let is_there = drive.seat.is_some() && !drive.wear.predicts_failure;
-    if !drive.may_be_lent() && !(is_own && is_there) {
+    if !(drive.may_be_lent() || is_own && is_there) {
         return Some(match (&drive.tenancy, is_there) {
             (Tenancy::Claimed(_) | Tenancy::Releasing { .. }, _) => "lent",
             (Tenancy::Held { .. }, _) => "held for who had them",

@@ -284,7 +284,7 @@ impl Drive {
         if let Some(lacks) = proof.lacks(&self.id, self.since) {
             return Err(Denied::Unproven {
                 drive: self.id.clone(),
-                lacks,
+                lacks: Box::new(lacks),
             });
         }
         let written = proof.written;

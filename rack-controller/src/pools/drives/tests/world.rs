@@ -1,110 +1,60 @@
-//! Random days: the controller sees late answers and its orders arrive late, twice or never. What must hold is judged by the world.
+//! A world of drives, enclosures and nodes: orders arrive late, twice or never, and what must hold is judged by what really is on the drives.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use facts::{Bytes, Identity, Moment};
-use proptest::prelude::*;
-use proptest::strategy::ValueTree as _;
 
 use super::super::*;
 use crate::claim::ClaimId;
 
-const DRIVES: usize = 3;
-const BAYS: usize = 4;
-const NODES: u64 = 3;
-const TENANTS: u64 = 2;
+pub(super) const DRIVES: usize = 3;
+pub(super) const BAYS: usize = 4;
+pub(super) const NODES: u64 = 3;
+pub(super) const TENANTS: u64 = 2;
 /// Orders and answers that are on their way at most.
-const MOST_UNDER_WAY: usize = 12;
+pub(super) const MOST_UNDER_WAY: usize = 12;
 
 /// A drive as it really is.
-struct Part {
-    id: DriveId,
+pub(super) struct Part {
+    pub(super) id: DriveId,
     /// Whose data is on it: the purpose; `None` after an erasure.
-    content: Option<String>,
-    written: u64,
+    pub(super) content: Option<String>,
+    pub(super) written: u64,
     /// Somebody allowed that what is on it goes: whoever held it gave it back, or an operator named it.
-    may_go: bool,
+    pub(super) may_go: bool,
 }
 
 /// What one enclosure knows of one stay of a drive. It is kept through starts of its agent.
 #[derive(Default)]
-struct Target {
-    arrival: u64,
-    part: Option<usize>,
-    admitted: Option<String>,
-    granted: u64,
-    closed: u64,
-    connected: BTreeSet<String>,
+pub(super) struct Target {
+    pub(super) arrival: u64,
+    pub(super) part: Option<usize>,
+    pub(super) admitted: Option<String>,
+    pub(super) granted: u64,
+    pub(super) closed: u64,
+    pub(super) connected: BTreeSet<String>,
 }
 
-enum UnderWay {
+pub(super) enum UnderWay {
     Order(usize, Wish),
     Access(usize, AccessSeen),
     Attached(usize, DriveId, u64),
     Erased(usize, Proof),
 }
 
-struct World {
-    now: u64,
-    parts: Vec<Part>,
-    bays: Vec<Target>,
-    arrivals: u64,
-    drives: Vec<Drive>,
-    seen: BTreeMap<usize, AccessSeen>,
-    under_way: Vec<UnderWay>,
-    claims: u64,
+pub(super) struct World {
+    pub(super) now: u64,
+    pub(super) parts: Vec<Part>,
+    pub(super) bays: Vec<Target>,
+    pub(super) arrivals: u64,
+    pub(super) drives: Vec<Drive>,
+    pub(super) seen: BTreeMap<usize, AccessSeen>,
+    pub(super) under_way: Vec<UnderWay>,
+    pub(super) claims: u64,
     /// What each node believes it is working for: it writes that for as long as it can.
-    works_for: BTreeMap<(String, usize), String>,
-    lent: u64,
-    erased: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-    Enrol(usize),
-    Lend(usize, u64, u64),
-    End(usize, Ending),
-    GiveUp(usize),
-    Vouch(usize),
-    Act(usize),
-    Read(usize),
-    Arrives(usize),
-    Lost(usize),
-    Twice(usize),
-    Pull(usize),
-    Insert(usize, usize),
-    WrittenElsewhere(usize),
-    EraseFails(usize),
-    Pass(u64),
-    ControllerStarts,
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let drive = || 0..DRIVES;
-    let ending = prop_oneof![
-        3 => (0_u64..30).prop_map(|seconds| Ending::Released { erase_after: Duration::from_secs(seconds) }),
-        1 => Just(Ending::Expired),
-        1 => Just(Ending::NodeLost),
-    ];
-    prop_oneof![
-        2 => drive().prop_map(Op::Enrol),
-        6 => (drive(), 0..NODES, 0..TENANTS).prop_map(|(drive, node, tenant)| Op::Lend(drive, node, tenant)),
-        3 => (drive(), ending).prop_map(|(drive, ending)| Op::End(drive, ending)),
-        1 => drive().prop_map(Op::GiveUp),
-        1 => drive().prop_map(Op::Vouch),
-        12 => drive().prop_map(Op::Act),
-        8 => drive().prop_map(Op::Read),
-        16 => (0..MOST_UNDER_WAY).prop_map(Op::Arrives),
-        1 => (0..MOST_UNDER_WAY).prop_map(Op::Lost),
-        2 => (0..MOST_UNDER_WAY).prop_map(Op::Twice),
-        2 => (0..BAYS).prop_map(Op::Pull),
-        3 => (drive(), 0..BAYS).prop_map(|(drive, bay)| Op::Insert(drive, bay)),
-        1 => drive().prop_map(Op::WrittenElsewhere),
-        1 => drive().prop_map(Op::EraseFails),
-        3 => (1_u64..20).prop_map(Op::Pass),
-        1 => Just(Op::ControllerStarts),
-    ]
+    pub(super) works_for: BTreeMap<(String, usize), String>,
+    pub(super) lent: u64,
+    pub(super) erased: u64,
 }
 
 fn place(bay: usize) -> String {
@@ -112,7 +62,7 @@ fn place(bay: usize) -> String {
 }
 
 impl World {
-    fn new() -> World {
+    pub(super) fn new() -> World {
         let id = |drive: usize| {
             let identity = Identity {
                 maker: None,
@@ -150,11 +100,11 @@ impl World {
         world
     }
 
-    fn moment(&self) -> Moment {
+    pub(super) fn moment(&self) -> Moment {
         Moment::from_millis(self.now * 1_000)
     }
 
-    fn put(&mut self, drive: usize, bay: usize) -> Seat {
+    pub(super) fn put(&mut self, drive: usize, bay: usize) -> Seat {
         self.arrivals += 1;
         self.bays[bay] = Target {
             arrival: self.arrivals,
@@ -167,108 +117,24 @@ impl World {
         }
     }
 
-    fn bay_of(&self, drive: usize) -> Option<usize> {
+    pub(super) fn bay_of(&self, drive: usize) -> Option<usize> {
         self.bays.iter().position(|bay| bay.part == Some(drive))
     }
 
-    fn send(&mut self, message: UnderWay) {
+    pub(super) fn send(&mut self, message: UnderWay) {
         if self.under_way.len() < MOST_UNDER_WAY {
             self.under_way.push(message);
         }
     }
 
     /// A step of the controller: what is refused changes nothing.
-    fn step(&mut self, drive: usize, next: Result<Drive, Denied>) -> bool {
+    pub(super) fn step(&mut self, drive: usize, next: Result<Drive, Denied>) -> bool {
         let Ok(next) = next else { return false };
         self.drives[drive] = next;
         true
     }
 
-    fn run(&mut self, op: &Op) {
-        let now = self.moment();
-        match op {
-            Op::Enrol(drive) => {
-                let next = self.drives[*drive].enrol(&format!("S{drive}"), &Vec::new(), "ada", now);
-                if self.step(*drive, next) {
-                    self.parts[*drive].may_go = true;
-                }
-            }
-            Op::GiveUp(drive) => {
-                let next = self.drives[*drive].give_up(&format!("S{drive}"), "ada", now);
-                if self.step(*drive, next) {
-                    self.parts[*drive].may_go = true;
-                }
-            }
-            // Whoever vouches knows where it was.
-            Op::Vouch(drive) => {
-                let is_true = self.parts[*drive].content.as_deref() != Some("somebody elsewhere");
-                if is_true {
-                    let next = self.drives[*drive].vouched();
-                    self.step(*drive, next);
-                }
-            }
-            Op::Lend(drive, node, tenant) => self.lend(*drive, *node, *tenant),
-            Op::End(drive, ending) => {
-                let next = self.drives[*drive].end(*ending, now);
-                if self.step(*drive, next) && matches!(ending, Ending::Released { .. }) {
-                    self.parts[*drive].may_go = true;
-                }
-            }
-            Op::Act(drive) => {
-                if let Some(wish) = self.drives[*drive].wish(self.seen.get(drive)) {
-                    self.send(UnderWay::Order(*drive, wish));
-                }
-            }
-            Op::Read(drive) => self.read(*drive),
-            Op::Arrives(index) | Op::Lost(index) => {
-                let count = self.under_way.len();
-                if count > 0 {
-                    let message = self.under_way.remove(index % count);
-                    if matches!(op, Op::Arrives(_)) {
-                        self.arrives(&message);
-                    }
-                }
-            }
-            Op::Twice(index) => {
-                let count = self.under_way.len();
-                if count > 0 {
-                    let message = self.under_way.swap_remove(index % count);
-                    self.arrives(&message);
-                    self.under_way.push(message);
-                }
-            }
-            Op::Pull(bay) => {
-                if let Some(drive) = self.bays[*bay].part.take() {
-                    self.bays[*bay].connected.clear();
-                    self.drives[drive] = self.drives[drive].pulled(now);
-                }
-            }
-            Op::Insert(drive, bay) => {
-                if self.bay_of(*drive).is_none() && self.bays[*bay].part.is_none() {
-                    let seat = self.put(*drive, *bay);
-                    let written = Some(self.parts[*drive].written);
-                    self.drives[*drive] = self.drives[*drive].returned(seat, written, now);
-                }
-            }
-            Op::WrittenElsewhere(drive) => {
-                if self.bay_of(*drive).is_none() {
-                    let part = &mut self.parts[*drive];
-                    part.content = Some("somebody elsewhere".to_owned());
-                    part.written += 1;
-                    part.may_go = false;
-                }
-            }
-            Op::EraseFails(drive) => {
-                let next = self.drives[*drive].not_erased("it stopped at 99 %", now);
-                self.step(*drive, next);
-            }
-            Op::Pass(seconds) => self.pass(*seconds),
-            // Everything that was seen is forgotten; what was under way is still under way.
-            Op::ControllerStarts => self.seen.clear(),
-        }
-    }
-
-    fn lend(&mut self, drive: usize, node: u64, tenant: u64) {
+    pub(super) fn lend(&mut self, drive: usize, node: u64, tenant: u64) {
         self.claims += 1;
         let holder = Holder {
             claim: ClaimId(self.claims),
@@ -283,7 +149,7 @@ impl World {
         }
     }
 
-    fn read(&mut self, drive: usize) {
+    pub(super) fn read(&mut self, drive: usize) {
         let Some(bay) = self.bay_of(drive) else { return };
         let target = &self.bays[bay];
         let mut nodes = target.connected.clone();
@@ -298,7 +164,7 @@ impl World {
         self.send(UnderWay::Access(drive, seen));
     }
 
-    fn pass(&mut self, seconds: u64) {
+    pub(super) fn pass(&mut self, seconds: u64) {
         self.now += seconds;
         let now = self.moment();
         for drive in &mut self.drives {
@@ -308,7 +174,7 @@ impl World {
         }
     }
 
-    fn arrives(&mut self, message: &UnderWay) {
+    pub(super) fn arrives(&mut self, message: &UnderWay) {
         let now = self.moment();
         match message {
             UnderWay::Order(drive, wish) => self.obey(*drive, wish),
@@ -334,7 +200,7 @@ impl World {
     }
 
     /// What the enclosure's agent does with an order: it keeps to stays and to grants.
-    fn obey(&mut self, drive: usize, wish: &Wish) {
+    pub(super) fn obey(&mut self, drive: usize, wish: &Wish) {
         let (Wish::Admit { seat, .. }
         | Wish::Attach { seat, .. }
         | Wish::Shut { seat, .. }
@@ -374,7 +240,7 @@ impl World {
         }
     }
 
-    fn connected(&mut self, drive: usize, node: &str, generation: u64) {
+    pub(super) fn connected(&mut self, drive: usize, node: &str, generation: u64) {
         let grant = self.drives[drive].tenancy.grant();
         let mine = grant.filter(|grant| grant.holder.node == node && grant.generation == generation);
         if let Some(grant) = mine {
@@ -390,7 +256,7 @@ impl World {
         self.send(UnderWay::Attached(drive, sees, generation));
     }
 
-    fn erase(&mut self, drive: usize) {
+    pub(super) fn erase(&mut self, drive: usize) {
         let part = &mut self.parts[drive];
         assert!(
             part.content.is_none() || part.may_go,
@@ -413,7 +279,7 @@ impl World {
     }
 
     /// Whoever is connected writes, all the time.
-    fn write(&mut self) {
+    pub(super) fn write(&mut self) {
         for bay in &self.bays {
             let Some(drive) = bay.part else { continue };
             for node in &bay.connected {
@@ -424,7 +290,7 @@ impl World {
         }
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         for (index, drive) in self.drives.iter().enumerate() {
             let bay = self.bay_of(index);
             let connected = bay
@@ -445,45 +311,4 @@ impl World {
             );
         }
     }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn one_drive_one_tenant_whatever_comes_late(ops in prop::collection::vec(op(), 400)) {
-        let mut world = World::new();
-        for op in &ops {
-            world.run(op);
-            world.write();
-            world.check();
-        }
-    }
-}
-
-/// The days above are worth something only where drives go around in them.
-#[test]
-fn drives_go_around_in_random_days() {
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let days = prop::collection::vec(op(), 400);
-    let (mut lent, mut erased, mut attached) = (0, 0, 0);
-    for _ in 0..64 {
-        let mut world = World::new();
-        for op in days.new_tree(&mut runner).unwrap().current() {
-            world.run(&op);
-            let is_attached = |drive: &Drive| {
-                drive
-                    .tenancy
-                    .grant()
-                    .is_some_and(|grant| grant.stage == Stage::Attached)
-            };
-            attached += world.drives.iter().filter(|drive| is_attached(drive)).count();
-        }
-        lent += world.lent;
-        erased += world.erased;
-    }
-    assert!(
-        lent > 100 && erased > 200 && attached > 500,
-        "{lent} lent, {erased} erased, attached in {attached} moments"
-    );
 }

@@ -248,19 +248,23 @@ impl Site {
             read_at,
         });
         if number > 0 {
-            let drawn = if self.overdrawn.contains(&number) {
-                3_500
-            } else {
-                900
-            };
             let facts = BmcFacts {
                 powered_on: Some(true),
-                drawn: Reading::Value(watts(drawn)),
+                drawn: Reading::Value(self.draw(number)),
                 ..BmcFacts::default()
             };
             let (node, facts) = (node(number), Box::new(facts));
             self.run(&Input::NodeBmcSeen { node, facts });
         }
+    }
+
+    /// What a node draws: what its load wants, at most what its cap lets it; but where that does not bite.
+    fn draw(&self, number: usize) -> Power {
+        if self.overdrawn.contains(&number) {
+            return watts(3_500);
+        }
+        let order = self.rack.kept.orders.get(&node(number));
+        watts(900).min(order.map_or(Power::MAX, |order| order.cap))
     }
 
     fn silent(&mut self, number: usize, side: NodeSide) {

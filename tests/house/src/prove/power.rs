@@ -25,6 +25,8 @@ const DAYS: [&str; 7] = [
     "--",
 ];
 const PASSED: &str = "test result: ok";
+/// As many as a night shall make, all kinds of racks together.
+const OPERATIONS: u64 = 1_000_000;
 
 /// How a figure is judged.
 enum Judged {
@@ -310,6 +312,7 @@ fn days(place: &Place) -> Result<Figure, Wrong> {
     let mut cargo = place.cargo(&DAYS);
     let output = cargo
         .arg("--nocapture")
+        .env("BUSBAR_OPERATIONS", OPERATIONS.to_string())
         .output()
         .map_err(|error| Wrong::Failed(format!("cargo test power_days: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -317,26 +320,26 @@ fn days(place: &Place) -> Result<Figure, Wrong> {
     std::fs::write(&log, [&output.stdout[..], &output.stderr[..]].concat())
         .map_err(|error| Wrong::Failed(format!("{}: {error}", log.display())))?;
     let passed = output.status.success() && text.lines().any(|line| line.starts_with(PASSED));
+    let done = operations(&text);
     let value = if passed {
-        format!("{} operations, none broke a promise", operations(&text))
+        format!("{done} operations, none broke a promise")
     } else {
         format!("a promise was broken: {}", log.display())
     };
     Ok(Figure {
         what: "random days (power_days), all seeds".to_owned(),
         value,
-        target: "no promise broken".to_owned(),
-        verdict: Some(passed),
+        target: format!("no promise broken in {OPERATIONS} operations"),
+        verdict: Some(passed && done >= OPERATIONS),
     })
 }
 
-/// Everything that was done on these days, from the counts that the test prints: `"KIND": NUMBER`. Looks at the world are no deeds.
+/// Everything that was done on these days, from what each kind of rack says: `NAME: 33987 operations (…`.
 fn operations(text: &str) -> u64 {
-    let counts = text.lines().filter(|line| line.starts_with("Counted("));
-    let each = counts.flat_map(|line| line.split(", ")).filter_map(|count| {
-        let (kind, number) = count.split_once(": ")?;
-        let number: String = number.chars().take_while(char::is_ascii_digit).collect();
-        (!kind.contains("checked")).then(|| number.parse::<u64>().ok())?
+    let each = text.lines().filter_map(|line| {
+        let (before, _) = line.split_once(" operations (")?;
+        let (_, number) = before.rsplit_once(": ")?;
+        number.parse::<u64>().ok()
     });
     each.sum()
 }
@@ -364,8 +367,7 @@ mod tests {
 
     #[test]
     fn what_was_done_on_random_days_is_counted() {
-        let text =
-            "x\nCounted({\"checked\": 900, \"claimed\": 12, \"released\": 3})\nCounted({\"claimed\": 5})\n";
+        let text = "x\na_shelf: 12 operations (3 happenings, 9 messages) on 1 days in 0.1 s\n{\"claimed\": 5}\nfeeds: 8 operations (8 happenings\n";
         assert_eq!(operations(text), 20);
     }
 }

@@ -7,6 +7,7 @@ use rack_controller::decide::Input;
 
 use crate::day::{Day, Mail};
 use crate::dice::Dice;
+use crate::judge::RIDES_MS;
 use crate::node::State;
 
 impl Day {
@@ -42,7 +43,9 @@ impl Day {
         self.counted.count("bmc_silent");
         let which = self.some_site();
         let site = &mut self.sites[which];
-        if site.silent_until <= self.now {
+        // A loss that nobody can see outlasts the ride: that is two faults at once, as a loss at a silent BMC is (`losses.rs`).
+        let is_seen = self.now >= site.changed + RIDES_MS;
+        if site.silent_until <= self.now && is_seen {
             site.silent_since = self.now;
             site.silent_until = self.now + self.dice.below(40_000);
         }

@@ -14,7 +14,7 @@ use crate::scene::{Kind, TENANTS};
 use crate::site::Site;
 
 /// How long after a loss sums may be broken: the overload time of the supplies.
-const RIDES_MS: u64 = 1_000;
+pub const RIDES_MS: u64 = 1_000;
 /// Two requests fit into the time after which an agent is silent; then the books must have it.
 const NOTICED_MS: u64 = 4_000;
 /// A BMC that was silent is read again within this.

@@ -21,8 +21,8 @@ use serde::de::DeserializeOwned;
 
 use crate::credential::Token;
 use crate::v1::{
-    Ask, BatchOffer, BatchRequest, Defrag, DefragRequest, Ended, Interference, Offer, Plan, Proof,
-    ProofRequest, RunRequest, Status, StopRequest, Stopped, Workload,
+    Ask, BatchOffer, BatchRequest, Defrag, DefragRequest, DriveAnswer, DriveOrder, DrivesView, Ended,
+    Interference, Offer, Plan, Proof, ProofRequest, RunRequest, Status, StopRequest, Stopped, Workload,
 };
 use answer::{refusal, shown, whole};
 use connect::{Lane, Target};
@@ -200,6 +200,22 @@ impl AgentClient {
     /// See [`ClientError`]; `not_found` where it was never proven.
     pub async fn proof(&self, workload: &WorkloadId) -> Result<Proof, ClientError> {
         self.get(&format!("/v1/workloads/{workload}/proof")).await
+    }
+
+    /// How the node stands to pooled drives.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn drives(&self) -> Result<DrivesView, ClientError> {
+        self.get("/v1/drives").await
+    }
+
+    /// Orders something about one drive; the answer is how things were read back afterwards.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; `conflict` where the order is about an earlier stay or a closed grant, or something speaks against it.
+    pub async fn order_drive(&self, order: &DriveOrder) -> Result<DriveAnswer, ClientError> {
+        self.send(Method::POST, "/v1/drives/orders", Some(order)).await
     }
 
     /// The stream of what happens on the node from now on. The deadline holds for its beginning, not for the stream.

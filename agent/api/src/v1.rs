@@ -8,6 +8,7 @@ mod interference;
 mod lease;
 mod near;
 mod offer;
+mod pooled;
 mod proof;
 mod vm;
 mod word;
@@ -32,6 +33,10 @@ pub use interference::{
 pub use lease::{Head, Lease, LeaseEnd, LeaseInForce, LeaseView};
 pub use near::{Near, NotNear};
 pub use offer::{Offer, OfferedDrive, OfferedGpu, TopologyHint};
+pub use pooled::{
+    AttachedDrive, DriveAccess, DriveAnswer, DriveOrder, DrivesView, EraseMethod, Erasure, ErasureState,
+    FabricHost, PooledDrive,
+};
 pub use proof::{
     Control, Intruder, IntruderKind, LONGEST_WATCH, MemoryPlaces, NumaBytes, Proof, ProofRequest,
     SHORTEST_WATCH, Verdict, Witness,

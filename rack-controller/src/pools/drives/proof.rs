@@ -1,5 +1,6 @@
 //! The proof that a drive was erased: what was done, what the device itself says of it, and what was read back.
 
+pub use agent_api::v1::EraseMethod;
 use facts::Moment;
 use serde::{Deserialize, Serialize};
 
@@ -7,24 +8,6 @@ use super::DriveId;
 
 /// Samples that are read back at least: the first and the last block, and some between them.
 pub const FEWEST_SAMPLES: u32 = 16;
-
-/// How a drive is erased. What stands first is tried first; a drive never falls back to none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EraseMethod {
-    /// NVMe Sanitize, crypto erase (NVM Express Base 2.0, 5.24, SANACT 100b).
-    SanitizeCrypto,
-    /// NVMe Sanitize, block erase (the same, SANACT 010b).
-    SanitizeBlock,
-    /// NVMe Format NVM with secure erase settings (5.14).
-    Format,
-    /// Redfish `Drive.SecureErase`.
-    Redfish,
-    /// ATA SECURITY ERASE UNIT.
-    Ata,
-    /// Every block written. The last resort: blocks that the drive has set aside keep what they hold.
-    Overwrite,
-}
 
 /// What shows that a drive was erased.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,6 +39,7 @@ fn raise(name: &str) -> anyhow::Result<Option<Fleet>> {
         domain: String::new(),
         poll_interval: "1s".to_owned(),
         overload_for: "600s".to_owned(),
+        agents_in_memory: false,
     };
     Fleet::raise(name, &plan).map(Some)
 }

@@ -3,6 +3,7 @@
 use facts::Power;
 use rack_api::v1::{LocateRequest, PowerAsk};
 use rack_controller::decide::{Input, Refusal};
+use rack_controller::rack::What;
 use rack_controller::view::view;
 
 use super::bench::{Bench, ask, config, drain_of, kinds, watts};
@@ -119,6 +120,30 @@ fn the_same_key_gets_the_same_answer() {
         key: Some("k1".to_owned()),
     };
     assert_eq!(bench.run(&other).unwrap_err().code(), "conflict");
+}
+
+#[test]
+fn what_a_claim_leaves_free_is_told_with_it_and_without_it_once_it_is_released() {
+    let mut bench = Bench::new(&config("n+1", "0", ""));
+    let free = |bench: &Bench| bench.sums().headroom;
+    let all = free(&bench);
+    for (name, takes, left) in [("web", 1_000, 1_000), ("db", 2_500, 3_500)] {
+        let events = bench.claim(name, takes).unwrap();
+        let What::ClaimAdmitted { headroom, .. } = &events[0].what else {
+            panic!("{events:?}");
+        };
+        assert_eq!(*headroom, all.saturating_sub(watts(left)), "told with {name}");
+        assert_eq!(*headroom, free(&bench), "summed afterwards");
+    }
+    let release = Input::ReleaseClaim {
+        claim: "web".to_owned(),
+    };
+    let events = bench.run(&release).unwrap();
+    let What::ClaimReleased { headroom, .. } = &events[0].what else {
+        panic!("{events:?}");
+    };
+    assert_eq!(*headroom, all.saturating_sub(watts(2_500)));
+    assert_eq!(*headroom, free(&bench));
 }
 
 #[test]

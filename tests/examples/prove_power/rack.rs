@@ -45,6 +45,7 @@ fn plan(nodes: usize) -> FleetPlan {
         domain: "sell_revocable = true\ndetect_within = \"150ms\"\naccept_silence = true\n".to_owned(),
         poll_interval: "1s".to_owned(),
         overload_for: overload(),
+        agents_in_memory: true,
     }
 }
 

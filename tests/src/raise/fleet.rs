@@ -1,7 +1,7 @@
 //! A rack of capped nodes: the simulated shelf, so many real agents, the real controller.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -36,7 +36,13 @@ pub struct FleetPlan {
     pub poll_interval: String,
     /// How long a supply bears more than its rating, in the world and for the controller.
     pub overload_for: String,
+    /// Whether the agents keep what they write in memory, so that they do not share the disk of the controller's journal: in a rack each
+    /// has a disk of its own.
+    pub agents_in_memory: bool,
 }
+
+/// What is kept in memory and looks like a folder (tmpfs(5)).
+const MEMORY: &str = "/dev/shm";
 
 /// A raised fleet. Fields are dropped in their order: daemons first, then the folder, then the turn.
 #[derive(Debug)]
@@ -49,6 +55,8 @@ pub struct Fleet {
     pub world: World,
     /// Where everything lies.
     pub folder: Scratch,
+    /// Where the agents lie, where they do not lie there.
+    _agents: Option<Scratch>,
     /// The binaries.
     pub binaries: Binaries,
     /// What the controller logs, as `RUST_LOG` says it; its own default where it is empty.
@@ -73,11 +81,16 @@ impl Fleet {
     /// A daemon does not come up.
     pub fn raise_at(name: &str, plan: &FleetPlan, site: Site) -> anyhow::Result<Fleet> {
         let (turn, binaries, folder) = (Turn::wait()?, Binaries::find()?, Scratch::new(name)?);
+        let agents = match plan.agents_in_memory {
+            true => Some(Scratch::below(Path::new(MEMORY), name)?),
+            false => None,
+        };
+        let theirs = agents.as_ref().unwrap_or(&folder).path();
         let classes = classes(folder.path())?;
         let mut nodes = Vec::new();
         for number in 1..=plan.nodes {
             let name = format!("n{number:02}");
-            let mut node = CappedNode::new(&name, plan.shape, folder.path(), &classes)?;
+            let mut node = CappedNode::new(&name, plan.shape, theirs, &classes)?;
             node.environment.clone_from(&site.environment);
             nodes.push(node);
         }
@@ -93,6 +106,7 @@ impl Fleet {
             nodes,
             world,
             folder,
+            _agents: agents,
             binaries,
             log_filter: String::new(),
             site,

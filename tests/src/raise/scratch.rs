@@ -23,8 +23,16 @@ impl Scratch {
     /// # Errors
     /// It cannot be made.
     pub fn new(name: &str) -> anyhow::Result<Scratch> {
+        Scratch::below(&std::env::temp_dir(), name)
+    }
+
+    /// Makes one below another folder.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn below(folder: &Path, name: &str) -> anyhow::Result<Scratch> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("busbar-{name}-{}-{number}", std::process::id()));
+        let path = folder.join(format!("busbar-{name}-{}-{number}", std::process::id()));
         std::fs::DirBuilder::new()
             .mode(PRIVATE)
             .create(&path)

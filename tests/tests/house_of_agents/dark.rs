@@ -155,6 +155,7 @@ fn raised() -> anyhow::Result<Fleet> {
         domain: String::new(),
         poll_interval: "500ms".to_owned(),
         overload_for: "1s".to_owned(),
+        agents_in_memory: false,
     };
     let mut restores = vec!["always-off"; NODES];
     restores[BY_ITSELF] = "last-state";

@@ -72,6 +72,7 @@ impl House {
             poll_interval: "1s".to_owned(),
             // How long a loss takes here is the test machine's; what is asked is order.
             overload_for: "600s".to_owned(),
+            agents_in_memory: false,
         };
         let site = Site {
             supplies: SUPPLIES,

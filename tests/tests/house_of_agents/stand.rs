@@ -63,6 +63,7 @@ impl Stand {
             poll_interval: "1s".to_owned(),
             // How long a loss takes here is the test machine's; what is asked is order.
             overload_for: "600s".to_owned(),
+            agents_in_memory: false,
         };
         let mut fleet = Fleet::raise(name, &plan)?;
         let names: Vec<String> = fleet.nodes.iter().map(|node| node.name.clone()).collect();

@@ -9,6 +9,7 @@ mod progress;
 mod prove;
 mod shake;
 mod steps;
+mod suites;
 mod totals;
 mod up;
 mod verify;

@@ -41,55 +41,82 @@ pub struct Done {
 
 /// Runs a command to its end. Every line goes to `log` and to `each`; standard input is closed.
 pub fn follow(
-    mut command: Command,
+    command: Command,
     log: &Path,
     running: &mut Running<'_>,
     mut each: impl FnMut(&str, &mut Running<'_>),
 ) -> Ran {
-    let failed = |why: String| Ran { ok: false, why };
     let mut kept = match File::create(log) {
         Ok(file) => file,
         Err(err) => return failed(format!("cannot write {}: {err}", log.display())),
     };
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(err) => return failed(format!("cannot start {}: {err}", command.get_program().display())),
-    };
+    follow_all(vec![command], running, |_, line, running| {
+        // A full disk must not end the step: the screen still has the lines.
+        let _ = writeln!(kept, "{line}");
+        each(line, running);
+    })
+}
+
+/// Runs several commands beside each other to their ends. `each` gets every line with the number of its command; lines of one command come
+/// in their order. The first that did not end well says why.
+pub fn follow_all(
+    commands: Vec<Command>,
+    running: &mut Running<'_>,
+    mut each: impl FnMut(usize, &str, &mut Running<'_>),
+) -> Ran {
     let (lines, seen) = mpsc::channel();
-    if let Some(pipe) = child.stdout.take() {
-        let lines = lines.clone();
-        thread::spawn(move || read_lines(pipe, &lines));
-    }
-    if let Some(pipe) = child.stderr.take() {
-        let lines = lines.clone();
-        thread::spawn(move || read_lines(pipe, &lines));
+    let (mut children, mut came) = (Vec::new(), Ok(()));
+    for (number, mut command) in commands.into_iter().enumerate() {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        match child {
+            Ok(mut child) => {
+                if let Some(pipe) = child.stdout.take() {
+                    let lines = lines.clone();
+                    thread::spawn(move || read_lines(number, pipe, &lines));
+                }
+                if let Some(pipe) = child.stderr.take() {
+                    let lines = lines.clone();
+                    thread::spawn(move || read_lines(number, pipe, &lines));
+                }
+                children.push(child);
+            }
+            Err(err) => {
+                came = Err(format!("cannot start {}: {err}", command.get_program().display()));
+                break;
+            }
+        }
     }
     drop(lines);
     loop {
         match seen.recv_timeout(REDRAW) {
-            Ok(line) => {
-                // A full disk must not end the step: the screen still has the lines.
-                let _ = writeln!(kept, "{line}");
-                each(&line, running);
-            }
+            Ok((number, line)) => each(number, &line, running),
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
         running.draw();
     }
-    match child.wait() {
-        Ok(status) if status.success() => Ran {
+    for mut child in children {
+        came = came.and(match child.wait() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{status}")),
+            Err(err) => Err(format!("cannot wait for it: {err}")),
+        });
+    }
+    match came {
+        Ok(()) => Ran {
             ok: true,
             why: String::new(),
         },
-        Ok(status) => failed(format!("{status}")),
-        Err(err) => failed(format!("cannot wait for it: {err}")),
+        Err(why) => failed(why),
     }
+}
+
+fn failed(why: String) -> Ran {
+    Ran { ok: false, why }
 }
 
 /// Runs a cargo command as a whole step; on failure the end of its log is shown.
@@ -176,15 +203,13 @@ pub fn write_whole(path: &Path, text: &str) -> Result<(), String> {
         .map_err(|err| format!("cannot write {}: {err}", path.display()))
 }
 
-fn read_lines(pipe: impl Read, lines: &mpsc::Sender<String>) {
+fn read_lines(number: usize, pipe: impl Read, lines: &mpsc::Sender<(usize, String)>) {
     let mut reader = BufReader::new(pipe);
     let mut bytes = Vec::new();
     while reader.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
         let line = String::from_utf8_lossy(&bytes);
-        if lines
-            .send(line.trim_end_matches(['\n', '\r']).to_owned())
-            .is_err()
-        {
+        let line = line.trim_end_matches(['\n', '\r']).to_owned();
+        if lines.send((number, line)).is_err() {
             return;
         }
         bytes.clear();

@@ -61,6 +61,15 @@ impl Totals {
         !line.is_empty()
     }
 
+    /// What another reader has summed up.
+    pub fn join(&mut self, mut other: Totals) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.failures.append(&mut other.failures);
+        self.reasons.append(&mut other.reasons);
+    }
+
     /// `ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`
     fn add(&mut self, result: &str) {
         let counts = result.split_once(". ").map_or(result, |(_, counts)| counts);

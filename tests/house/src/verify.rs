@@ -11,6 +11,7 @@ use crate::place::Place;
 use crate::progress::{Screen, Verdict, seconds};
 use crate::shake;
 use crate::steps::{self, Done};
+use crate::suites;
 use crate::totals::{Totals, closing_line};
 
 const HELP: &str = "\
@@ -34,16 +35,6 @@ cargo verify: every check and every test of the house
 const VALIDATORS: [(&str, &str); 2] = [
     ("validators", "hw-fixtures/validate.sh"),
     ("openapi", "rack-controller/api/validate.sh"),
-];
-
-/// Where the tests that compare us with node_exporter find it.
-const NODE_EXPORTER: &str = "BUSBAR_NODE_EXPORTER";
-
-/// What is done more often in a long run: operations of the power pool's random days, and kills of a journal's writer.
-const LONGER: [(&str, &str); 3] = [
-    ("BUSBAR_OPERATIONS", "1000000"),
-    ("BUSBAR_KILLS", "2000"),
-    ("BUSBAR_DAMAGES", "200"),
 ];
 
 /// What a script exits with when it could not run here (its last line says why).
@@ -118,8 +109,13 @@ fn checks(place: &Place, screen: &Screen, (quick, long): (bool, bool), install: 
     let built = build.verdict == Verdict::Pass;
     found.steps.push(build);
     if built {
-        let tests = tests(place, screen, (quick, long), &mut found.totals);
-        found.steps.extend(tests);
+        if quick {
+            let tests = suites::quick(place, screen, &mut found.totals);
+            found.steps.extend(tests);
+        } else {
+            let tests = suites::all(place, screen, long, &mut found.totals);
+            found.steps.push(tests);
+        }
     } else {
         found.steps.push(steps::skip(screen, "test", "the build failed"));
     }
@@ -144,61 +140,6 @@ fn checks(place: &Place, screen: &Screen, (quick, long): (bool, bool), install: 
     }
     found.steps.push(deny(place, screen));
     found
-}
-
-/// Runs the tests and shows their lines as they come; what passing tests print stays in the log.
-fn tests(place: &Place, screen: &Screen, (quick, long): (bool, bool), totals: &mut Totals) -> Vec<Done> {
-    let rounds: &[(&'static str, &[&str])] = if quick {
-        &[
-            ("test", &["--workspace", "--lib", "--bins"]),
-            ("tidy", &["--package", "house-tests", "--test", "tidy"]),
-        ]
-    } else {
-        &[("test", &["--workspace"])]
-    };
-    let mut steps = Vec::new();
-    for (name, which) in rounds {
-        let mut words = vec!["test", "--no-fail-fast"];
-        words.extend(*which);
-        words.extend(["--", "--show-output"]);
-        let log = place.log(name);
-        let mut running = screen.begin(name, None);
-        let (passed, failed) = (totals.passed, totals.failed);
-        let mut command = place.cargo(&words);
-        command.env("PATH", place.path_with_tools());
-        if long {
-            command.envs(LONGER);
-        }
-        if let Ok(peer) = packages::node_exporter(place, screen, false) {
-            command.env(NODE_EXPORTER, peer);
-        }
-        let ran = steps::follow(command, &log, &mut running, |line, running| {
-            steps::advance_by_cargo(line, running);
-            if totals.take(line) && !is_cargo_noise(line) {
-                screen.line(&format!("  {line}"));
-            }
-        });
-        let detail = format!(
-            "{} passed, {} failed",
-            totals.passed - passed,
-            totals.failed - failed
-        );
-        steps.push(steps::finish(screen, name, running, &ran, &log, &detail));
-    }
-    steps
-}
-
-/// Lines with which cargo says what it builds.
-fn is_cargo_noise(line: &str) -> bool {
-    [
-        "Compiling ",
-        "Finished ",
-        "Blocking ",
-        "Downloaded ",
-        "Downloading ",
-    ]
-    .iter()
-    .any(|start| line.trim_start().starts_with(start))
 }
 
 fn validators(place: &Place, screen: &Screen, name: &'static str, script: &str) -> Done {

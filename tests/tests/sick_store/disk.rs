@@ -75,7 +75,8 @@ pub fn start_rack(fleet: &mut Fleet, options: &str) -> anyhow::Result<()> {
 /// Whether this process may mount a file.
 pub fn may_mount(folder: &Path) -> bool {
     let script = "mount --make-rprivate / && mkdir -p \"$1/try\" && truncate -s 8M \"$1/try.img\" && mkfs.ext4 -q -F \"$1/try.img\" && \
-                  mount -o loop \"$1/try.img\" \"$1/try\" && command -v fsck.ext4 && command -v losetup";
+                  mount -o loop \"$1/try.img\" \"$1/try\" && fsfreeze -f \"$1/try\" && fsfreeze -u \"$1/try\" && \
+                  command -v fsck.ext4 && command -v losetup";
     let mut command = Command::new("unshare");
     let done = command
         .args(["-m", "sh", "-c", script, "sh"])
@@ -85,7 +86,7 @@ pub fn may_mount(folder: &Path) -> bool {
 }
 
 /// The disk as the controller sees it.
-fn mounted(fleet: &Fleet) -> anyhow::Result<PathBuf> {
+pub fn mounted(fleet: &Fleet) -> anyhow::Result<PathBuf> {
     let rack = fleet.rack.as_ref().context("the controller is down")?;
     let root = PathBuf::from(format!("/proc/{}/root", rack.daemon.pid()));
     let folder = fleet.state_dir();
@@ -102,6 +103,16 @@ pub fn fill(fleet: &Fleet) -> anyhow::Result<()> {
     // What is only promised of the last block is not had yet.
     let _ = ballast.sync_all();
     Ok(())
+}
+
+/// The disk hangs: who writes to it sleeps in the kernel, and cannot even be killed.
+pub fn freeze(mounted: &Path) -> anyhow::Result<()> {
+    run(Command::new("fsfreeze").arg("-f").arg(mounted), &[0]).map(|_| ())
+}
+
+/// It goes on.
+pub fn thaw(mounted: &Path) -> anyhow::Result<()> {
+    run(Command::new("fsfreeze").arg("-u").arg(mounted), &[0]).map(|_| ())
 }
 
 /// Gives the room back.

@@ -27,7 +27,7 @@ pub fn may_run() -> anyhow::Result<bool> {
     let scratch = Scratch::new("may-mount")?;
     let may = may_unshare() && disk::may_mount(scratch.path());
     if !may {
-        println!("skipped: this needs root, loop devices, mkfs.ext4, fsck.ext4 and losetup");
+        println!("skipped: this needs root, loop devices, mkfs.ext4, fsck.ext4, fsfreeze and losetup");
     }
     Ok(may)
 }

@@ -1,13 +1,12 @@
 //! The client of a rack controller: one method a route, each error with the URL and what came instead.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header, redirect};
 use serde::de::DeserializeOwned;
 
+use self::setup::{address, authorities, is_loopback};
 pub use crate::error::ClientError;
 use crate::stream::EventStream;
 pub use crate::token::Token;
@@ -15,6 +14,9 @@ use crate::v1::{
     AckRequest, Asked, ClaimView, DoubtView, DrainAnswer, DrainRequest, ErrorBody, EventView, LocateAnswer,
     LocateRequest, PauseRequest, PauseView, PowerAsk, PowerOnAnswer, RackView, SwapAnswer, SwapRequest,
 };
+
+mod drives;
+mod setup;
 
 /// Where a rack controller listens by default.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:9712";
@@ -33,8 +35,6 @@ const REQUEST: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(45);
 /// The longest answer that is taken: the view of a rack of 64 nodes with 1,000 claims has less than 1 MiB.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
-/// A certificate file is short; a longer file is not one.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 /// How much of an answer that is not ours an error quotes.
 const QUOTE_CHARS: usize = 200;
 
@@ -350,50 +350,4 @@ async fn body(mut response: Response, method: &Method, url: &str) -> Result<Vec<
             }
         }
     }
-}
-
-fn address(url: &str) -> Result<Url, ClientError> {
-    let bad = |why: String| ClientError::Address {
-        url: url.to_owned(),
-        why,
-    };
-    let parsed = Url::parse(url).map_err(|error| bad(error.to_string()))?;
-    match parsed.scheme() {
-        "http" | "https" => {}
-        other => return Err(bad(format!("its scheme is {other:?}"))),
-    }
-    if !parsed.has_host() {
-        return Err(bad("it names no host".to_owned()));
-    }
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err(bad(
-            "it holds a user name or a password, which belong in a token file".to_owned(),
-        ));
-    }
-    Ok(parsed)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
-    let bad = |why: String| ClientError::File {
-        path: path.to_owned(),
-        why,
-    };
-    let expected = "expected a PEM file with the certificate of an authority";
-    let file = File::open(path).map_err(|error| bad(format!("{error}; {expected}")))?;
-    let mut text = Vec::new();
-    file.take(MAX_FILE_BYTES)
-        .read_to_end(&mut text)
-        .map_err(|error| bad(format!("{error}; {expected}")))?;
-    let found =
-        reqwest::Certificate::from_pem_bundle(&text).map_err(|error| bad(format!("{error}; {expected}")))?;
-    if found.is_empty() {
-        return Err(bad(format!("it holds no certificate; {expected}")));
-    }
-    Ok(found)
 }

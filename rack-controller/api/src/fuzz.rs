@@ -2,7 +2,8 @@
 
 use crate::stream::Lines;
 use crate::v1::{
-    ClaimView, DrainAnswer, ErrorBody, EventView, LocateAnswer, RackStatus, RackView, Shortfall,
+    ClaimView, DrainAnswer, DriveClaim, DrivesView, ErrorBody, EventView, LocateAnswer, ProofView,
+    RackStatus, RackView, Shortfall,
 };
 
 /// A parser: it may refuse what it is given, and must never panic.
@@ -18,6 +19,9 @@ pub const TARGETS: &[Target] = &[
         let _ = serde_json::from_slice::<DrainAnswer>(data);
         let _ = serde_json::from_slice::<LocateAnswer>(data);
         let _ = serde_json::from_slice::<Shortfall>(data);
+        let _ = serde_json::from_slice::<DrivesView>(data);
+        let _ = serde_json::from_slice::<DriveClaim>(data);
+        let _ = serde_json::from_slice::<ProofView>(data);
         let _ = serde_json::from_slice::<ErrorBody>(data);
     }),
     ("rack_events", |data| {

@@ -6,10 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod ask;
+mod drives;
 mod people;
 mod terms;
 
 pub use ask::*;
+pub use drives::*;
 pub use people::*;
 pub use terms::*;
 

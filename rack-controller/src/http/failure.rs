@@ -27,6 +27,7 @@ impl Failure {
                 code: code.to_owned(),
                 message: message.into(),
                 shortfall: None,
+                drives: None,
                 drain: None,
             }),
         }

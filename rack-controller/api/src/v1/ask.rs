@@ -4,6 +4,8 @@ use facts::Power;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DriveShort;
+
 /// An ask for watts. Firm and revocable watts together are more than 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -203,6 +205,9 @@ pub struct ErrorDetail {
     /// The numbers, for `shortfall`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shortfall: Option<Shortfall>,
+    /// The same for drives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drives: Option<DriveShort>,
     /// The answer, for a drain that was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<DrainAnswer>,

@@ -22,8 +22,12 @@ const AGENTS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 const CLAIMS: usize = 300;
 const RESTARTS: usize = 5;
-/// How often all nodes' watts are claimed.
+/// How often all nodes' watts are claimed, one claim right after the other.
+const BURSTS: usize = 2;
+/// How often they are claimed one by one, and the time between two claims. Here all agents share the controller's cores: what a node does
+/// about its new cap would else be timed as the next claim.
 const ROUNDS: usize = 4;
+const BETWEEN: Duration = Duration::from_millis(50);
 const IDLE: Duration = Duration::from_secs(20);
 
 const SHAPE: Shape = Shape {
@@ -87,29 +91,43 @@ pub fn measured() -> anyhow::Result<()> {
 
 /// Every node's watts, claimed; given back and claimed again, so that there are enough of them for the worst of a hundred.
 fn sold(fleet: &Fleet, names: &[String]) -> anyhow::Result<()> {
-    let mut took = Sample::default();
-    for round in 1..=ROUNDS {
-        for name in names {
-            let ask = json!({
-                "for": format!("w-{name}"), "node": name, "watts": FIRM, "revocable_watts": WHOLE - FIRM,
-            });
-            let began = Instant::now();
-            fleet.claim(&ask)?;
-            took.add(began.elapsed());
-        }
-        all_become(fleet, WHOLE)?;
-        if round == ROUNDS {
-            break;
-        }
-        for name in names {
-            let path = format!("/v1/claims/w-{name}");
-            let reply = http::ask("DELETE", fleet.url(), &path, None)?;
-            ensure!(reply.status == 200, "{} {}", reply.status, reply.body);
-        }
-        all_become(fleet, SHAPE.floor_watts)?;
+    let mut in_a_burst = Sample::default();
+    for _ in 0..BURSTS {
+        claimed(fleet, names, Duration::ZERO, &mut in_a_burst)?;
+        given_back(fleet, names)?;
     }
-    took.tell("claim.node");
+    in_a_burst.tell("claim.node_in_a_burst");
+    let mut one_by_one = Sample::default();
+    for round in 1..=ROUNDS {
+        claimed(fleet, names, BETWEEN, &mut one_by_one)?;
+        if round < ROUNDS {
+            given_back(fleet, names)?;
+        }
+    }
+    one_by_one.tell("claim.node");
     fleet.demand(SHAPE.max_draw_watts())
+}
+
+fn claimed(fleet: &Fleet, names: &[String], between: Duration, took: &mut Sample) -> anyhow::Result<()> {
+    for name in names {
+        let ask = json!({
+            "for": format!("w-{name}"), "node": name, "watts": FIRM, "revocable_watts": WHOLE - FIRM,
+        });
+        let began = Instant::now();
+        fleet.claim(&ask)?;
+        took.add(began.elapsed());
+        std::thread::sleep(between);
+    }
+    all_become(fleet, WHOLE)
+}
+
+fn given_back(fleet: &Fleet, names: &[String]) -> anyhow::Result<()> {
+    for name in names {
+        let path = format!("/v1/claims/w-{name}");
+        let reply = http::ask("DELETE", fleet.url(), &path, None)?;
+        ensure!(reply.status == 200, "{} {}", reply.status, reply.body);
+    }
+    all_become(fleet, SHAPE.floor_watts)
 }
 
 /// Until all files say this.

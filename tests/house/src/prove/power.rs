@@ -38,7 +38,7 @@ enum Judged {
 use Judged::{AtMost, Told};
 
 /// Key, what it is, unit, judged how: power.md of the design (Time, Scale) and issue 5.
-const FIGURES: [(&str, &str, &str, Judged); 22] = [
+const FIGURES: [(&str, &str, &str, Judged); 23] = [
     (
         "decide.admitted",
         "decision of a claim, 64 nodes, 512 claims: admitted, p99",
@@ -53,8 +53,14 @@ const FIGURES: [(&str, &str, &str, Judged); 22] = [
         Told,
     ),
     (
+        "claim.node_in_a_burst",
+        "claims on nodes that change caps, one right after the other → acknowledged, p99",
+        "ms",
+        Told,
+    ),
+    (
         "claim.node",
-        "claim on a node that changes caps → acknowledged, p99",
+        "the same, 20 a second at most, p99",
         "ms",
         AtMost(10.0),
     ),

@@ -344,7 +344,7 @@ fn number(number: u64) -> i64 {
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) fn fuzz(data: &[u8]) {
     thread_local! {
-        static FOLDER: std::cell::LazyCell<Option<PathBuf>> = const { std::cell::LazyCell::new(scratch) };
+        static FOLDER: std::cell::LazyCell<Option<Scratch>> = const { std::cell::LazyCell::new(scratch) };
     }
     let Some((length, rest)) = data.split_first_chunk::<2>() else {
         return;
@@ -355,7 +355,7 @@ pub(crate) fn fuzz(data: &[u8]) {
         assert!(!link.hex().is_empty());
     }
     FOLDER.with(|folder| {
-        let Some(folder) = folder.as_ref() else { return };
+        let Some(Scratch(folder)) = folder.as_ref() else { return };
         let written = std::fs::write(folder.join(FILE), journal);
         if written
             .and_then(|()| std::fs::write(folder.join(head::FILE), head))
@@ -369,9 +369,21 @@ pub(crate) fn fuzz(data: &[u8]) {
     });
 }
 
+/// A folder for what the fuzzer tries; it goes with the thread that made it.
+#[cfg(any(test, feature = "fuzz"))]
+struct Scratch(PathBuf);
+
+#[cfg(any(test, feature = "fuzz"))]
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed lies where such things lie.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A folder of its own, in memory where there is such a place.
 #[cfg(any(test, feature = "fuzz"))]
-fn scratch() -> Option<PathBuf> {
+fn scratch() -> Option<Scratch> {
     let memory = Path::new("/dev/shm");
     let place = if memory.is_dir() {
         memory.to_owned()
@@ -379,5 +391,5 @@ fn scratch() -> Option<PathBuf> {
         std::env::temp_dir()
     };
     let folder = place.join(format!("busbar-fuzz-journal-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).ok().map(|()| folder)
+    std::fs::create_dir_all(&folder).ok().map(|()| Scratch(folder))
 }

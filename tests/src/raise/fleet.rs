@@ -13,7 +13,6 @@ use super::daemon::{Daemon, Group};
 use super::rack::Rack;
 use super::scratch::Scratch;
 use super::site::Site;
-use super::turn::Turn;
 use super::world::World;
 use crate::http;
 
@@ -44,7 +43,8 @@ pub struct FleetPlan {
 /// What is kept in memory and looks like a folder (tmpfs(5)).
 const MEMORY: &str = "/dev/shm";
 
-/// A raised fleet. Fields are dropped in their order: daemons first, then the folder, then the turn.
+/// A raised fleet. Fields are dropped in their order: daemons first, then the folder. Its agents write to nothing but files of their own, so that
+/// fleets need not wait for each other.
 #[derive(Debug)]
 pub struct Fleet {
     /// The controller; `None` while it is down.
@@ -63,7 +63,6 @@ pub struct Fleet {
     pub log_filter: String,
     site: Site,
     url: String,
-    _turn: Turn,
 }
 
 impl Fleet {
@@ -80,7 +79,7 @@ impl Fleet {
     /// # Errors
     /// A daemon does not come up.
     pub fn raise_at(name: &str, plan: &FleetPlan, site: Site) -> anyhow::Result<Fleet> {
-        let (turn, binaries, folder) = (Turn::wait()?, Binaries::find()?, Scratch::new(name)?);
+        let (binaries, folder) = (Binaries::find()?, Scratch::new(name)?);
         let agents = match plan.agents_in_memory {
             true => Some(Scratch::below(Path::new(MEMORY), name)?),
             false => None,
@@ -111,7 +110,6 @@ impl Fleet {
             log_filter: String::new(),
             site,
             url: String::new(),
-            _turn: turn,
         };
         std::fs::write(fleet.config(), fleet.rack_file(plan))?;
         Ok(fleet)

@@ -6,6 +6,7 @@
 mod affinity;
 mod class;
 mod devices;
+mod drive;
 mod ending;
 mod error;
 mod fabric;
@@ -29,6 +30,7 @@ use crate::host::{Host, is_gone};
 use crate::pidfd::Pidfd;
 use crate::step::{CGROUP_PROCS, CGROUP_SUBTREE_CONTROL, Step};
 
+pub(crate) use drive::{Drive, NotOurs, Tongue, Unobeyed};
 pub use error::{ApplyError, StepError};
 use record::Refusals;
 pub(crate) use recorded::program as recorded_program;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::Host;
 use crate::isolator::IsolateError;
 
+pub(crate) use crate::drive_holder::claimed;
 pub use crate::drive_holder::{holder, in_use};
 
 /// Where the kernel lists block devices, partitions among them.

@@ -49,17 +49,24 @@ pub fn holder(host: &Host, name: &str) -> Result<Option<String>, IsolateError> {
 /// # Errors
 /// When there is no such device, or it is a partition.
 pub fn in_use(host: &Host, name: &str) -> Result<Option<String>, IsolateError> {
+    let found = uses(host, name)?.into_iter().next();
+    Ok(found.or_else(|| claimed(host, name)))
+}
+
+/// Who uses it at this moment, as lists of the host say: a sentence each.
+pub(crate) fn uses(host: &Host, name: &str) -> Result<Vec<String>, IsolateError> {
     number_of(host, name)?;
     let numbers = disk_and_partitions(host, name)?;
-    let found = mounted(host, name, &numbers)
-        .or_else(|| swap(host, name))
-        .or_else(|| part_of(host, &Path::new(CLASS_BLOCK).join(name)))
-        .or_else(|| claimed(host, name));
-    Ok(found)
+    let all = [
+        mounted(host, name, &numbers),
+        swap(host, name),
+        part_of(host, &Path::new(CLASS_BLOCK).join(name)),
+    ];
+    Ok(all.into_iter().flatten().collect())
 }
 
 /// A namespace of several controllers stands below its subsystem, whose directory has theirs.
-fn of_another_machine(host: &Host, dir: &Path) -> Option<String> {
+pub(crate) fn of_another_machine(host: &Host, dir: &Path) -> Option<String> {
     let device = dir.join("device");
     let below = host.entries(&device).unwrap_or_default();
     let controllers = below
@@ -118,7 +125,7 @@ fn part_of(host: &Host, dir: &Path) -> Option<String> {
     Some(format!("it is a part of {name}; take it out of there first"))
 }
 
-fn partitioned(host: &Host, dir: &Path) -> Option<String> {
+pub(crate) fn partitioned(host: &Host, dir: &Path) -> Option<String> {
     let below = host.directories(dir).unwrap_or_default();
     let first = below
         .iter()
@@ -142,7 +149,7 @@ fn on_it(host: &Host, name: &str, numbers: &[DeviceNumber]) -> Option<String> {
 }
 
 /// The kernel itself is asked last, as it also knows what stands in other mount namespaces: whoever uses a device holds it alone.
-fn claimed(host: &Host, name: &str) -> Option<String> {
+pub(crate) fn claimed(host: &Host, name: &str) -> Option<String> {
     if !host.is_this_machine() {
         return None;
     }

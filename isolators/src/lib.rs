@@ -10,6 +10,7 @@ pub mod cdi;
 pub mod cgroup;
 mod daemon;
 mod drive_holder;
+pub mod erase;
 pub mod fabric;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;

@@ -4,8 +4,10 @@ use crate::scan::{code_only, without_tests};
 use crate::tree::Tree;
 
 /// Folders of a wing that belong to the file of their name and are no source, isolator or pool.
-const PARTS_OF_A_FILE: [&str; 6] = [
+const PARTS_OF_A_FILE: [&str; 7] = [
     "isolators/src/apply",
+    // What cannot be undone: done to a drive of the pool, and no part of an intent.
+    "isolators/src/erase",
     // Drives for other nodes: no part of what a workload of this one is given, so planned apart.
     "isolators/src/fabric",
     // Whose a drive is: decided, and lent by nobody yet.

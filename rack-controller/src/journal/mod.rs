@@ -355,7 +355,9 @@ pub(crate) fn fuzz(data: &[u8]) {
         assert!(!link.hex().is_empty());
     }
     FOLDER.with(|folder| {
-        let Some(Scratch(folder)) = folder.as_ref() else { return };
+        let Some(Scratch(folder)) = folder.as_ref() else {
+            return;
+        };
         let written = std::fs::write(folder.join(FILE), journal);
         if written
             .and_then(|()| std::fs::write(folder.join(head::FILE), head))

@@ -123,7 +123,12 @@ impl Turn {
         reply: Reply<T>,
         answer: Result<T, NoAnswer>,
     ) {
-        self.after();
+        if self.is_written() {
+            self.after();
+        } else {
+            // What lowers is done at once; what waits for the disk is shown when it is there, before it is answered.
+            self.act();
+        }
         // Who asked may have gone meanwhile; it is done all the same.
         match answer {
             Ok(answer) => self.hold(claim, move |written| {

@@ -174,7 +174,7 @@ impl Turn {
         self.tell_lights();
     }
 
-    fn act(&mut self) {
+    pub(super) fn act(&mut self) {
         let wanted = decide::want(&self.rack, self.clock.now());
         let sequence = self.rack.kept.sequence;
         let mut since = std::mem::take(&mut self.wanted);

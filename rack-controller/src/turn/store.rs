@@ -287,6 +287,11 @@ impl Turn {
         self.store.held.iter().any(|held| held.claim == Some(claim))
     }
 
+    /// Whether everything that happened is on the disk.
+    pub(super) fn is_written(&self) -> bool {
+        self.rack.kept.sequence <= self.store.durable()
+    }
+
     /// An answer goes out when the journal has all that happened until now.
     pub(super) fn hold(
         &mut self,
@@ -294,7 +299,7 @@ impl Turn {
         tell: impl FnOnce(Result<(), NoAnswer>) + Send + 'static,
     ) {
         let sequence = self.rack.kept.sequence;
-        if sequence <= self.store.durable() {
+        if self.is_written() {
             tell(Ok(()));
             return;
         }

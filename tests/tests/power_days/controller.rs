@@ -51,8 +51,10 @@ impl Controller {
             lessors: config
                 .nodes
                 .iter()
-                .map(|node| {
+                .enumerate()
+                .map(|(number, node)| {
                     let mut machine = Machine::new(&config.name, REST, moment(now_ms));
+                    machine = machine.one_of(number, config.nodes.len());
                     if let Some(order) = rack.kept.orders.get(&node.name) {
                         machine.order(order, moment(now_ms));
                     }

@@ -76,10 +76,14 @@ impl Lessors {
             .nodes
             .iter()
             .filter(|node| may_lease && node.rest.is_some());
+        let all = nodes.clone().count();
         let orders = nodes
-            .map(|node| {
+            .enumerate()
+            .map(|(number, node)| {
                 let (order, orders) = watch::channel(None);
-                tokio::spawn(Lessor::new(node, office.clone(), orders).run());
+                let mut lessor = Lessor::new(node, office.clone(), orders);
+                lessor.machine = lessor.machine.one_of(number, all);
+                tokio::spawn(lessor.run());
                 (node.name.clone(), order)
             })
             .collect();

@@ -64,6 +64,8 @@ pub struct Machine {
     /// Whether what the agent knew before our first lease was looked at.
     is_compared: bool,
     answered_at: Moment,
+    /// At which part of each second it is renewed; a second after each answer where there is none.
+    phase: Option<Duration>,
     /// When the next request is due; `None` before the first order and while a request is under way.
     due: Option<Moment>,
     /// The request that is under way: whether it only asks, and the number of the order that it was made of.
@@ -85,6 +87,7 @@ impl Machine {
             low: None,
             is_compared: false,
             answered_at: now,
+            phase: None,
             due: None,
             under_way: None,
         }
@@ -97,6 +100,30 @@ impl Machine {
             begun: Some(begun),
             ..self
         }
+    }
+
+    /// The same, renewed at a part of each second that is its own among so many: a rack's renewals in one moment would keep whoever asks
+    /// for something meanwhile waiting for all of them.
+    #[must_use]
+    pub fn one_of(self, number: usize, all: usize) -> Machine {
+        let share = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let phase = RENEW.saturating_mul(share(number)).checked_div(share(all));
+        Machine { phase, ..self }
+    }
+
+    /// How long until the next renewal. Between half of [`RENEW`] and all of it: an agent is not given less time to answer twice.
+    fn until_renewal(&self, now: Moment) -> Duration {
+        let Some(phase) = self.phase else { return RENEW };
+        let every = u64::try_from(RENEW.as_millis()).unwrap_or(u64::MAX);
+        let phase = u64::try_from(phase.as_millis()).unwrap_or(0);
+        let gone = now.millis().saturating_add(every).saturating_sub(phase) % every;
+        let left = every.saturating_sub(gone);
+        let half = every / 2;
+        Duration::from_millis(if left >= half {
+            left
+        } else {
+            left.saturating_add(half)
+        })
     }
 
     /// A head before the controller's start that the agent keeps: whether the journal has it must be looked up, once.
@@ -188,7 +215,7 @@ impl Machine {
                     self.due = Some(now);
                     return None;
                 }
-                self.due = Some(rest(RENEW));
+                self.due = Some(rest(self.until_renewal(now)));
                 self.answered_at = now;
                 sight
             }
@@ -284,5 +311,36 @@ impl Machine {
             ahead: self.forgot,
             reason: ours.and_then(|lease| lease.why_not.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_node_is_renewed_at_its_own_part_of_a_second_and_never_later_than_after_one() {
+        let long = |millis: u64| Duration::from_millis(millis);
+        for (number, all) in [(0, 1), (0, 64), (17, 64), (63, 64), (999, 1_000)] {
+            let machine = Machine::new("r", Power::ZERO, Moment::EPOCH).one_of(number, all);
+            for answered in (0..3_000).step_by(7) {
+                let mut now = Moment::from_millis(answered);
+                for _ in 0..2 {
+                    let rest = machine.until_renewal(now);
+                    assert!((long(500)..=RENEW).contains(&rest), "{number} of {all}: {rest:?}");
+                    now = now.after(rest);
+                }
+                let phase = u64::try_from(number * 1_000 / all).unwrap_or(u64::MAX);
+                assert_eq!(
+                    now.millis() % 1_000,
+                    phase,
+                    "{number} of {all}, answered at {answered}"
+                );
+                // Where the answer takes its time, the next one is not later for it.
+                assert_eq!(machine.until_renewal(now.after(long(3))), long(997));
+            }
+        }
+        let alone = Machine::new("r", Power::ZERO, Moment::EPOCH);
+        assert_eq!(alone.until_renewal(Moment::from_millis(123)), RENEW);
     }
 }

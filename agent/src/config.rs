@@ -6,6 +6,7 @@ mod isolation;
 mod metrics;
 mod modes;
 mod nri;
+mod pooled;
 mod proof;
 mod reader;
 
@@ -37,7 +38,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// The longest name of a node: that of a host name (hostname(7)).
 const LONGEST_NAME: usize = 253;
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "agent",
     "actuators",
     "reserved",
@@ -47,6 +48,7 @@ const SECTIONS: [&str; 9] = [
     "metrics",
     "bmc",
     "nri",
+    "pooled_drives",
 ];
 const AGENT_KEYS: [&str; 9] = [
     "name",
@@ -103,6 +105,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// The runtime whose plugin the agent is; `None` for none.
     pub nri: Option<crate::nri::Nri>,
+    /// Which of its own drives the node lends to others; `None` for none.
+    pub pooled: Option<crate::drives::Lending>,
 }
 
 impl Default for Config {
@@ -124,6 +128,7 @@ impl Default for Config {
             interference: Interference::default(),
             metrics: Metrics::default(),
             nri: None,
+            pooled: None,
         }
     }
 }
@@ -132,11 +137,7 @@ impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let modes = Actuator::ALL.map(|actuator| format!("{actuator} {}", self.actuators.of(actuator)));
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let token = if self.token_file.is_some() {
-            ", with a token"
-        } else {
-            ""
-        };
+        let token = self.token_file.as_ref().map_or("", |_| ", with a token");
         let reserved = self
             .reserved_cpus
             .as_ref()
@@ -160,6 +161,9 @@ impl fmt::Display for Config {
         writeln!(f, "  reserved  {reserved}, for the host")?;
         if let Some(nri) = &self.nri {
             writeln!(f, "  runtime   {nri}")?;
+        }
+        if let Some(pooled) = &self.pooled {
+            writeln!(f, "  drives    {pooled}")?;
         }
         write!(f, "  metrics   {}", self.metrics)
     }
@@ -254,6 +258,9 @@ impl Config {
         }
         if let Some(section) = whole.section("nri", &mut faults) {
             config.nri = nri::read(&section, &mut faults);
+        }
+        if let Some(section) = whole.section("pooled_drives", &mut faults) {
+            config.pooled = pooled::read(&section, &mut faults);
         }
         if let Some(section) = whole.section("bmc", &mut faults) {
             config.wishes.bmc = bmc::read(&section, &mut faults);

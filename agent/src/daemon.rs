@@ -22,6 +22,7 @@ use crate::ballast;
 use crate::clock::Clock;
 use crate::collect::{Collect, Patience};
 use crate::config::Config;
+use crate::drives::{self, Drives};
 use crate::estimate::{EstimateCollector, TrafficCollector};
 use crate::events::Events;
 use crate::http::{Doors, Guard, House, OpenError, Pages, Serving, SocketError};
@@ -198,12 +199,23 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let watcher = watcher(&config, &root, clock, &board, &desk, &events).remembering(shelf);
     let asked_at = owners::Doors::of(&root);
     let judging = watch_workloads(&config, watcher, &board, &desk, &events, &stopping, &asked_at);
+    let drives_root = root.clone();
     let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
     if let Some(every) = config.proof_every {
         tokio::spawn(prover.clone().beat(every));
     }
+    let drives = Drives::open(drives::Place {
+        root: drives_root,
+        gate: config.actuators.clone(),
+        state_dir: config.state_dir.clone(),
+        lending: config.pooled.clone(),
+        board: board.clone(),
+        events: events.clone(),
+    });
+    tokio::spawn(drives.clone().keep(stopping.clone()));
     let house = House {
         board,
+        drives,
         events,
         desk: desk.clone(),
         doors: asked_at,

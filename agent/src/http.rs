@@ -7,6 +7,7 @@
 mod acts;
 mod answer;
 mod connection;
+mod drives;
 mod front;
 mod interference;
 mod lease;
@@ -33,6 +34,7 @@ use tokio::task::JoinHandle;
 
 use crate::collect::Fresh;
 use crate::config::Config;
+use crate::drives::Drives;
 use crate::events::Events;
 use crate::keeping::Desk;
 use crate::owners;
@@ -57,6 +59,8 @@ pub struct House {
     pub desk: Desk,
     /// Where the owners of others' cgroups are asked.
     pub doors: owners::Doors,
+    /// The node's pooled drives.
+    pub drives: Drives,
     /// Who watches workloads' CPUs.
     pub prover: Prover,
     /// What the cheap sources count, asked at scrape time.

@@ -8,6 +8,7 @@ pub mod config;
 pub mod daemon;
 pub mod doctor;
 pub mod drift;
+pub mod drives;
 pub mod estimate;
 pub mod events;
 pub mod facts;

@@ -63,6 +63,8 @@ pub struct Kept {
     pub power_cap: Option<PowerCap>,
     /// Whether the owner of any workload's cgroup is asked to write it.
     pub asks: bool,
+    /// Who holds which drive, by what the OS calls it.
+    pub drives: BTreeMap<String, WorkloadId>,
     /// The outstanding steps, or why they cannot be told.
     pub plan: Result<Vec<PlannedStep>, String>,
 }
@@ -83,6 +85,7 @@ impl Default for Kept {
             drained: None,
             power_cap: None,
             asks: false,
+            drives: BTreeMap::new(),
             plan: Ok(Vec::new()),
         }
     }

@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::isolator::IsolateError;
 
 pub(crate) use crate::drive_holder::claimed;
-pub use crate::drive_holder::{holder, in_use};
+pub use crate::drive_holder::{holder, in_use, uses};
 
 /// Where the kernel lists block devices, partitions among them.
 pub(crate) const CLASS_BLOCK: &str = "/sys/class/block";

@@ -53,8 +53,12 @@ pub fn in_use(host: &Host, name: &str) -> Result<Option<String>, IsolateError> {
     Ok(found.or_else(|| claimed(host, name)))
 }
 
-/// Who uses it at this moment, as lists of the host say: a sentence each.
-pub(crate) fn uses(host: &Host, name: &str) -> Result<Vec<String>, IsolateError> {
+/// Who uses it at this moment, as lists of the host say: a sentence each. The device is not opened, so that nobody who wants it alone is
+/// disturbed.
+///
+/// # Errors
+/// When there is no such device, or it is a partition.
+pub fn uses(host: &Host, name: &str) -> Result<Vec<String>, IsolateError> {
     number_of(host, name)?;
     let numbers = disk_and_partitions(host, name)?;
     let all = [

@@ -1,6 +1,6 @@
 //! `/v1/power/lease`: how the node stands to its lease of power, and the orders of its rack.
 //!
-//! They are the only orders that come over TCP: the rack's controller runs on another machine. They need a token of their own, so that
+//! They and those about pooled drives are the only orders that come over TCP: the rack's controller runs on another machine. They need a token of their own, so that
 //! whoever may ask for metrics does not thereby cap nodes.
 
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use axum::routing::{get, put};
 use axum::{Json, Router};
 
 use super::answer::Failure;
+use super::drives;
 use super::routes::{Answer, Body, Place, Shared, may_ask, read, without_token};
 use crate::clock::boot_millis;
 
@@ -93,7 +94,8 @@ impl Keys {
 
 /// Whether that is an order of a rack.
 pub(super) fn is_order(request: &Request) -> bool {
-    request.uri().path() == LEASE && matches!(*request.method(), Method::PUT | Method::DELETE)
+    let is_lease = request.uri().path() == LEASE && matches!(*request.method(), Method::PUT | Method::DELETE);
+    is_lease || drives::is_order(request)
 }
 
 /// Over TCP a rack orders with its own token, and everybody else only asks.

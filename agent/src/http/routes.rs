@@ -24,7 +24,7 @@ use super::answer::Failure;
 use super::connection::Peer;
 use super::front::{Front, METRICS};
 use super::lease::{self, Keys};
-use super::{House, interference, live, previews, proofs, scrape, stop};
+use super::{House, drives, interference, live, previews, proofs, scrape, stop};
 use crate::keeping::Asker;
 use crate::owners;
 use crate::view::Seen;
@@ -60,7 +60,10 @@ pub(super) type Body = Result<Bytes, BytesRejection>;
 /// The routes of the TCP face: questions, and the orders of the rack; with tokens where there are any.
 pub(super) fn over_tcp(house: House, keys: Keys) -> Front {
     let shared = shared(house);
-    let router = finish(questions().merge(lease::orders()), shared.clone());
+    let router = finish(
+        questions().merge(lease::orders()).merge(drives::orders()),
+        shared.clone(),
+    );
     let router = router.layer(from_fn_with_state(shared.clone(), questions_only));
     let router = router.layer(from_fn_with_state(keys.clone(), lease::with_token));
     Front::with_page(router, shared, keys)
@@ -70,6 +73,7 @@ pub(super) fn over_tcp(house: House, keys: Keys) -> Front {
 pub(super) fn over_socket(house: House) -> Front {
     let orders = acts::orders()
         .merge(lease::orders())
+        .merge(drives::orders())
         .merge(previews::orders())
         .route("/v1/workloads", post(start))
         .route("/v1/workloads/{id}", delete(end))
@@ -99,6 +103,7 @@ fn questions() -> Router<Arc<Shared>> {
         .route("/v1/plan", get(plan))
         .route(EVENTS, get(live::events))
         .merge(lease::questions())
+        .merge(drives::questions())
 }
 
 fn finish(router: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
@@ -138,7 +143,7 @@ async fn not_this_way(request: Request) -> Failure {
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "refused", message)
 }
 
-/// Over TCP nothing is ordered but leases of power, whoever asks.
+/// Over TCP nothing is ordered but leases of power and pooled drives, whoever asks.
 async fn questions_only(State(shared): Place, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) || lease::is_order(&request) {
         return next.run(request).await;

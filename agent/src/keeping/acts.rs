@@ -149,6 +149,7 @@ impl Task {
             drained: keeper.drained().cloned(),
             power_cap: keeper.power_cap(),
             asks: keeper.asks(),
+            drives: keeper.drives(),
             plan: keeper.outstanding().map_err(|error| error.to_string()),
         });
     }

@@ -85,6 +85,17 @@ impl Keeper {
         self._lock.is_some()
     }
 
+    /// Who holds which drive, by what the OS calls it.
+    pub fn drives(&self) -> BTreeMap<String, WorkloadId> {
+        let each = taken(&self.ledger).into_iter();
+        let drives = each.flat_map(|one| {
+            let names = one.drives.into_iter();
+            let names = names.filter_map(|drive| drive.device);
+            names.map(move |name| (name, one.workload.clone()))
+        });
+        drives.collect()
+    }
+
     /// Takes note of the machine as it is now: from it follow the reserved and the shared CPUs. Changes nothing on the
     /// host; the next sweep does, where CPUs came or went.
     pub fn look(&mut self, inventory: &Inventory) {

@@ -14,6 +14,7 @@ mod life;
 mod node;
 mod own_bmc;
 mod placed;
+mod pooled;
 mod previews;
 mod quiet;
 mod rehearsal;

@@ -94,6 +94,11 @@ fn is_namespace(name: &str) -> bool {
         .is_some_and(|(instance, namespace)| is_number(instance) && is_number(namespace))
 }
 
+/// Whether this kernel can use drives of other nodes.
+pub fn is_there(host: &Host) -> bool {
+    host.has(Path::new(FABRICS))
+}
+
 /// The steps that are missing until this node uses these drives of other nodes, and no others of ours. A connection that answers and
 /// whose drive is in use is not ended: whoever uses it ends first.
 ///
@@ -107,7 +112,26 @@ pub fn steps(host: &Host, wanted: &[Attachment]) -> Result<Vec<(Phase, Step)>, I
             why: "it is wanted twice".to_owned(),
         });
     }
-    if !wanted.is_empty() && !host.has(Path::new(FABRICS)) {
+    missing(host, &attached(host)?, wanted)
+}
+
+/// The same for one subsystem alone, which is wanted or not: other connections stay as they are, so that one that hangs holds nobody up
+/// but itself.
+///
+/// # Errors
+/// As [`steps`].
+pub fn steps_of(
+    host: &Host,
+    nqn: &Nqn,
+    wanted: Option<&Attachment>,
+) -> Result<Vec<(Phase, Step)>, IsolateError> {
+    let mut now = attached(host)?;
+    now.retain(|is| is.nqn == nqn.as_str());
+    missing(host, &now, wanted.map(std::slice::from_ref).unwrap_or_default())
+}
+
+fn missing(host: &Host, now: &[Attached], wanted: &[Attachment]) -> Result<Vec<(Phase, Step)>, IsolateError> {
+    if !wanted.is_empty() && !is_there(host) {
         return Err(IsolateError::Lacks {
             what: "a drive of another node".to_owned(),
             controller: CONTROLLER,
@@ -115,9 +139,8 @@ pub fn steps(host: &Host, wanted: &[Attachment]) -> Result<Vec<(Phase, Step)>, I
             gives: GIVES,
         });
     }
-    let now = attached(host)?;
     let mut steps = Vec::new();
-    for is in &now {
+    for is in now {
         let shall = wanted.iter().find(|one| one.nqn.as_str() == is.nqn);
         if shall.is_some_and(|one| fits(is, one)) {
             continue;
@@ -126,24 +149,7 @@ pub fn steps(host: &Host, wanted: &[Attachment]) -> Result<Vec<(Phase, Step)>, I
         if is.state != LIVE && shall.is_some() {
             continue;
         }
-        if let Some(device) = is.device.as_deref().filter(|_| is.state == LIVE)
-            && let Some(why) = in_use(host, device)?
-        {
-            return Err(IsolateError::NoDevice {
-                device: device.to_owned(),
-                why,
-            });
-        }
-        let nqn = is.nqn.parse().map_err(|_| IsolateError::Strange {
-            path: Path::new(NVME).join(&is.controller).join(SUBSYSNQN),
-            text: is.nqn.clone(),
-            expected: "an NVMe qualified name",
-        })?;
-        let controller = is.controller.clone();
-        steps.push((
-            Phase::Release,
-            Step::Fabric(FabricStep::Disconnect { controller, nqn }),
-        ));
+        steps.push((Phase::Release, ended(host, is)?));
     }
     for one in wanted {
         let is_there = now
@@ -159,6 +165,25 @@ pub fn steps(host: &Host, wanted: &[Attachment]) -> Result<Vec<(Phase, Step)>, I
         }
     }
     Ok(steps)
+}
+
+/// The end of a connection; one that answers is not ended under whoever uses it.
+fn ended(host: &Host, is: &Attached) -> Result<Step, IsolateError> {
+    if let Some(device) = is.device.as_deref().filter(|_| is.state == LIVE)
+        && let Some(why) = in_use(host, device)?
+    {
+        return Err(IsolateError::NoDevice {
+            device: device.to_owned(),
+            why,
+        });
+    }
+    let nqn = is.nqn.parse().map_err(|_| IsolateError::Strange {
+        path: Path::new(NVME).join(&is.controller).join(SUBSYSNQN),
+        text: is.nqn.clone(),
+        expected: "an NVMe qualified name",
+    })?;
+    let controller = is.controller.clone();
+    Ok(Step::Fabric(FabricStep::Disconnect { controller, nqn }))
 }
 
 /// Whether a connection leads to the drive that is meant.

@@ -48,14 +48,51 @@ pub struct Offered {
     pub exports: Vec<Export>,
 }
 
+/// Whether this kernel can offer drives to other nodes.
+pub fn is_there(host: &Host) -> bool {
+    host.has(nvmet())
+}
+
 /// The steps that are missing until the target offers these drives to these hosts and to nobody else. Who loses access loses it in the
 /// first of them.
 ///
 /// # Errors
 /// When the kernel has no target, a drive is not the one that is meant or is used by somebody, or a name or the port belongs to others.
 pub fn steps(host: &Host, offered: &Offered) -> Result<Vec<(Phase, Step)>, IsolateError> {
+    let all = standing(host)?;
+    let mut steps = exported(host, &all, offered, &|_, _| true)?;
+    if offered.exports.is_empty() {
+        close(host, &all, offered, &mut steps)?;
+    }
+    steps.sort_by_key(|(phase, _)| *phase);
+    Ok(steps)
+}
+
+/// The same for some of our subsystems alone, those that are `mine`: whatever else is offered stays as it is, so that a drive on which a
+/// step hangs holds nobody up but itself. The port stays; [`steps`] removes it.
+///
+/// # Errors
+/// As [`steps`].
+pub fn steps_of(
+    host: &Host,
+    offered: &Offered,
+    mine: &dyn Fn(&str, &Standing) -> bool,
+) -> Result<Vec<(Phase, Step)>, IsolateError> {
+    let all = standing(host)?;
+    let mut steps = exported(host, &all, offered, mine)?;
+    steps.sort_by_key(|(phase, _)| *phase);
+    Ok(steps)
+}
+
+/// What is offered is there, and what is mine, ours and not offered is withdrawn.
+fn exported(
+    host: &Host,
+    all: &BTreeMap<String, Standing>,
+    offered: &Offered,
+    mine: &dyn Fn(&str, &Standing) -> bool,
+) -> Result<Vec<(Phase, Step)>, IsolateError> {
     check(offered)?;
-    if !offered.exports.is_empty() && !host.has(nvmet()) {
+    if !offered.exports.is_empty() && !is_there(host) {
         return Err(IsolateError::Lacks {
             what: "a drive for another node".to_owned(),
             controller: CONTROLLER,
@@ -63,36 +100,33 @@ pub fn steps(host: &Host, offered: &Offered) -> Result<Vec<(Phase, Step)>, Isola
             gives: GIVES,
         });
     }
-    let all = standing(host)?;
     let mut steps = Vec::new();
-    let mut stay: BTreeSet<&str> = BTreeSet::new();
+    let (mut stay, mut lost): (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
     for export in &offered.exports {
         let is = all.get(export.nqn.as_str());
         if is.is_none_or(|is| differs(is, export, offered.port)) {
             if let Some(is) = is {
                 withdraw(host, export.nqn.as_str(), is, &mut steps);
+                lost.insert(export.nqn.as_str());
             }
-            may_be_offered(host, &all, export)?;
+            may_be_offered(host, all, export)?;
             offer(host, offered, export, &mut steps);
         } else if is.is_some_and(|is| is.ports.is_empty()) {
             // Made and not offered yet: a kill came in between.
-            may_be_offered(host, &all, export)?;
+            may_be_offered(host, all, export)?;
             steps.push((Phase::Grant, link(offered.port, &export.nqn)));
         }
         stay.insert(export.nqn.as_str());
     }
-    for (nqn, is) in all.iter().filter(|(nqn, _)| nqn.starts_with(OURS)) {
-        if !stay.contains(nqn.as_str()) {
-            withdraw(host, nqn, is, &mut steps);
-        }
+    let ours = all.iter().filter(|(nqn, _)| nqn.starts_with(OURS));
+    for (nqn, is) in ours.filter(|(nqn, is)| mine(nqn, is) && !stay.contains(nqn.as_str())) {
+        withdraw(host, nqn, is, &mut steps);
+        lost.insert(nqn);
     }
-    forsaken(host, &all, offered, &mut steps);
-    if offered.exports.is_empty() {
-        close(host, &all, offered, &mut steps)?;
-    } else {
+    forsaken(host, all, offered, &lost, &mut steps);
+    if !offered.exports.is_empty() {
         listen(host, offered, &mut steps)?;
     }
-    steps.sort_by_key(|(phase, _)| *phase);
     Ok(steps)
 }
 
@@ -287,27 +321,27 @@ fn listen(host: &Host, offered: &Offered, steps: &mut Vec<(Phase, Step)>) -> Res
     Ok(())
 }
 
-/// Hosts that only subsystems of ours let in, and none of those that stay.
+/// Hosts that nobody lets in any more but subsystems that are withdrawn.
 fn forsaken(
     host: &Host,
     all: &BTreeMap<String, Standing>,
     offered: &Offered,
+    lost: &BTreeSet<&str>,
     steps: &mut Vec<(Phase, Step)>,
 ) {
-    let ours = |nqn: &&String| nqn.starts_with(OURS);
-    let guests = |ours_too: bool| -> BTreeSet<&str> {
+    let guests = |of_lost: bool| -> BTreeSet<&str> {
         all.iter()
-            .filter(|(nqn, _)| ours(nqn) == ours_too)
+            .filter(|(nqn, _)| lost.contains(nqn.as_str()) == of_lost)
             .flat_map(|(_, is)| is.hosts.iter().map(String::as_str))
             .collect()
     };
-    let (mine, others) = (guests(true), guests(false));
+    let (put_out, kept) = (guests(true), guests(false));
     let wanted: BTreeSet<&str> = offered
         .exports
         .iter()
         .map(|export| export.host.as_str())
         .collect();
-    for guest in mine.difference(&others).filter(|guest| !wanted.contains(*guest)) {
+    for guest in put_out.difference(&kept).filter(|guest| !wanted.contains(*guest)) {
         let dir = nvmet().join(HOSTS).join(guest);
         if host.has(&dir) {
             steps.push((Phase::Release, Step::Fabric(FabricStep::Remove { dir })));

@@ -105,7 +105,7 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
 /// same commands as the others, and minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 15] = [
+const LEFT_TO_LAB: [&str; 16] = [
     "adopt",
     "antagonist",
     "cap",
@@ -118,6 +118,7 @@ const LEFT_TO_LAB: [&str; 15] = [
     "oci",
     "owners",
     "peers",
+    "pooled",
     "power-loss",
     "storm",
     "vm",

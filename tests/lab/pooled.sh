@@ -157,6 +157,24 @@ admit "$arrival" 4 "$host"; check "its new stay can be lent" 200 "$status"
 attach 4; check "and taken into use" 200 "$status"
 detach 4; check "and let go" 200 "$status"
 shut "$arrival" 4; check "and shut" 200 "$status"
+
+# --- erased, with what was read back
+erase() { order "{\"order\":\"erase\",$(who SN-1),\"arrival\":$1,\"generation\":$2,\"asked_by\":\"story\",\"overwrite\":true}"; }
+two=$(namespace SN-1)
+printf 'left by the tenant' | dd "of=/dev/$two" bs=512 count=1 seek=8 conv=sync,notrunc oflag=direct 2>/dev/null
+erase "$arrival" 3; check "an order to erase of before the last grant is refused" 409 "$status"; says "with its reason" "too late"
+erase "$arrival" 4; check "an order to erase is obeyed" 200 "$status"
+done_() { view; grep -q '"is":"done"' /tmp/view; }
+if wait_for done_; then
+    echo "CHECK ok it is erased"
+    echo "MEASURED the erasure: $(grep -o '"erasure":.*' /tmp/view | grep -o '"method":"[^"]*"' | head -1), $(grep -o '"samples":[0-9]*,"dirty":[0-9]*' /tmp/view | head -1)"
+    check "no sample holds anything" '"dirty":0' "$(grep -o '"dirty":[0-9]*' /tmp/view | head -1)"
+else
+    echo "CHECK FAIL it is erased: $(tail -1 /tmp/answer) $(cat /tmp/view) $(tail -3 /run/agent.err)"
+fi
+check "and nothing of the tenant is left" "" "$(dd "if=/dev/$two" bs=512 skip=8 count=1 iflag=direct 2>/dev/null | tr -d '\0' | tr -cd 'a-z' | head -1)"
+admit "$arrival" 4 "$host"; check "who comes with the grant before comes too late" 409 "$status"
+
 bare() { [ -z "$(ls $nvmet/subsystems | grep busbar)$(ls $nvmet/hosts)$(ls $nvmet/ports)" ]; }
 wait_for bare && echo "CHECK ok no subsystem, host and port of ours is left" || echo "CHECK FAIL left: $(ls $nvmet/subsystems $nvmet/hosts $nvmet/ports)"
 check "what somebody else made is still there" nqn.2020-01.org.other:x "$(ls $nvmet/subsystems)"

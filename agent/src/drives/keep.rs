@@ -153,6 +153,13 @@ impl Drives {
             let (inner, name) = (self.0.clone(), nqn.clone());
             self.spawn(nqn.as_str(), nqn.to_string(), move || inner.disconnect(&name));
         }
+        for (here, stay) in found.drives.iter().filter(|(_, stay)| stay.erasing.is_some()) {
+            let (inner, drive, kept) = (self.0.clone(), here.clone(), stay.clone());
+            if !inner.knows_erasure(stay) {
+                let of = format!("drive {}", shown(&here.identity));
+                self.spawn(&key(&here.identity), of, move || inner.resume(&drive, &kept));
+            }
+        }
         if found.is_empty_target {
             let inner = self.0.clone();
             self.spawn(LOOKING, LOOKING.to_owned(), move || inner.tidy());

@@ -6,6 +6,7 @@
 
 mod attach;
 mod boot;
+mod erase;
 mod here;
 mod keep;
 mod lane;
@@ -72,6 +73,8 @@ struct Inner {
     lanes: Mutex<BTreeMap<String, Arc<Lane>>>,
     /// What speaks against erasing each drive, as it was looked at last, a stay each.
     obstacles: Mutex<BTreeMap<u64, Vec<String>>>,
+    /// Erasures of this run, a stay each.
+    erasures: Mutex<erase::Erasures>,
     /// Troubles that were told, so that each is told once.
     warned: Mutex<BTreeSet<String>>,
 }
@@ -89,6 +92,7 @@ impl Drives {
             books: Mutex::new(books),
             lanes: Mutex::default(),
             obstacles: Mutex::default(),
+            erasures: Mutex::default(),
             warned: Mutex::default(),
             place,
         }))
@@ -146,10 +150,22 @@ impl Drives {
                 let of = nqn.clone();
                 lane.run(&of, move || inner.detach(&nqn)).await
             }
-            DriveOrder::Erase { drive, .. } => Err(Refusal::Unsupported(format!(
-                "{} is not erased: this agent cannot erase drives",
-                shown(&drive)
-            ))),
+            DriveOrder::Erase {
+                drive,
+                arrival,
+                generation,
+                asked_by,
+                overwrite,
+            } => {
+                let stay = stays::Named { drive, arrival };
+                let order = erase::Order {
+                    generation,
+                    asked_by,
+                    overwrite,
+                };
+                self.on_drive(&stay.drive.clone(), move || inner.erase(&stay, &order))
+                    .await
+            }
             DriveOrder::Locate { slot, .. } => Err(Refusal::Unsupported(format!(
                 "the locate LED of bay {slot} is not lit: this agent has no hand on it"
             ))),

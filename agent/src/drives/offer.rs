@@ -73,6 +73,12 @@ impl Inner {
             .map_err(|error: isolators::fabric::NotAName| Refusal::BadOrder(error.to_string()))?;
         let (here, stay) = self.find(named)?;
         may_be_granted(&here, &stay, generation, &guest)?;
+        if self.is_being_erased(&stay) {
+            return Err(Refusal::Conflict(format!(
+                "{} is being erased; nobody is let in meanwhile",
+                shown(&here.identity)
+            )));
+        }
         here.drive()
             .map_err(|error| Refusal::Conflict(format!("{}: {error}", shown(&here.identity))))?;
         let open = Open {
@@ -85,10 +91,13 @@ impl Inner {
             // Who comes with an earlier one comes too late.
             stay.closed = stay.closed.max(generation.saturating_sub(1));
             stay.open = Some(open.clone());
+            // A proof is of the time before.
+            stay.erasing = None;
         })?;
         if !kept {
             return Err(left(&here));
         }
+        self.forget_erasure(&stay);
         self.offer(&here, Some(&open))?;
         let message = format!(
             "{} in bay {} is lent to {} by grant {generation}",

@@ -8,6 +8,7 @@ use agent_api::v1::{AttachedDrive, DriveAccess, DrivesView, FabricHost, PooledDr
 use facts::drive::{Drive, DriveHealth, DriveState};
 use facts::{Identity, Inventory, NoData, SourceStatus};
 use isolators::block;
+use isolators::erase::obstacles;
 use isolators::fabric::initiator::{self, Attached};
 use isolators::fabric::target::{self, Standing};
 use isolators::fabric::{HostId, Nqn};
@@ -90,7 +91,7 @@ impl Inner {
             written: written.map(|bytes| bytes.get() / DATA_UNIT),
             obstacles: self.obstacles_of(stay),
             access: access(here, stay, standing),
-            erasure: None,
+            erasure: self.erasure_of(stay),
         }
     }
 
@@ -103,10 +104,10 @@ impl Inner {
 
     /// Looks what speaks against erasing a drive. It reads from it, so only in the drive's own lane.
     pub(super) fn look_for_obstacles(&self, here: &Here, stay: &Stay) {
-        let found = match block::holder(&self.host, &here.device) {
-            Ok(holder) => holder.into_iter().collect(),
-            Err(error) => vec![told(&error)],
-        };
+        if self.is_being_erased(stay) {
+            return;
+        }
+        let found = obstacles(&self.host, &here.device).unwrap_or_else(|error| vec![told(&error)]);
         let mut known = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(stay.arrival, found);
     }

@@ -70,6 +70,18 @@ pub(super) struct Stay {
     /// The grant that is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Open>,
+    /// The erasure that was ordered last; how it stands is in a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasing: Option<Ordered>,
+}
+
+/// An erasure that was ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ordered {
+    /// The last grant before it.
+    pub generation: u64,
+    pub asked_by: String,
 }
 
 /// A grant that is open.

@@ -24,6 +24,7 @@ fn stay(arrival: u64) -> Stay {
             host: "nqn.2014-08.org.nvmexpress:uuid:a".parse().unwrap(),
             nqn: "nqn.2026-11.dev.busbar:drive:S1:4".parse().unwrap(),
         }),
+        erasing: None,
     }
 }
 

@@ -69,6 +69,7 @@ fn arrived(drive: &Here, arrival: u64, boot_id: &str) -> Stay {
         granted: 0,
         closed: 0,
         open: None,
+        erasing: None,
     }
 }
 

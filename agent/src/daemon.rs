@@ -1,5 +1,7 @@
 //! The daemon: opens its faces, starts the beats and the keeper, says that it is ready, and stops when told to.
 
+mod systemd;
+
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use crate::reconcile::{Keeper, KeeperConfig, KeeperError};
 use crate::view::{About, Board, View};
 use crate::vm;
 use crate::waits;
+use systemd::{feed_watchdog, notify};
 
 /// Threads that serve HTTP: some scrapers and a controller, never the whole machine.
 const WORKERS: usize = 1;
@@ -199,19 +202,18 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let watcher = watcher(&config, &root, clock, &board, &desk, &events).remembering(shelf);
     let asked_at = owners::Doors::of(&root);
     let judging = watch_workloads(&config, watcher, &board, &desk, &events, &stopping, &asked_at);
-    let drives_root = root.clone();
-    let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
+    let prover = Prover::new(
+        root.clone(),
+        clock,
+        board.clone(),
+        for_proofs,
+        told,
+        stopping.clone(),
+    );
     if let Some(every) = config.proof_every {
         tokio::spawn(prover.clone().beat(every));
     }
-    let drives = Drives::open(drives::Place {
-        root: drives_root,
-        gate: config.actuators.clone(),
-        state_dir: config.state_dir.clone(),
-        lending: config.pooled.clone(),
-        board: board.clone(),
-        events: events.clone(),
-    });
+    let drives = drives_of(&config, root, &board, &events);
     tokio::spawn(drives.clone().keep(stopping.clone()));
     let house = House {
         board,
@@ -239,6 +241,18 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     end(&stop, serving, &desk, judging).await;
     drop(collect);
     Ok(())
+}
+
+/// The pooled drives, as they were kept.
+fn drives_of(config: &Config, root: Root, board: &Board, events: &Events) -> Drives {
+    Drives::open(drives::Place {
+        root,
+        gate: config.actuators.clone(),
+        state_dir: config.state_dir.clone(),
+        lending: config.pooled.clone(),
+        board: board.clone(),
+        events: events.clone(),
+    })
 }
 
 /// The interference loop, which has seen nothing yet.
@@ -323,6 +337,7 @@ fn open_keeper(
     settings.reserved_cpus = config.reserved_cpus.clone();
     settings.drift = config.isolation.drift;
     settings.nri = config.nri.is_some();
+    settings.pooled = config.pooled.clone();
     settings.counts_traffic =
         config.metrics.per_workload || config.interference.mode != InterferenceMode::Off;
     settings.cdi_dir = config.isolation.cdi_dir.clone();
@@ -355,28 +370,6 @@ fn say_ready(config: &Config, url: &str, socket: &str) {
         NotifyState::Ready,
         NotifyState::Status(&format!("serving {url}, mode {}", config.actuators.mode)),
     ]);
-}
-
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!("cannot tell systemd: {error}");
-    }
-}
-
-/// Tells systemd that we live, as long as the keeper sweeps.
-async fn feed_watchdog(desk: Desk) {
-    let Some(interval) = sd_notify::watchdog_enabled() else {
-        return;
-    };
-    let mut fed_at = desk.sweeps();
-    loop {
-        tokio::time::sleep((interval / 2).max(Duration::from_millis(1))).await;
-        let sweeps = desk.sweeps();
-        if sweeps != fed_at {
-            fed_at = sweeps;
-            notify(&[NotifyState::Watchdog]);
-        }
-    }
 }
 
 async fn heard(terminate: &mut Signal, interrupt: &mut Signal) {

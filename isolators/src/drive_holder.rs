@@ -7,6 +7,7 @@ use std::path::Path;
 use nix::libc::{EBUSY, O_EXCL, O_NONBLOCK};
 
 use crate::block::{CLASS_BLOCK, DeviceNumber, PARTITION, disk_and_partitions, number_of};
+use crate::fabric::{OURS, SUBSYSNQN};
 use crate::host::Host;
 use crate::isolator::IsolateError;
 
@@ -33,6 +34,10 @@ pub fn holder(host: &Host, name: &str) -> Result<Option<String>, IsolateError> {
     number_of(host, name)?;
     let numbers = disk_and_partitions(host, name)?;
     let dir = Path::new(CLASS_BLOCK).join(name);
+    // What lies on a drive that the rack lent to this node is its tenant's own.
+    if is_lent_to_us(host, &dir) {
+        return in_use(host, name);
+    }
     let found = of_another_machine(host, &dir)
         .or_else(|| mounted(host, name, &numbers))
         .or_else(|| swap(host, name))
@@ -71,6 +76,20 @@ pub fn uses(host: &Host, name: &str) -> Result<Vec<String>, IsolateError> {
 
 /// A namespace of several controllers stands below its subsystem, whose directory has theirs.
 pub(crate) fn of_another_machine(host: &Host, dir: &Path) -> Option<String> {
+    let transport = said(host, dir, TRANSPORT)?;
+    (transport != PCIE).then(|| {
+        format!("it is reached over {transport} and stands in another machine; only drives of this one are lent here")
+    })
+}
+
+/// Whether it is a drive that the rack lent to this node over a fabric.
+fn is_lent_to_us(host: &Host, dir: &Path) -> bool {
+    let is_far = said(host, dir, TRANSPORT).is_some_and(|transport| transport != PCIE);
+    is_far && said(host, dir, SUBSYSNQN).is_some_and(|nqn| nqn.starts_with(OURS))
+}
+
+/// What the controller of a namespace says, or the first one that leads to it.
+fn said(host: &Host, dir: &Path, file: &str) -> Option<String> {
     let device = dir.join("device");
     let below = host.entries(&device).unwrap_or_default();
     let controllers = below
@@ -78,10 +97,7 @@ pub(crate) fn of_another_machine(host: &Host, dir: &Path) -> Option<String> {
         .filter(|name| name.starts_with("nvme"))
         .map(|name| device.join(name));
     let mut places = [device.clone()].into_iter().chain(controllers);
-    let transport = places.find_map(|place| host.read(&place.join(TRANSPORT)).ok().flatten())?;
-    (transport != PCIE).then(|| {
-        format!("it is reached over {transport} and stands in another machine; only drives of this one are lent here")
-    })
+    places.find_map(|place| host.read(&place.join(file)).ok().flatten())
 }
 
 fn mounted(host: &Host, name: &str, numbers: &[DeviceNumber]) -> Option<String> {

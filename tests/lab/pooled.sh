@@ -72,6 +72,16 @@ attach 1; check "the order may come twice" 200 "$status"
 mkswap "/dev/$head" >/dev/null 2>&1; swapon "/dev/$head"
 detach 1; check "a drive in use is not let go" 409 "$status"; says "with its use" "swaps to"
 swapoff "/dev/$head"
+
+# --- a workload has it, by what the host calls it
+export BUSBAR_AGENT=/run/agent.sock
+busbar run --cpus 1 --drives "$one" -- true >/tmp/out 2>&1; check "a drive that the rack lends is no local workload's" 3 $?
+grep -q "rack's to lend" /tmp/out && echo "CHECK ok and so is said" || echo "CHECK FAIL and so is said: $(tail -1 /tmp/out)"
+busbar run --cpus 1 --drives "$head" --name user -- sh -c "dd if=/dev/$head of=/dev/null bs=4k count=1 2>&1; sleep 300" >/tmp/user 2>&1 & ran=$!
+wait_for grep -q 'records out' /tmp/user && echo "CHECK ok the drive that was taken into use is a workload's" || echo "CHECK FAIL a workload has it: $(cat /tmp/user)"
+detach 1; check "a drive of a workload is not let go" 409 "$status"; says "with its name" "workload user"
+view; grep -q '"used_by":"workload user"' /tmp/view && echo "CHECK ok and the list says who uses it" || echo "CHECK FAIL the list: $(cat /tmp/view)"
+busbar stop user >/dev/null 2>&1; wait $ran 2>/dev/null
 written() { dd "if=/dev/$one" bs=512 skip=8 count=1 iflag=direct 2>/dev/null | tr -d '\0' | head -1; }
 grows() { first=$(written); sleep 0.3; [ "$(written)" != "$first" ]; }
 writes() { # a writer that never stops, on $head

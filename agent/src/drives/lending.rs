@@ -4,7 +4,11 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
+use collectors::Root;
 use facts::PciAddress;
+use isolators::Host;
+
+use super::here;
 
 /// The word for all drives but those that the system stands on.
 const ALL_BUT_BOOT: &str = "all_but_boot";
@@ -25,6 +29,29 @@ impl Lending {
     pub const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4420);
     /// The number of its port in configfs unless it is configured: others take small ones.
     pub const USUAL_PORT: u16 = 4420;
+}
+
+/// The drives of a machine that are lent by order of the rack, and to nobody else.
+#[derive(Clone, Debug)]
+pub struct Lent {
+    root: Root,
+    lending: Option<Lending>,
+}
+
+impl Lent {
+    /// Those of this machine.
+    pub const fn new(root: Root, lending: Option<Lending>) -> Lent {
+        Lent { root, lending }
+    }
+
+    /// Whether a drive, by what the OS calls it, is the rack's to lend. One that cannot be told from them counts as one.
+    pub fn has(&self, device: &str) -> bool {
+        self.lending.as_ref().is_some_and(|lending| {
+            let host = Host::at(self.root.directory());
+            let drives = here::lent(&self.root, &host, lending);
+            drives.map_or(true, |drives| drives.iter().any(|here| here.device == device))
+        })
+    }
 }
 
 /// One way to name drives that are lent.

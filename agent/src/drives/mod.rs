@@ -33,7 +33,7 @@ use lane::Lane;
 use refusal::told;
 use state::Books;
 
-pub use lending::{Lending, NotAPick, Pick};
+pub use lending::{Lending, Lent, NotAPick, Pick};
 pub use refusal::Refusal;
 pub use state::{BooksError, DRIVES_FILE};
 

@@ -8,6 +8,7 @@ use intent::Actuators;
 use isolators::Host;
 use isolators::cgroup::Layout;
 
+use crate::drives::Lending;
 use crate::ledger::ORIGINALS_FILE;
 
 /// Where runtimes look for specifications that live as long as the boot (CDI).
@@ -65,6 +66,8 @@ pub struct KeeperConfig {
     pub counts_traffic: bool,
     /// Whether a runtime speaks to this agent (NRI) and says when its containers end.
     pub nri: bool,
+    /// Which drives of this node the rack lends; `None` for none.
+    pub pooled: Option<Lending>,
 }
 
 impl KeeperConfig {
@@ -82,6 +85,7 @@ impl KeeperConfig {
             drift: Drift::default(),
             counts_traffic: false,
             nri: false,
+            pooled: None,
         }
     }
 

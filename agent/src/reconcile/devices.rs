@@ -5,10 +5,17 @@ use isolators::cgroup::{Controller, Layout, Version};
 use isolators::{Host, block};
 
 use super::hand::told;
+use crate::drives::Lent;
 
 /// Why devices of an offer cannot be lent, where they cannot.
-pub(super) fn not_lendable(host: &Host, layout: &Layout, ask: &Ask, offer: &Offer) -> Option<String> {
-    no_devices_alone(layout, ask).or_else(|| drives_in_use(host, offer))
+pub(super) fn not_lendable(
+    host: &Host,
+    layout: &Layout,
+    pooled: &Lent,
+    ask: &Ask,
+    offer: &Offer,
+) -> Option<String> {
+    no_devices_alone(layout, ask).or_else(|| drives_in_use(host, pooled, offer))
 }
 
 /// What keeps others off stands on the others' cgroups.
@@ -29,9 +36,14 @@ fn no_devices_alone(layout: &Layout, ask: &Ask) -> Option<String> {
     ))
 }
 
-fn drives_in_use(host: &Host, offer: &Offer) -> Option<String> {
+fn drives_in_use(host: &Host, pooled: &Lent, offer: &Offer) -> Option<String> {
     offer.drives.iter().find_map(|drive| {
         let name = drive.device.device.as_deref().unwrap_or_default();
+        if pooled.has(name) {
+            return Some(format!(
+                "drive {name} is the rack's to lend (lend in [pooled_drives]); claim one of its pool, or take it out of there"
+            ));
+        }
         match block::holder(host, name) {
             Ok(None) => None,
             Ok(Some(holder)) => Some(format!("drive {name} is not free: {holder}")),

@@ -14,6 +14,7 @@ use isolators::{Host, Phase, Step, cdi};
 use super::entered::Awaited;
 use super::regain::Again;
 use super::{KeeperConfig, KeeperError, held};
+use crate::drives::Lent;
 use crate::ledger::{Entry, Ledger, Life, Lock};
 use crate::place::{self, Machine, Pool, Taken};
 
@@ -83,6 +84,11 @@ impl Keeper {
     /// Whether it is the one that writes to this state directory: it acts, and holds the lock.
     pub fn is_the_one(&self) -> bool {
         self._lock.is_some()
+    }
+
+    /// The drives that are the rack's to lend.
+    pub(super) fn pooled(&self) -> Lent {
+        Lent::new(self.config.root.clone(), self.config.pooled.clone())
     }
 
     /// Who holds which drive, by what the OS calls it.

@@ -18,6 +18,7 @@ use super::hand::unplanned;
 use super::keeper::taken;
 use super::start::{made_up, refused, with_advice};
 use super::{Keeper, KeeperError};
+use crate::drives::Lent;
 use crate::ledger::CapInForce;
 use crate::place::{self, Batch, DEFAULT_RATE, Machine, Move, Proposal, Refusal, Taken};
 
@@ -34,6 +35,7 @@ pub struct Preview {
     host: Host,
     drained: Option<String>,
     cap: Option<CapInForce>,
+    pooled: Lent,
 }
 
 impl Keeper {
@@ -52,6 +54,7 @@ impl Keeper {
             host: self.host.clone(),
             drained: self.why_drained(),
             cap: self.ledger.cap.clone(),
+            pooled: self.pooled(),
         }
     }
 
@@ -252,7 +255,7 @@ impl Preview {
         offer.because.extend(self.drained.clone());
         offer
             .because
-            .extend(not_lendable(&self.host, &self.layout, ask, offer));
+            .extend(not_lendable(&self.host, &self.layout, &self.pooled, ask, offer));
         if let (Some(_), Some(record)) = (ask.watts, &self.layout.record) {
             let id = ask.name.clone().map_or_else(|| made_up("", 0), Ok)?;
             let with = self.intent.with(isolation_of(&id, ask, offer));

@@ -124,7 +124,7 @@ impl Keeper {
         inventory: &Inventory,
     ) -> Result<(WorkloadId, Isolation), KeeperError> {
         let offer = self.placed(&request.ask, inventory)?;
-        if let Some(why) = not_lendable(&self.host, &self.layout, &request.ask, &offer) {
+        if let Some(why) = not_lendable(&self.host, &self.layout, &self.pooled(), &request.ask, &offer) {
             return Err(KeeperError::Refused(why));
         }
         let id = self.name(request)?;

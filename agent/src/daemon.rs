@@ -202,19 +202,9 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let watcher = watcher(&config, &root, clock, &board, &desk, &events).remembering(shelf);
     let asked_at = owners::Doors::of(&root);
     let judging = watch_workloads(&config, watcher, &board, &desk, &events, &stopping, &asked_at);
-    let prover = Prover::new(
-        root.clone(),
-        clock,
-        board.clone(),
-        for_proofs,
-        told,
-        stopping.clone(),
-    );
-    if let Some(every) = config.proof_every {
-        tokio::spawn(prover.clone().beat(every));
-    }
-    let drives = drives_of(&config, root, &board, &events);
-    tokio::spawn(drives.clone().keep(stopping.clone()));
+    let drives = drives_of(&config, &root, &board, &events, &stopping);
+    let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
+    prove(&prover, config.proof_every);
     let house = House {
         board,
         drives,
@@ -243,16 +233,31 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     Ok(())
 }
 
-/// The pooled drives, as they were kept.
-fn drives_of(config: &Config, root: Root, board: &Board, events: &Events) -> Drives {
-    Drives::open(drives::Place {
-        root,
+/// The pooled drives, as they were kept, and who keeps them.
+fn drives_of(
+    config: &Config,
+    root: &Root,
+    board: &Board,
+    events: &Events,
+    stopping: &watch::Receiver<bool>,
+) -> Drives {
+    let drives = Drives::open(drives::Place {
+        root: root.clone(),
         gate: config.actuators.clone(),
         state_dir: config.state_dir.clone(),
         lending: config.pooled.clone(),
         board: board.clone(),
         events: events.clone(),
-    })
+    });
+    tokio::spawn(drives.clone().keep(stopping.clone()));
+    drives
+}
+
+/// Proves again and again, where that is wished.
+fn prove(prover: &Prover, every: Option<Duration>) {
+    if let Some(every) = every {
+        tokio::spawn(prover.clone().beat(every));
+    }
 }
 
 /// The interference loop, which has seen nothing yet.

@@ -25,7 +25,8 @@ use agent_api::v1::{DriveAnswer, DriveOrder, DrivesView};
 use collectors::Root;
 use facts::Identity;
 use intent::{Actuator, Actuators, Mode};
-use isolators::{Host, Outcome, Phase, Step, apply};
+use isolators::apply::{apply, held};
+use isolators::{Host, Outcome, Phase, Step};
 
 use crate::events::Events;
 use crate::view::Board;
@@ -112,7 +113,7 @@ impl Drives {
     /// # Errors
     /// See [`Refusal`].
     pub async fn order(&self, order: DriveOrder) -> Result<DriveAnswer, Refusal> {
-        self.0.may_act(&order)?;
+        self.0.asks_gate(&order)?;
         let inner = self.0.clone();
         match order {
             DriveOrder::Admit {
@@ -200,11 +201,12 @@ impl Inner {
         lanes.entry(key.to_owned()).or_default().clone()
     }
 
+    /// Whether the mode lets us act; the gate itself is asked before each step once more.
     fn acts(&self) -> bool {
-        self.place.gate.may_act(Actuator::Drives)
+        held(&self.place.gate, Actuator::Drives, &[]).is_none()
     }
 
-    fn may_act(&self, order: &DriveOrder) -> Result<(), Refusal> {
+    fn asks_gate(&self, order: &DriveOrder) -> Result<(), Refusal> {
         if self.acts() {
             return Ok(());
         }

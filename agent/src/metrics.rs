@@ -11,6 +11,7 @@ mod layout;
 mod lease;
 mod machine;
 mod own;
+mod pooled;
 mod press;
 mod profile;
 mod proofs;

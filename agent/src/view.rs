@@ -102,6 +102,8 @@ pub struct View {
     pub kept: Arc<Kept>,
     /// How the node stands to its lease of power; `None` before the keeper said so.
     pub lease: Option<Arc<Leased>>,
+    /// How many pooled drives there are, by how they stand; `None` where the node lends and uses none.
+    pub pooled: Option<Arc<crate::drives::Counted>>,
     /// The last proof of each workload that was ever proven.
     pub proofs: Arc<BTreeMap<WorkloadId, Arc<Proof>>>,
     /// What the interference loop knows of each workload; nothing where it is off.
@@ -118,6 +120,7 @@ impl View {
             seen: Arc::default(),
             kept: Arc::default(),
             lease: None,
+            pooled: None,
             proofs: Arc::default(),
             interference: Arc::default(),
             waits: Arc::default(),
@@ -227,6 +230,20 @@ impl Board {
                 lease: Some(leased),
                 ..View::clone(view)
             })
+        });
+    }
+
+    /// Hangs up how pooled drives stand, where that is news.
+    pub fn post_pooled(&self, pooled: Option<crate::drives::Counted>) {
+        self.0.send_if_modified(|view| {
+            if view.pooled.as_deref() == pooled.as_ref() {
+                return false;
+            }
+            *view = Arc::new(View {
+                pooled: pooled.map(Arc::new),
+                ..View::clone(view)
+            });
+            true
         });
     }
 

@@ -148,6 +148,7 @@ fn view() -> View {
         }),
         kept: Arc::new(kept),
         lease: Some(leased::leased()),
+        pooled: leased::pooled(),
         proofs: Arc::new(BTreeMap::from([(proof.id.clone(), Arc::new(proof))])),
         interference: Arc::new(BTreeMap::from([(suffering().id.clone(), suffering())])),
         waits: Arc::new(BTreeMap::from([("web-1".parse().unwrap(), waits())])),

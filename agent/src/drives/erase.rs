@@ -191,6 +191,7 @@ impl Inner {
                 let ending = ending(&erasing);
                 inner.erasures().insert(arrival, (generation, erasing));
                 if is_over {
+                    inner.forget_obstacles(arrival);
                     let message = format!("drive {who}: {ending}");
                     return inner.place.events.tell("pooled_drive_erasure_ended", message);
                 }

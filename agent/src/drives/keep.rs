@@ -40,6 +40,8 @@ struct Found {
     is_empty_target: bool,
     /// Connections that are wanted and do not answer.
     broken: Vec<Wanted>,
+    /// How many that are wanted answer.
+    answering: usize,
     /// Connections of ours that nobody wants.
     loose: Vec<Nqn>,
 }
@@ -101,16 +103,18 @@ impl Drives {
                 return;
             }
         };
+        self.0.forget_lanes();
         kept.looked
             .retain(|arrival, _| found.drives.iter().any(|(_, stay)| stay.arrival == *arrival));
+        let counted = self.0.counted(&found.drives, found.answering, found.broken.len());
+        self.0.place.board.post_pooled(counted);
         if self.0.acts() {
             self.put_right(kept, &found);
         }
         for (here, stay) in &found.drives {
-            let is_due = kept
-                .looked
-                .get(&stay.arrival)
-                .is_none_or(|looked| looked.elapsed() >= LOOK_AGAIN);
+            let looked = kept.looked.get(&stay.arrival);
+            let is_late = looked.is_none_or(|looked| looked.elapsed() >= LOOK_AGAIN);
+            let is_due = is_late || !self.0.knows_obstacles(stay);
             if is_due && stay.open.is_none() {
                 kept.looked.insert(stay.arrival, Instant::now());
                 let (inner, here, stay) = (self.0.clone(), here.clone(), stay.clone());
@@ -201,6 +205,12 @@ fn stands(is: &Standing, here: &Here, open: &Open) -> bool {
 }
 
 impl Inner {
+    /// Lanes that nobody is in are made again when they are needed: grants and their names come and go.
+    fn forget_lanes(&self) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.retain(|_, lane| Arc::strong_count(lane) > 1 || lane.is_busy());
+    }
+
     /// Warns of something once.
     fn warn(&self, what: &str) {
         let mut told = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -245,6 +255,7 @@ impl Inner {
             strays,
             fallen,
             loose: loose.filter_map(|is| is.nqn.parse().ok()).collect(),
+            answering: wanted.iter().filter(|one| answers(one)).count(),
             broken: wanted.iter().filter(|one| !answers(one)).cloned().collect(),
             drives: looked.drives,
         })

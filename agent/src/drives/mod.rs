@@ -36,6 +36,7 @@ use state::Books;
 
 pub use lending::{Lending, Lent, NotAPick, Pick};
 pub use refusal::Refusal;
+pub use show::Counted;
 pub use state::{BooksError, DRIVES_FILE};
 
 /// Plan and apply alternate at most this often.

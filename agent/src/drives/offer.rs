@@ -129,6 +129,8 @@ impl Inner {
         let open = stay.open.clone().filter(|open| open.generation > generation);
         self.offer(&here, open.as_ref())?;
         closed?;
+        // What its tenant left there was not looked at. The answer does not wait for that: it would be the drive's own time.
+        self.forget_obstacles(stay.arrival);
         if let Some(was) = stay.open.filter(|open| open.generation <= generation) {
             let who = shown(&here.identity);
             let message = format!(
@@ -208,7 +210,6 @@ impl Inner {
     /// A drive as it is now.
     pub(super) fn answer(&self, named: &Named) -> Result<DriveAnswer, Refusal> {
         let (here, stay) = self.find(named)?;
-        self.look_for_obstacles(&here, &stay);
         let drive = self.pooled(&here, &stay, &self.standing()?);
         Ok(DriveAnswer::Drive(Box::new(drive)))
     }

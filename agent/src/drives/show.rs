@@ -35,7 +35,52 @@ pub(super) const LIVE: &str = "live";
 /// The word for a connection that is wanted and not there.
 const NONE: &str = "none";
 
+/// How many pooled drives there are, by how they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Drives of this node that a host is let in to; `None` where it lends none, as with the next two.
+    pub lent: Option<usize>,
+    /// Drives of this node that nobody is let in to.
+    pub shut: Option<usize>,
+    /// Drives of this node that do not answer.
+    pub hung: Option<usize>,
+    /// Drives of other nodes that answer.
+    pub answering: usize,
+    /// Drives of other nodes that this node shall use and that do not answer.
+    pub broken: usize,
+}
+
 impl Inner {
+    /// Counts what a look has found; `None` where nothing is lent and nothing used.
+    pub(super) fn counted(
+        &self,
+        drives: &[(Here, Stay)],
+        answering: usize,
+        broken: usize,
+    ) -> Option<Counted> {
+        let lends = self.place.lending.is_some();
+        if !lends && answering == 0 && broken == 0 {
+            return None;
+        }
+        let of = |count: usize| lends.then_some(count);
+        let view = self.place.board.latest();
+        let hung = drives
+            .iter()
+            .filter(|(here, _)| self.hangs(&view.seen.inventory, here));
+        let lent = drives.iter().filter(|(_, stay)| stay.open.is_some()).count();
+        Some(Counted {
+            lent: of(lent),
+            shut: of(drives.len().saturating_sub(lent)),
+            hung: of(hung.count()),
+            answering,
+            broken,
+        })
+    }
+
+    fn hangs(&self, inventory: &Inventory, here: &Here) -> bool {
+        self.lane(&key(&here.identity)).is_hung() || does_not_answer(inventory, here)
+    }
+
     /// How the node stands to pooled drives.
     pub(super) fn view(&self) -> Result<DrivesView, Refusal> {
         let looked = self.look()?;
@@ -87,7 +132,7 @@ impl Inner {
             size: here.size,
             percent_used: used.map(|percent| u8::try_from(percent).unwrap_or(u8::MAX)),
             predicts_failure: state == Some(DriveState::Critical),
-            is_hung: self.lane(&key(&here.identity)).is_hung() || does_not_answer(inventory, here),
+            is_hung: self.hangs(inventory, here),
             written: written.map(|bytes| bytes.get() / DATA_UNIT),
             obstacles: self.obstacles_of(stay),
             access: access(here, stay, standing),
@@ -100,6 +145,18 @@ impl Inner {
         let known = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
         let unknown = || vec!["what lies on it was not looked at yet".to_owned()];
         known.get(&stay.arrival).cloned().unwrap_or_else(unknown)
+    }
+
+    /// Whether it was looked what speaks against erasing a drive.
+    pub(super) fn knows_obstacles(&self, stay: &Stay) -> bool {
+        let known = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains_key(&stay.arrival)
+    }
+
+    /// It is to be looked anew.
+    pub(super) fn forget_obstacles(&self, arrival: u64) {
+        let mut known = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(&arrival);
     }
 
     /// Looks what speaks against erasing a drive. It reads from it, so only in the drive's own lane.

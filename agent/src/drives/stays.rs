@@ -131,7 +131,12 @@ impl Inner {
             )
         });
         let who = shown(&stay.identity);
-        let message = format!("drive {who} left bay {slot} ({device}), arrival {arrival}{was}");
+        let what = if stay.boot_id == self.boot_id {
+            format!("drive {who} left bay {slot} ({device}), arrival {arrival}")
+        } else {
+            format!("arrival {arrival} of drive {who} in bay {slot} ended with the boot in which it was seen")
+        };
+        let message = format!("{what}{was}");
         self.place.events.tell("pooled_drive_left", message);
     }
 

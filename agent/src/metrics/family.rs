@@ -33,6 +33,12 @@ facts::families! {
         "Whether the ledger on disk is older than the lease in force: 1 for longer than a second is a disk that takes nothing." from "the keeper";
     LEASE_REFUSED Counter "busbar_power_lease_refused_total" ["reason"]
         "Leases that were refused, by reason, in this run of the agent." from "the keeper";
+    POOLED_DRIVES Gauge "busbar_pooled_drives" ["access"]
+        "Drives that this node may lend: lent to a host, or shut. Absent where it lends none." from "the agent's record of pooled drives";
+    POOLED_HUNG Gauge "busbar_pooled_drives_hung" []
+        "Drives that this node may lend and that do not answer; absent where it lends none." from "the agent's record of pooled drives";
+    ATTACHED_DRIVES Gauge "busbar_attached_drives" ["state"]
+        "Drives of other nodes that this node shall use: those that answer, and those that do not. Absent where it uses none." from "the agent's record of pooled drives";
     CPUS Gauge "busbar_agent_cpus" ["use"]
         "CPUs by use: reserved for the host, shared, or lent exclusively." from "the keeper";
     MACHINE_INFO Info "busbar_machine_info" ["vendor", "product", "serial", "bios_version", "kernel", "architecture"]

@@ -16,7 +16,7 @@ use super::format::Format;
 use super::layout::{Layout, Order};
 use super::own::Own;
 use super::profile::Selection;
-use super::{families, interference, lease, machine, proofs, service};
+use super::{families, interference, lease, machine, pooled, proofs, service};
 use crate::view::{Seen, View};
 
 /// What is kept between one page and the next.
@@ -125,6 +125,7 @@ fn of_view(pad: &mut Pad, view: &View) -> Sheet {
     let mut draft = Draft::new(pad.begin());
     service::write_agent(&mut draft, view);
     lease::write(&mut draft, view);
+    pooled::write(&mut draft, view);
     machine::write(&mut draft, &view.seen);
     service::write_sources(&mut draft, &view.seen);
     service::write_workloads(&mut draft, view);

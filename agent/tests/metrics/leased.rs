@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use agent::drives::Counted;
 use agent::reconcile::Leased;
 use agent_api::v1::{LeaseInForce, LeaseView, PowerCap};
 use facts::{Moment, Power};
@@ -38,4 +39,15 @@ pub fn leased() -> Arc<Leased> {
 pub fn cap() -> Option<PowerCap> {
     let since = Moment::from_millis(1_795_000_000_000);
     Power::from_watts(300).map(|watts| PowerCap { watts, since })
+}
+
+/// Five drives, of which two are lent and one hangs, and four of other nodes.
+pub fn pooled() -> Option<Arc<Counted>> {
+    Some(Arc::new(Counted {
+        lent: Some(2),
+        shut: Some(3),
+        hung: Some(1),
+        answering: 3,
+        broken: 1,
+    }))
 }

@@ -96,6 +96,21 @@ fn names_that_only_begin_alike_and_drives_of_this_machine_are_free() {
     assert!(holder(&tree.host, "../../etc").is_err());
 }
 
+#[test]
+fn a_drive_that_the_rack_lent_to_this_node_is_free_with_what_its_tenant_left_there() {
+    let tree = Tree::v2();
+    tree.write(&format!("{NVME}/device/transport"), "tcp\n");
+    tree.write(&format!("{NVME}/nvme0n1p1/partition"), "1\n");
+    tree.write("/run/udev/data/b259:0", "E:ID_FS_TYPE=ext4\n");
+    tree.write(&format!("{NVME}/device/subsysnqn"), "nqn.2020-01.org.other:x\n");
+    assert!(held(&tree).contains("stands in another machine"), "{}", held(&tree));
+    let ours = "nqn.2026-11.dev.busbar:drive:S1:4\n";
+    tree.write(&format!("{NVME}/device/subsysnqn"), ours);
+    assert_eq!(held(&tree), "");
+    tree.write("/proc/swaps", "Filename Type\n/dev/nvme0n1 partition 1 0 -2\n");
+    assert!(held(&tree).contains("swaps to"), "{}", held(&tree));
+}
+
 fn wish() -> DeviceWish {
     DeviceWish {
         kind: DeviceKind::Block,

@@ -67,6 +67,7 @@ impl Stand {
             interference: std::sync::Arc::default(),
             waits: std::sync::Arc::default(),
             lease: None,
+            pooled: None,
             kept: std::sync::Arc::new(Kept::default()),
         });
         let events = Events::new(clock);

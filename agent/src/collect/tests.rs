@@ -74,6 +74,7 @@ impl Stand {
             interference: Arc::default(),
             waits: Arc::default(),
             lease: None,
+            pooled: None,
             kept: Arc::new(Kept::default()),
         });
         let events = Events::new(clock);

@@ -37,6 +37,7 @@ pub fn board() -> Board {
         proofs: Arc::default(),
         interference: Arc::default(),
         lease: None,
+        pooled: None,
         waits: Arc::default(),
     })
 }

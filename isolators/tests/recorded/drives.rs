@@ -103,7 +103,11 @@ fn a_drive_that_the_rack_lent_to_this_node_is_free_with_what_its_tenant_left_the
     tree.write(&format!("{NVME}/nvme0n1p1/partition"), "1\n");
     tree.write("/run/udev/data/b259:0", "E:ID_FS_TYPE=ext4\n");
     tree.write(&format!("{NVME}/device/subsysnqn"), "nqn.2020-01.org.other:x\n");
-    assert!(held(&tree).contains("stands in another machine"), "{}", held(&tree));
+    assert!(
+        held(&tree).contains("stands in another machine"),
+        "{}",
+        held(&tree)
+    );
     let ours = "nqn.2026-11.dev.busbar:drive:S1:4\n";
     tree.write(&format!("{NVME}/device/subsysnqn"), ours);
     assert_eq!(held(&tree), "");

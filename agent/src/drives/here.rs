@@ -23,8 +23,11 @@ const PCI_SLOTS: &str = "/sys/bus/pci/slots";
 const ADDRESS: &str = "address";
 /// How a SCSI device names its place in an enclosure (drivers/misc/enclosure.c).
 const ENCLOSURE_DEVICE: &str = "enclosure_device:";
-/// A drive in this machine.
-const LOCAL_NVME: &str = "nvme";
+/// Controllers, and how each is reached.
+const NVME: &str = "/sys/class/nvme";
+const TRANSPORT: &str = "transport";
+/// In this machine.
+const PCIE: &str = "pcie";
 /// What reaches drives of other machines begins so: `nvme-tcp`.
 const FABRIC: &str = "nvme-";
 
@@ -75,9 +78,8 @@ pub(super) fn lent(root: &Root, host: &Host, lending: &Lending) -> Result<Vec<He
     };
     let here = drives.iter().filter_map(|drive| {
         let place = Path::new(CLASS_BLOCK).join(&drive.device);
-        let transport = drive.transport.as_deref().unwrap_or_default();
         // A controller without a namespace can hold nothing, and a drive of another machine is not ours to lend.
-        if !host.has(&place) || (transport.starts_with(FABRIC) && transport != LOCAL_NVME) {
+        if !host.has(&place) || is_far(host, drive) {
             return None;
         }
         let slot = slot_of(host, drive, &place, &slots);
@@ -98,6 +100,17 @@ pub(super) fn lent(root: &Root, host: &Host, lending: &Lending) -> Result<Vec<He
     let mut here: Vec<Here> = here.collect();
     here.sort_by(|one, other| (&one.slot, &one.device).cmp(&(&other.slot, &other.device)));
     Ok(here)
+}
+
+/// Whether a drive stands in another machine. One with several paths stands below its subsystem, which has no transport: its controllers have.
+fn is_far(host: &Host, drive: &Drive) -> bool {
+    let says = |controller: &String| host.read(&Path::new(NVME).join(controller).join(TRANSPORT));
+    let mut transports = drive.controllers.iter().map(says);
+    let is_fabric = drive
+        .transport
+        .as_deref()
+        .is_some_and(|transport| transport.starts_with(FABRIC));
+    is_fabric || transports.any(|says| says.is_ok_and(|says| says.is_some_and(|it| it != PCIE)))
 }
 
 fn picks(pick: &Pick, drive: &Drive, slot: &str, is_boot: bool) -> bool {

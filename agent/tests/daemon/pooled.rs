@@ -26,6 +26,12 @@ fn machine(mode: &str, more: &str) -> Machine {
     machine.home.write("agent.toml", &config);
     plug(&machine, "nvme0n1", "S1", 11);
     plug(&machine, "nvme1n1", "S2", 12);
+    // A drive of another node, as the kernel shows one with several paths: below its subsystem, which has no transport of its own.
+    plug(&machine, "nvme4n1", "S1", 13);
+    let far = machine.home.path("machine/sys/class/block/nvme4n1/device");
+    fs::remove_file(far.join("transport")).unwrap();
+    fs::create_dir_all(far.join("nvme4")).unwrap();
+    machine.write("sys/class/nvme/nvme4/transport", "tcp\n");
     for folder in ["ports", "hosts"] {
         make(&machine, &format!("{NVMET}/{folder}"));
     }

@@ -145,7 +145,7 @@ impl Drives {
             } => {
                 let wanted = attach::wanted(&drive, nguid.as_deref(), generation, &nqn, address)?;
                 let lane = self.0.lane(&nqn);
-                lane.run(&format!("{nqn}"), move || inner.attach(&wanted)).await
+                lane.run(&nqn, move || inner.attach(&wanted)).await
             }
             DriveOrder::Detach { nqn } => {
                 let lane = self.0.lane(&nqn);

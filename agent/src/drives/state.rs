@@ -292,13 +292,15 @@ fn locked(dir: &Path) -> Result<Flock<File>, BooksError> {
         path: path.clone(),
         cause,
     })?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
-        nix::errno::Errno::EWOULDBLOCK => BooksError::Held { path },
-        other => BooksError::Io {
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+        if error == nix::errno::Errno::EWOULDBLOCK {
+            return BooksError::Held { path };
+        }
+        BooksError::Io {
             act: "lock",
             path,
-            cause: other.into(),
-        },
+            cause: error.into(),
+        }
     })
 }
 

@@ -18,6 +18,7 @@ pub mod gpu_power;
 pub mod host;
 pub mod irq;
 pub mod isolator;
+pub mod locate;
 pub mod mask;
 pub mod nvml;
 pub mod pidfd;

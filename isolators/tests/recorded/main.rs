@@ -14,6 +14,8 @@ mod controllers;
 mod delegated;
 mod devices;
 mod drives;
+mod erase;
+mod locate;
 mod monitors;
 mod power;
 mod queues;

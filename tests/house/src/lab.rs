@@ -105,12 +105,13 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
 /// same commands as the others, and minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 16] = [
+const LEFT_TO_LAB: [&str; 17] = [
     "adopt",
     "antagonist",
     "cap",
     "cdi",
     "controllers-v1",
+    "erase",
     "fabric",
     "gpus",
     "lent",

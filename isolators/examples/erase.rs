@@ -3,16 +3,17 @@
 //! `erase obstacles DEVICE` prints what speaks against it. `erase begin DEVICE SERIAL JOURNAL [overwrite] [lent] [observe]` erases it, and
 //! `erase resume DEVICE SERIAL JOURNAL` takes up what a journal says; both print how it stands as JSON, a line each time that it came on.
 //! `erase outcome JOURNAL` prints how it ended. 0: done, and every sample is clean; 3: refused, failed or dirty.
+//! `erase locate SLOT [on | off]` says whether a bay's locate LED is lit, or sets it.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
-use intent::{Actuators, Mode};
-use isolators::Host;
+use intent::{Actuator, Actuators, Mode};
 use isolators::erase::{Eraser, Options, State, obstacles};
 use isolators::fabric::DriveIdentity;
+use isolators::{Host, apply, locate};
 
 /// What the host or the drive does not do.
 const REFUSED: u8 = 3;
@@ -78,7 +79,16 @@ fn run(words: &[&str]) -> Done {
                 serde_json::to_string(&Eraser::outcome("it", Path::new(journal))?)?
             );
         }
-        _ => return Err("erase obstacles | begin | resume | outcome, as its source says".into()),
+        ["locate", slot] => println!("{}", if locate::is_lit(&host, slot)? { "on" } else { "off" }),
+        ["locate", slot, word] => {
+            let steps = locate::steps(&host, slot, *word == "on")?;
+            let gate = Actuators::new(Mode::Enforce, BTreeMap::new())?;
+            let outcome = apply(&gate, Actuator::Led, &host, &steps, &mut |step| {
+                println!("{step}")
+            });
+            outcome.map_err(|error| format!("{error}: {}", error.cause))?;
+        }
+        _ => return Err("erase obstacles | begin | resume | outcome | locate, as its source says".into()),
     }
     Ok(())
 }

@@ -8,6 +8,8 @@
 mod asked;
 mod ata;
 mod eraser;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod machine;
 mod nvme;
 mod obstacle;

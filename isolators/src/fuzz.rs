@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use intent::Intent;
 
 use crate::cgroup::{Cgroups, Layout, members, started};
+use crate::erase::fuzz as erase;
 use crate::host::Host;
 use crate::resctrl::counting;
 use crate::step::Step;
@@ -65,6 +66,8 @@ pub const TARGETS: &[Target] = &[
             }
         });
     }),
+    ("erase_pages", erase::pages),
+    ("erase_marks", erase::marks),
     ("step", |data| {
         if let Ok(step) = serde_json::from_slice::<Step>(data) {
             let text = serde_json::to_vec(&step).unwrap_or_default();

@@ -7,6 +7,7 @@
 #: examples erase
 #: lasts 900
 . /words
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 
 echo >&9
 ask() { # LINE: what the host answers to that, by its first word
@@ -55,7 +56,7 @@ printf 'label: dos\n,8M\n' | sfdisk -q "/dev/$guarded" >/dev/null 2>&1; refuses 
 mdadm --create /dev/md7 --run --level=1 --raid-devices=2 --metadata=1.2 "/dev/$guarded" missing >/tmp/md 2>&1 </dev/null || tail -2 /tmp/md
 refuses "a member of an array" "part of md7" "in use"
 mdadm --stop /dev/md7 >/dev/null 2>&1; refuses "a member of an array that is off" "(md)" "(md)"; clean
-pvcreate -qq -y --config 'devices{use_devicesfile=0}' "/dev/$guarded" >/tmp/pv 2>&1 || tail -2 /tmp/pv
+lvm pvcreate -qq -y --config 'devices{use_devicesfile=0}' "/dev/$guarded" >/tmp/pv 2>&1 || tail -2 /tmp/pv
 refuses "an LVM volume" "LVM" "LVM"; clean
 printf secret | cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "/dev/$guarded" - >/tmp/luks 2>&1 || tail -2 /tmp/luks
 refuses "an encrypted drive" "LUKS" "LUKS"
@@ -74,6 +75,13 @@ erase begin "$guarded" VD-2 /state/guarded.json overwrite observe >/tmp/out 2>&1
 erase begin "$guarded" VD-1 /state/guarded.json overwrite >/tmp/out 2>&1; check "another drive than the one that is meant is refused" 3 $?; says "with both" "says that it is VD-2; expected VD-1"
 erase begin "$guarded" VD-2 /state/guarded.json >/tmp/out 2>&1; check "without a method nothing is done" 3 $?; says "and that is said" "was not allowed"
 check "nothing was written to it, read from outside" "$before" "$(ask "sum guarded")"
+
+# --- the light of a bay in which nothing sits, and of one that has none
+check "the slot is empty" "" "$(ls -d /sys/bus/pci/devices/$(cat /sys/bus/pci/slots/7/address 2>/dev/null || echo none).0 2>/dev/null)"
+check "its light is off" off "$(erase locate 7)"
+holds "it is lit" erase locate 7 on; check "and read back" on "$(erase locate 7)"; check "it blinks" 2 "$(cat /sys/bus/pci/slots/7/attention)"
+holds "it is put out" erase locate 7 off; check "and read back dark" off "$(erase locate 7)"
+erase locate 9 >/tmp/out 2>&1; check "a bay without a light is refused" 3 $?; says "by name" 'locate LED of bay "9"'
 
 # --- NVMe: Format NVM
 namespace() { echo "$(basename "$(dirname "$(grep -l "$1" /sys/class/nvme/nvme*/serial | head -1)")")n1"; }
@@ -105,7 +113,7 @@ check "and nothing is left of it" "" "$(dd "if=/dev/$scsi" bs=1M iflag=direct 2>
 ask "fill virtio" >/dev/null
 erase begin "$virtio" VD-1 /state/virtio.json overwrite >/tmp/first 2>&1 & eraser=$!
 far() { grep -q '"permille":[2-9][0-9][0-9]' /tmp/first; }
-wait_for far; mkswap "/dev/$virtio" >/dev/null 2>&1; swapon "/dev/$virtio" >/tmp/out 2>&1; says "nobody can take it meanwhile" "busy"
+wait_for far; erase begin "$virtio" VD-1 /state/other.json overwrite >/tmp/out 2>&1; check "nobody else can take it meanwhile" 3 $?; says "by the kernel's word" "in use"
 kill -9 $eraser; wait $eraser 2>/dev/null
 erase outcome /state/virtio.json >/tmp/out 2>&1; check "killed in the middle, nothing is called done" null "$(cat /tmp/out)"
 erase resume "$virtio" VD-1 /state/virtio.json >/tmp/out 2>&1; check "it is done anew" 0 $?

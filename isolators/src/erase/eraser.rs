@@ -84,6 +84,11 @@ fn known(host: &Host, drive: &Drive, expected: &DriveIdentity, was_lent: bool) -
     })
 }
 
+/// What lies on it is what shall go: its tenant left it, or the drive has taken the order to destroy it, and may not even be readable.
+const fn holds_ours(record: &Record) -> bool {
+    record.was_lent || record.taken
+}
+
 impl Eraser {
     /// Begins to erase this whole block device, if it is this very drive and nobody uses it. Nothing is written to it before the first
     /// [`Eraser::poll`]. `journal` is a file for this erasure alone, which is replaced.
@@ -150,7 +155,7 @@ impl Eraser {
             });
         }
         let drive = Drive::open(gate, host, device).map_err(|error| not_ours(device, error))?;
-        known(host, &drive, expected, record.was_lent)?;
+        known(host, &drive, expected, holds_ours(&record))?;
         Ok(Some(Eraser::new(host, drive, journal, Machine::resume(record))))
     }
 
@@ -222,7 +227,7 @@ impl Eraser {
                     self.journal.display()
                 )),
             },
-            Order::Know => match known(&self.host, &self.drive, &record.drive, record.was_lent) {
+            Order::Know => match known(&self.host, &self.drive, &record.drive, holds_ours(record)) {
                 Ok(()) => Answer::Known,
                 Err(error) => Answer::Trouble(error.to_string()),
             },

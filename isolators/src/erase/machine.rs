@@ -21,8 +21,9 @@ const STALLS_AFTER: u32 = 4;
 const LEAST_ESTIMATE: Duration = Duration::from_secs(60);
 /// In the place of an estimate, where the drive tells none: the standard lets it.
 const NO_ESTIMATE: Duration = Duration::from_secs(3_600);
-/// How often in a row a drive may fail to say how far it is: a controller that is being reset answers nothing for a while.
-const MOST_TROUBLES: u32 = 10;
+/// How often in a row, once a second, a drive may fail to say how far it is: a controller may take 127 s to come back from a reset
+/// (CAP.TO), and then is asked again.
+const MOST_TROUBLES: u32 = 130;
 
 /// What is done next.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -42,9 +42,9 @@ pub fn obstacles(host: &Host, device: &str) -> Result<Vec<String>, IsolateError>
     Ok(all)
 }
 
-/// The same for a drive whose last tenant gave it back: what that one left is what is to be erased. Asked while the drive is ours alone, so
-/// that the kernel's word "in use" would mean ourselves; and no target may offer it, ours neither.
-pub(super) fn in_the_way(host: &Host, device: &str, was_lent: bool) -> Result<Vec<String>, IsolateError> {
+/// The same while the drive is ours alone, so that the kernel's word "in use" would mean ourselves; and no target may offer it, ours
+/// neither. With `holds_ours`, whatever lies on it is what is to be erased.
+pub(super) fn in_the_way(host: &Host, device: &str, holds_ours: bool) -> Result<Vec<String>, IsolateError> {
     let mut all = drive_holder::uses(host, device)?;
     all.extend(drive_holder::of_another_machine(
         host,
@@ -52,7 +52,7 @@ pub(super) fn in_the_way(host: &Host, device: &str, was_lent: bool) -> Result<Ve
     ));
     all.extend(targets(host, device, true)?);
     all.extend(siblings(host, device));
-    if !was_lent {
+    if !holds_ours {
         all.extend(drive_holder::partitioned(
             host,
             &Path::new(CLASS_BLOCK).join(device),

@@ -12,7 +12,9 @@ pub use redfish::bmc::Bmc;
 pub use redfish::endpoint::{Credentials, CredentialsError, Endpoint, Limits};
 pub use redfish::error::BmcError;
 pub use redfish::events::{Hint, Hints, events, subscriptions};
-pub use redfish::observe::{LimitWay, NodeFacts, PowerLimit, Sensors, node, sensors, supplies};
+pub use redfish::observe::{
+    DriveFacts, Drives, LimitWay, NodeFacts, PowerLimit, Sensors, drives, node, sensors, supplies,
+};
 pub use redfish::trust::{Fingerprint, Trust};
 pub use system_power::SystemPower;
 
@@ -27,6 +29,10 @@ mod tests {
         send(|endpoint, _| Bmc::connect(endpoint));
         send(|_, bmc| async move { supplies(&bmc).await });
         send(|_, bmc| async move { node(&bmc).await });
+        send(|_, bmc| async move { drives(&bmc).await });
+        send(
+            |_, bmc| async move { act::secure_erase(&bmc, "/", false, facts::Moment::EPOCH, |_| true).await },
+        );
         send(|_, bmc| async move { events(&bmc).await });
         send(|_, bmc| async move { act::set_led(&bmc, "/", true).await });
         send(|_, bmc| async move { act::set_power_limit(&bmc, facts::Power::ZERO).await });

@@ -21,8 +21,7 @@ const STALLS_AFTER: u32 = 4;
 const LEAST_ESTIMATE: Duration = Duration::from_secs(60);
 /// In the place of an estimate, where the drive tells none: the standard lets it.
 const NO_ESTIMATE: Duration = Duration::from_secs(3_600);
-/// How often in a row, once a second, a drive may fail to say how far it is: a controller may take 127 s to come back from a reset
-/// (CAP.TO), and then is asked again.
+/// How often in a row, once a second, a drive may fail to say how far it is: a reset may take a controller 127 s (CAP.TO).
 const MOST_TROUBLES: u32 = 130;
 
 /// What is done next.
@@ -96,21 +95,15 @@ enum Then {
 enum Phase {
     Fingerprinting,
     Noting(Then),
-    /// `resumes`: somebody else, before us, may have given the order.
-    Knowing {
-        resumes: bool,
-    },
+    Knowing { resumes: bool },
     Starting,
     Looking(Watch),
     Leaving,
-    ReadingBack {
-        ended: Moment,
-        log_page: Option<String>,
-    },
+    ReadingBack { ended: Moment, log_page: Option<String> },
     Over,
 }
 
-/// How it comes on.
+/// How it comes on; `resumes`: somebody before us may have given the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Watch {
     resumes: bool,

@@ -1,5 +1,6 @@
-//! What is asked of a BMC: light a locate LED, set a power limit, switch its node. Each is read back; none is repeated blindly.
+//! What is asked of a BMC: light a locate LED, set a power limit, switch its node, erase a drive. Each is read back; none is repeated blindly.
 
+mod erase;
 mod limit;
 mod switch;
 
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use erase::{EraseStands, SecureErase, secure_erase};
 pub use limit::set_power_limit;
 pub use switch::switch;
 

@@ -172,6 +172,11 @@ impl Bmc {
 
     /// Sends an action. Once: what it did is read back, and not what was answered.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<(), BmcError> {
+        self.post_for_task(path, body).await.map(|_| ())
+    }
+
+    /// The same; gives the path of the task that does it, where the BMC names one.
+    pub(super) async fn post_for_task(&self, path: &str, body: &Value) -> Result<Option<String>, BmcError> {
         match self.source() {
             Source::Http(http) => http.post(path, body).await,
             Source::Tree(tree) => Err(BmcError::Refused {

@@ -337,7 +337,9 @@ impl Http {
         }
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<(), BmcError> {
+    /// Gives the path of the task that goes on with it, where the answer names one (DSP0266, "Asynchronous operations"): the task in the
+    /// body, else what `Location` says of this BMC.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Option<String>, BmcError> {
         let url = self.url("POST", path)?;
         let dress = |request: RequestBuilder| {
             self.writes.fetch_add(1, Ordering::Relaxed);
@@ -345,12 +347,28 @@ impl Http {
         };
         let answer = self.send(Method::POST, "POST", &url, &dress, false).await?;
         match answer.response.status().as_u16() {
-            200 | 201 | 202 | 204 => Ok(()),
-            _ => Err(answer
-                .exchange
-                .unexpected(answer.response, "200, 201, 202 or 204")
-                .await),
+            200 | 201 | 202 | 204 => {}
+            _ => {
+                return Err(answer
+                    .exchange
+                    .unexpected(answer.response, "200, 201, 202 or 204")
+                    .await);
+            }
         }
+        let location = header(answer.response.headers(), LOCATION);
+        // What was asked is done or begun, whatever the rest of the answer is.
+        let body = answer.exchange.body(answer.response).await.unwrap_or_default();
+        let said = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        let is_task = said
+            .get("@odata.type")
+            .and_then(Value::as_str)
+            .is_some_and(|kind| kind.starts_with("#Task."));
+        let task = said.get("@odata.id").and_then(Value::as_str).filter(|_| is_task);
+        let monitor = || {
+            let there = url.join(&location?).ok()?;
+            (there.origin() == self.base.origin()).then(|| there.path().to_owned())
+        };
+        Ok(task.map(str::to_owned).or_else(monitor))
     }
 }
 

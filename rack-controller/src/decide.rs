@@ -5,6 +5,7 @@ mod ask;
 mod clock;
 mod drain;
 mod drill;
+mod drives;
 mod known;
 mod lend;
 mod pause;
@@ -18,12 +19,13 @@ mod want;
 use facts::supply::Supplies;
 use facts::{Moment, NoData};
 use rack_api::v1::{
-    AckRequest, Asked, DrainAnswer, DrainRequest, LocateRequest, PauseRequest, PowerAsk, Shortfall,
-    SwapRequest,
+    AckRequest, Asked, DrainAnswer, DrainRequest, DriveShort, LocateRequest, PauseRequest, PowerAsk,
+    Shortfall, SwapRequest,
 };
 
 pub use ask::{admitted, preview};
 pub use drain::drain_answer;
+pub use drives::{DrivesInput, find as find_drive, preview as preview_drives};
 pub use swap::swap_answer;
 pub use switch::power_on_answer;
 pub use want::want;
@@ -153,6 +155,8 @@ pub enum Input {
         /// What came of it.
         outcome: Outcome,
     },
+    /// Something about drives.
+    Drives(DrivesInput),
     /// Time went by.
     Tick,
 }
@@ -177,6 +181,14 @@ pub enum Refusal {
         /// The sentence.
         message: String,
     },
+    /// There are not enough drives that would do.
+    #[error("{message}")]
+    DriveShort {
+        /// The numbers, and what would make it fit.
+        short: Box<DriveShort>,
+        /// The sentence.
+        message: String,
+    },
     /// The interlock says no, or wants to be asked with `exposed`.
     #[error("{}", .0.sentence)]
     Interlock(Box<DrainAnswer>),
@@ -192,7 +204,7 @@ impl Refusal {
             Refusal::BadRequest(_) => "bad_request",
             Refusal::NotFound(_) => "not_found",
             Refusal::Conflict(_) => "conflict",
-            Refusal::Shortfall { .. } => "shortfall",
+            Refusal::Shortfall { .. } | Refusal::DriveShort { .. } => "shortfall",
             Refusal::Interlock(_) => "refused",
             Refusal::Busy(_) => "busy",
         }
@@ -202,6 +214,9 @@ impl Refusal {
 /// The event of something that is seen again as it was: only the moment at which it was seen last is new, and nothing follows from it.
 /// `None` where it is news, and [`decide`] is to be asked.
 pub fn seen_again(rack: &Rack, input: &Input, now: Moment) -> Option<Event> {
+    if let Input::Drives(input) = input {
+        return drives::seen_again(rack, input, now).map(|what| Event::new(now, what));
+    }
     let Input::AgentSeen { node, facts } = input else {
         return None;
     };
@@ -281,6 +296,7 @@ fn happen(next: &mut settle::Course<'_>, input: &Input) -> Result<(), Refusal> {
         Input::Acknowledge { request, message } => known::acknowledge(next, request, message.as_deref())?,
         Input::Pause(request) => pause::pause(next, request)?,
         Input::ActionDone { action, outcome } => acted::done(next, action, outcome),
+        Input::Drives(input) => drives::happen(next, input)?,
         Input::Tick => {}
     }
     Ok(())

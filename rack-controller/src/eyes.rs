@@ -4,6 +4,7 @@
 
 mod agent;
 mod bmc;
+mod drives;
 mod hints;
 pub mod ipmi;
 pub mod line;
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use agent::{AgentFailure, client as agent_client, is_it};
+pub use drives::Looks;
 pub use line::{Line, Lines};
 
 use crate::clock::Clock;
@@ -102,6 +104,18 @@ impl Eyes {
         let names = Arc::new(config.node_names());
         for node in config.nodes.iter().filter(|node| node.agent.is_some()) {
             tasks.spawn(agent::watch(node.clone(), Arc::clone(&names), nerve.clone()));
+            let looks = lines.looks();
+            if looks.has(&node.name) {
+                let lends = config.lent_by(&node.name).is_some();
+                let names = Arc::clone(&names);
+                tasks.spawn(drives::watch(
+                    node.clone(),
+                    lends,
+                    names,
+                    looks.clone(),
+                    nerve.clone(),
+                ));
+            }
         }
         Eyes { first_look, tasks }
     }

@@ -2,6 +2,7 @@
 
 mod ask;
 mod discovery;
+mod drives;
 mod events;
 mod failure;
 mod guard;

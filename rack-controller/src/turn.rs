@@ -5,6 +5,7 @@
 //! journaled.
 
 mod asked;
+mod drives;
 mod light;
 mod memory;
 mod people;
@@ -21,6 +22,7 @@ use rack_api::v1::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use drives::DrivesQuestion;
 pub use round::{Parts, Turn};
 pub use shown::Shown;
 
@@ -117,6 +119,8 @@ pub enum Question {
         /// What the interlock says, and how the swap stands.
         reply: Reply<SwapAnswer>,
     },
+    /// Something about pooled drives.
+    Drives(DrivesQuestion),
     /// To be told of a doubt no more.
     Acknowledge {
         /// Which.

@@ -1,6 +1,8 @@
 //! The rack as one machine, for people, programs and metrics: rendered from the state, never stored.
 
 mod claims;
+mod drive_doubts;
+mod drives;
 mod feeds;
 mod people;
 mod switch;
@@ -14,6 +16,10 @@ use crate::rack::sight::{AgentFacts, BmcFacts, NodeSight};
 use crate::rack::state::Rack;
 
 pub use claims::claim;
+pub use drive_doubts::drive_doubts;
+pub use drives::{
+    claim as claim_drives, claim_of as claim_of_drives, drive, drives, proof as proof_of_drive,
+};
 pub use feeds::feed_doubts;
 pub use people::{doubt, pauses, swap, swaps};
 pub use switch::node_doubts;

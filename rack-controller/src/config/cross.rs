@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::enclosure::{self, RawEnclosure};
 use super::refer::{Names, named_bmc, split};
 use super::section::{Errors, Placed};
 use super::sections::{RawBay, RawBmc, RawDomain, RawNode, Whole};
@@ -18,6 +19,7 @@ pub(super) struct Parts {
     pub bays: Vec<Placed<RawBay>>,
     pub nodes: Vec<Placed<RawNode>>,
     pub tenants: Vec<Placed<TenantConfig>>,
+    pub enclosures: Vec<Placed<RawEnclosure>>,
 }
 
 pub(super) fn put_together(
@@ -27,6 +29,7 @@ pub(super) fn put_together(
     file: &Path,
 ) -> Option<RackConfig> {
     check_names(errors, &parts);
+    check_enclosures(errors, &parts);
     let names = Names::of(&parts);
     let nodes: Vec<(NodeConfig, Option<BmcConfig>)> = parts
         .nodes
@@ -73,6 +76,7 @@ pub(super) fn put_together(
         bays,
         nodes,
         tenants: parts.tenants.into_iter().map(|tenant| tenant.value).collect(),
+        enclosures: enclosure::configs(parts.enclosures),
     };
     for domain in &config.domains {
         let line = lines.get(&domain.name).copied().unwrap_or(1);
@@ -85,6 +89,22 @@ pub(super) fn put_together(
         }
     }
     Some(config)
+}
+
+fn check_enclosures(errors: &Errors<'_>, parts: &Parts) {
+    let named = parts.enclosures.iter();
+    let named = named.map(|enclosure| (enclosure.value.config.name.as_str(), enclosure.line));
+    twice(errors, "enclosure", named);
+    let agents = parts.nodes.iter().map(|node| {
+        let node = &node.value;
+        (node.name.clone(), node.agent.is_some())
+    });
+    let domains: Vec<String> = parts
+        .domains
+        .iter()
+        .map(|domain| domain.value.name.clone())
+        .collect();
+    enclosure::check(errors, &parts.enclosures, &agents.collect(), &domains);
 }
 
 fn check_whole(errors: &Errors<'_>, whole: &Whole, nodes: &[(NodeConfig, Option<BmcConfig>)]) {

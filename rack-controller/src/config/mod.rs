@@ -2,6 +2,7 @@
 
 mod access;
 mod cross;
+mod enclosure;
 mod error;
 mod fit;
 mod lend;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use facts::Power;
 use intent::Actuators;
 
+pub use enclosure::{DriveBayConfig, EnclosureConfig};
 pub use error::{ConfigError, ConfigErrors};
 pub use lend::LendConfig;
 pub use policy::{NotAPolicy, Redundancy};
@@ -71,6 +73,8 @@ pub struct RackConfig {
     pub nodes: Vec<NodeConfig>,
     /// Tenants and their quotas; where there are any, each claim names one.
     pub tenants: Vec<TenantConfig>,
+    /// Enclosures of pooled drives.
+    pub enclosures: Vec<EnclosureConfig>,
 }
 
 /// Certificate and key files (PEM).
@@ -324,6 +328,24 @@ impl RackConfig {
     /// Whether nodes are switched, as configured.
     pub fn switches_nodes(&self) -> bool {
         self.actuators.of(intent::Actuator::NodePower) == intent::Mode::Enforce
+    }
+
+    /// One enclosure.
+    pub fn enclosure(&self, name: &str) -> Option<&EnclosureConfig> {
+        self.enclosures.iter().find(|enclosure| enclosure.name == name)
+    }
+
+    /// The enclosure whose drives a node's agent lends.
+    pub fn lent_by(&self, node: &str) -> Option<&EnclosureConfig> {
+        self.enclosures.iter().find(|enclosure| enclosure.agent == node)
+    }
+
+    /// One bay for a drive, and its enclosure.
+    pub fn drive_bay(&self, place: &str) -> Option<(&EnclosureConfig, &DriveBayConfig)> {
+        let (name, _) = place.split_once('/')?;
+        let enclosure = self.enclosure(name)?;
+        let bay = enclosure.bays.iter().find(|bay| bay.place == place)?;
+        Some((enclosure, bay))
     }
 
     /// One tenant.

@@ -5,6 +5,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::enclosure;
 use super::error::ConfigErrors;
 use super::section::{Errors, Section};
 use super::sections;
@@ -14,7 +15,7 @@ use super::{RackConfig, cross};
 
 /// Tables that stand once, and tables that stand once for each part.
 const SINGLE: [&str; 2] = ["rack", "actuators"];
-const REPEATED: [&str; 6] = ["feed", "domain", "bmc", "bay", "node", "tenant"];
+const REPEATED: [&str; 7] = ["feed", "domain", "bmc", "bay", "node", "tenant", "enclosure"];
 
 pub(super) fn read(text: &str, file: &Path) -> Result<RackConfig, ConfigErrors> {
     let errors = Errors::new(text);
@@ -86,6 +87,10 @@ fn whole<'a>(errors: &'a Errors<'a>, document: &'a DeTable<'a>, file: &'a Path) 
         tenants: all("tenant", "[[tenant]]")
             .into_iter()
             .filter_map(tenant::tenant)
+            .collect(),
+        enclosures: all("enclosure", "[[enclosure]]")
+            .into_iter()
+            .filter_map(enclosure::enclosure)
             .collect(),
     };
     let whole = sections::rack(rack?, actuators)?;

@@ -26,6 +26,21 @@ pub fn check_config_report(config: &RackConfig) -> String {
     for domain in &config.domains {
         domain_report(&mut text, config, domain);
     }
+    for enclosure in &config.enclosures {
+        let overwrite = if enclosure.overwrite_allowed {
+            ", overwritten where nothing better is there"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            text,
+            "{} (enclosure of {}): {} bays; what is given back is erased after {} h{overwrite}",
+            enclosure.name,
+            enclosure.agent,
+            enclosure.bays.len(),
+            thousandths(enclosure.erase_after.as_secs().saturating_mul(1_000) / 3_600),
+        );
+    }
     text
 }
 

@@ -274,6 +274,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The entries of a table within this one: each key, and its text where it is one. `None` where it is no table.
+    pub fn entries(&self, key: &'static str) -> Option<Vec<(Placed<String>, Option<String>)>> {
+        let table = self.get(key)?.get_ref().as_table()?;
+        let entries = table.iter().map(|(key, value)| {
+            let name = Placed {
+                line: self.errors.line(key.span().start),
+                value: key.get_ref().to_string(),
+            };
+            let text = value.get_ref().as_str().filter(|text| !text.trim().is_empty());
+            (name, text.map(str::to_owned))
+        });
+        let mut entries: Vec<_> = entries.collect();
+        // In the order of the file: that of the front.
+        entries.sort_by_key(|(name, _)| name.line);
+        Some(entries)
+    }
+
     /// The end of the table: whatever was not asked for is unknown.
     pub fn finish(self) {
         let asked = self.asked.borrow();

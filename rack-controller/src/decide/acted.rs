@@ -6,7 +6,8 @@ use crate::rack::event::{Action, Outcome, What};
 use crate::rack::switch::{SwitchChange, SwitchTurn};
 
 pub(super) fn done(next: &mut Course<'_>, action: &Action, outcome: &Outcome) {
-    let first = !next.rack.sight.attempts.contains_key(action);
+    let before = next.rack.sight.attempts.get(action);
+    let first = before.is_none_or(|attempt| attempt.outcome == Outcome::Done);
     next.happen(What::ActionTried {
         action: action.clone(),
         outcome: outcome.clone(),
@@ -39,7 +40,13 @@ pub(super) fn done(next: &mut Course<'_>, action: &Action, outcome: &Outcome) {
             let turn = SwitchTurn::IsOff;
             next.happen(What::SwitchChanged(Box::new(SwitchChange { node, turn })));
         }
-        (Outcome::Done, Action::SwitchNode { .. } | Action::ReadSupplies { .. })
+        (
+            Outcome::Done,
+            Action::SwitchNode { .. }
+            | Action::ReadSupplies { .. }
+            | Action::OrderDrive { .. }
+            | Action::DetachDrive { .. },
+        )
         | (Outcome::Would | Outcome::Failed(_), _) => {}
     }
 }

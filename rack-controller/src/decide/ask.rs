@@ -6,7 +6,7 @@ use facts::{Moment, Power};
 use rack_api::v1::{ClaimView, PowerAsk};
 
 use super::settle::Course;
-use super::{Refusal, lend, preempt};
+use super::{Refusal, drives, lend, preempt};
 use crate::claim::{
     Claim, ClaimId, FIRST_PRIORITY, LAST_PRIORITY, LONGEST_KEY, LONGEST_TTL, SHORTEST_TTL, USUAL_PRIORITY,
     wrong_name,
@@ -315,14 +315,21 @@ fn in_force(rack: &Rack, id_or_name: &str) -> Result<Claim, Refusal> {
 }
 
 pub(super) fn release(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refusal> {
+    if next.rack.claim(id_or_name).is_none() && next.rack.kept.drives.claim(id_or_name).is_some() {
+        return drives::release_asked(next, id_or_name, None);
+    }
     let claim = in_force(&next.rack, id_or_name)?;
     let headroom = headroom_without(&next.rack, &claim);
+    let id = claim.id;
     next.happen(What::ClaimReleased { claim, headroom });
+    // Drives that were claimed with these watts go with them.
+    drives::release(next, id);
     Ok(())
 }
 
 /// Nothing where it is gone already.
 pub(super) fn withdraw(next: &mut Course<'_>, id: ClaimId) {
+    drives::withdraw(next, id);
     if let Some(claim) = preempt::withdrawn(&next.rack, id) {
         let headroom = headroom_without(&next.rack, &claim);
         next.happen(What::ClaimWithdrawn { claim, headroom });
@@ -345,6 +352,9 @@ pub(super) fn apply(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refus
 
 /// A claim stands for its time again, from now.
 pub(super) fn renew(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refusal> {
+    if next.rack.claim(id_or_name).is_none() && next.rack.kept.drives.claim(id_or_name).is_some() {
+        return drives::renew(next, id_or_name);
+    }
     let mut claim = in_force(&next.rack, id_or_name)?;
     if claim.reserved {
         return Err(Refusal::Conflict(format!(
@@ -359,6 +369,11 @@ pub(super) fn renew(next: &mut Course<'_>, id_or_name: &str) -> Result<(), Refus
         )));
     };
     claim.until = ends_at(next.now, Some(seconds));
+    let with_drives = next.rack.kept.drives.claims.contains_key(&claim.id);
+    let name = claim.id.to_string();
     next.happen(What::ClaimRenewed { claim });
+    if with_drives {
+        drives::renew(next, &name)?;
+    }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use facts::Moment;
 use rack_api::v1::{DrainAnswer, DrainFor, DrainRequest, Interlock, LocateRequest};
 
-use super::Refusal;
 use super::settle::Course;
+use super::{Refusal, drives};
 use crate::bay::{Bay, Life};
 use crate::pools::power::plan;
 use crate::rack::event::{Cause, What};
@@ -28,6 +28,9 @@ const USUAL_PERMIT_SECONDS: u32 = 600;
 /// # Errors
 /// There is no such bay, or the request contradicts itself.
 pub fn drain_answer(rack: &Rack, request: &DrainRequest, now: Moment) -> Result<DrainAnswer, Refusal> {
+    if let Some(answer) = drives::drain_answer(rack, request) {
+        return answer;
+    }
     let Some(mut answer) = plan::interlock(rack, &request.place, now) else {
         return Err(no_bay(rack, &request.place));
     };
@@ -117,7 +120,14 @@ fn other_on_the_way(rack: &Rack, request: &DrainRequest) -> Option<String> {
 }
 
 pub(super) fn no_bay(rack: &Rack, place: &str) -> Refusal {
-    let places: Vec<&str> = rack.config.bays.iter().map(|bay| bay.place.as_str()).collect();
+    let of_drives = rack
+        .config
+        .enclosures
+        .iter()
+        .flat_map(|enclosure| &enclosure.bays);
+    let of_drives = of_drives.map(|bay| bay.place.as_str());
+    let places = rack.config.bays.iter().map(|bay| bay.place.as_str());
+    let places: Vec<&str> = places.chain(of_drives).collect();
     let by_label = rack
         .config
         .bays
@@ -157,6 +167,9 @@ fn cancelled(rack: &Rack, request: &DrainRequest, answer: DrainAnswer) -> Result
 }
 
 pub(super) fn drain(next: &mut Course<'_>, request: &DrainRequest) -> Result<(), Refusal> {
+    if let Some(done) = drives::drain(next, request) {
+        return done;
+    }
     let answer = drain_answer(&next.rack, request, next.now)?;
     let Some(bay) = next.rack.kept.bays.get(&request.place).cloned() else {
         return Err(no_bay(&next.rack, &request.place));
@@ -223,6 +236,9 @@ pub(super) fn light(next: &mut Course<'_>, place: &str, until: Moment) {
 }
 
 pub(super) fn locate(next: &mut Course<'_>, request: &LocateRequest) -> Result<(), Refusal> {
+    if let Some(done) = drives::locate(next, request) {
+        return done;
+    }
     if next.rack.config.bay(&request.place).is_none() {
         return Err(no_bay(&next.rack, &request.place));
     }

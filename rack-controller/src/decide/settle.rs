@@ -94,6 +94,7 @@ impl<'a> Course<'a> {
         super::swap::pass_time(self);
         super::pause::pass_time(self);
         self.claims_that_end();
+        super::drives::pass_time(self);
         self.domains();
         super::drill::pass_time(self);
         super::switch::pass_time(self);

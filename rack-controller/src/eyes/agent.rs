@@ -30,6 +30,9 @@ pub enum AgentFailure {
     /// It failed, or said no.
     #[error(transparent)]
     Agent(#[from] ClientError),
+    /// No such node is configured.
+    #[error("there is no node {0} any more")]
+    Unknown(String),
     /// It is another node's agent.
     #[error(
         "the agent at {url} answers for the node {said}, expected {node}: look at the address of {node} in rack.toml, and at the name in \
@@ -177,7 +180,7 @@ fn is_pending(facts: &Inventory) -> bool {
 }
 
 /// Waits for the agent to say that something changed; true where it did. A stream that ended is opened again at the next look.
-async fn called(events: &mut Option<EventStream>) -> bool {
+pub(super) async fn called(events: &mut Option<EventStream>) -> bool {
     let Some(stream) = events else {
         return std::future::pending().await;
     };

@@ -12,6 +12,7 @@ use facts::NoData;
 use facts::supply::Supplies;
 use tokio::sync::{Mutex, Notify, watch};
 
+use super::drives::Looks;
 use super::ipmi::Place;
 use crate::config::{BmcConfig, BmcTrust, RackConfig};
 
@@ -256,9 +257,12 @@ fn trust(config: &BmcConfig) -> Result<Trust, LineError> {
     }
 }
 
-/// The lines of one rack, by name.
+/// The lines of one rack, by name; and where eyes on drives are asked to look.
 #[derive(Clone, Debug)]
-pub struct Lines(Arc<BTreeMap<String, Arc<Line>>>);
+pub struct Lines {
+    bmcs: Arc<BTreeMap<String, Arc<Line>>>,
+    looks: Looks,
+}
 
 impl Lines {
     /// One line a BMC. Nothing is opened yet.
@@ -267,27 +271,35 @@ impl Lines {
             .bmcs
             .iter()
             .map(|bmc| (bmc.name.clone(), Arc::new(Line::new(bmc.clone()))));
-        Lines(Arc::new(lines.collect()))
+        Lines {
+            bmcs: Arc::new(lines.collect()),
+            looks: Looks::new(config),
+        }
+    }
+
+    /// Where eyes on drives are asked to look.
+    pub const fn looks(&self) -> &Looks {
+        &self.looks
     }
 
     /// One line.
     pub fn get(&self, bmc: &str) -> Option<&Arc<Line>> {
-        self.0.get(bmc)
+        self.bmcs.get(bmc)
     }
 
     /// All lines.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Line>> {
-        self.0.values()
+        self.bmcs.values()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bmcs.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bmcs.is_empty()
     }
 
     /// Logs out everywhere, at once.

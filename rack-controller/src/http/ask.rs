@@ -27,14 +27,14 @@ pub(super) struct ClaimQuery {
     dry_run: bool,
 }
 
-fn is_dry(query: Result<Query<ClaimQuery>, QueryRejection>) -> Result<bool, Failure> {
+pub(super) fn is_dry(query: Result<Query<ClaimQuery>, QueryRejection>) -> Result<bool, Failure> {
     query.map(|Query(query)| query.dry_run).map_err(|error| {
         Failure::bad_request(format!("{}; expected dry_run=true or nothing", error.body_text()))
     })
 }
 
 /// What stands in the path in the place of `{claim}` or `{node}`.
-pub(super) struct Named(String);
+pub(super) struct Named(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Failure;
@@ -208,7 +208,7 @@ pub(super) fn json<T: DeserializeOwned>(
     })
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
         return Ok(None);
     };

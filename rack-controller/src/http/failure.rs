@@ -65,6 +65,11 @@ impl From<Refusal> for Failure {
             Refusal::Shortfall { shortfall, .. } => {
                 Failure::new(StatusCode::CONFLICT, code, message).with(Some(*shortfall), None)
             }
+            Refusal::DriveShort { short, .. } => {
+                let mut failure = Failure::new(StatusCode::CONFLICT, code, message);
+                failure.detail.drives = Some(*short);
+                failure
+            }
             Refusal::Interlock(answer) => {
                 Failure::new(StatusCode::CONFLICT, code, message).with(None, Some(*answer))
             }

@@ -2,7 +2,7 @@
 
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{App, ask, discovery, events, ipmi, openapi, page, people, read};
+use super::{App, ask, discovery, drives, events, ipmi, openapi, page, people, read};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -46,5 +46,15 @@ pub(super) const ALL: &[Route] = &[
     at(POST, "/v1/swap", |by| on(by, people::swap)),
     at(POST, "/v1/doubts/ack", |by| on(by, people::acknowledge)),
     at(POST, "/v1/pause", |by| on(by, people::pause)),
+    at(GET, "/v1/drives", |by| on(by, drives::drives)),
+    at(POST, "/v1/drives/claims", |by| on(by, drives::claim)),
+    at(DELETE, "/v1/drives/claims/{claim}", |by| on(by, drives::release)),
+    at(POST, "/v1/drives/claims/{claim}/renew", |by| {
+        on(by, drives::renew)
+    }),
+    at(POST, "/v1/drives/{serial}/enrol", |by| on(by, drives::enrol)),
+    at(POST, "/v1/drives/{serial}/erase", |by| on(by, drives::erase)),
+    at(POST, "/v1/drives/{serial}/vouch", |by| on(by, drives::vouch)),
+    at(GET, "/v1/drives/{serial}/proof", |by| on(by, drives::proof)),
     at(GET, "/v1/events", |by| on(by, events::events)),
 ];

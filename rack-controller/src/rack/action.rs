@@ -1,5 +1,6 @@
 //! What can be done to a rack, as data. The gate and the hand stand in `pools/*/act.rs`.
 
+use crate::pools::drives::{DriveId, Wish};
 use facts::Power;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,20 @@ pub enum Action {
         /// To what.
         to: SwitchTo,
     },
+    /// Order something about a pooled drive.
+    OrderDrive {
+        /// The drive.
+        drive: DriveId,
+        /// What.
+        wish: Wish,
+    },
+    /// Have a node let go of a drive that is not lent to it any more.
+    DetachDrive {
+        /// The node.
+        node: String,
+        /// The drive's subsystem.
+        nqn: String,
+    },
     /// Read a BMC's supplies now: a deadline has passed that only a fresh look can settle. Writes nothing.
     ReadSupplies {
         /// The BMC.
@@ -52,7 +67,11 @@ impl Action {
     pub fn switches(&self) -> Option<&str> {
         match self {
             Action::SwitchNode { node, .. } => Some(node),
-            Action::SetLed { .. } | Action::SetCap { .. } | Action::ReadSupplies { .. } => None,
+            Action::SetLed { .. }
+            | Action::SetCap { .. }
+            | Action::OrderDrive { .. }
+            | Action::DetachDrive { .. }
+            | Action::ReadSupplies { .. } => None,
         }
     }
 }

@@ -6,12 +6,14 @@ use rack_api::v1::{Asked, DomainState, PowerAsk};
 use serde::{Deserialize, Serialize};
 
 mod clock;
+mod drives;
 mod read;
 mod terms;
 
 pub use super::action::{Action, Outcome};
 pub use super::change::{BayChange, Cause, Effect};
 pub use clock::ClockFound;
+pub use drives::{DriveBayChange, DriveCause, DriveChange, DriveClaimChange, DriveClaimTurn, DrivesSeen};
 pub use terms::{LendingChange, LendingTurn, Preemption};
 
 use super::order::{LeaseSight, NodeOrder};
@@ -241,6 +243,15 @@ pub enum What {
         /// Whether the pause's time was over; else somebody asked.
         expired: bool,
     },
+    /// A pooled drive's life went on.
+    DriveChanged(Box<DriveChange>),
+    /// A claim of drives went on.
+    DriveClaimChanged(Box<DriveClaimChange>),
+    /// Somebody empties a bay for a drive, or that is over.
+    DriveBayChanged(Box<DriveBayChange>),
+    /// What a node's agent says of drives. Not journaled.
+    #[serde(skip)]
+    DrivesSeen(DrivesSeen),
     /// What a BMC says of its supplies. Not journaled.
     #[serde(skip)]
     SuppliesSeen(Box<SuppliesSeen>),
@@ -333,6 +344,7 @@ impl Event {
                 | What::DrillSeen(_)
                 | What::OverSeen { .. }
                 | What::LeaseSeen { .. }
+                | What::DrivesSeen(_)
                 | What::ActionTried { .. }
         )
     }

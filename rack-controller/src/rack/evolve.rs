@@ -1,6 +1,8 @@
 //! The only function that changes a rack: pure, total, the same for live events and for replayed ones.
 
 mod clock;
+mod drives;
+mod lights;
 mod switch;
 mod terms;
 
@@ -61,15 +63,11 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         }
         What::CapDoubted { node, .. } => drop(rack.kept.proofs.remove(node)),
         What::LeaseSeen { node, seen } => lease_seen(rack, node, seen),
-        What::Located { place, until, .. } => {
-            if rack.kept.bays.contains_key(place) {
-                rack.kept.located.insert(place.clone(), *until);
-            }
-        }
+        What::Located { place, until, .. } => lights::located(rack, place, *until),
         What::LocateEnded { place, .. } => {
             rack.kept.located.remove(place);
         }
-        What::LedSet { place, on, .. } => led_set(rack, place, *on),
+        What::LedSet { place, on, .. } => lights::led_set(rack, place, *on),
         What::CapSet { node, watts } => {
             rack.kept.caps.insert(node.clone(), *watts);
         }
@@ -90,6 +88,10 @@ pub fn evolve(rack: &mut Rack, event: &Event) {
         What::Resumed { place, .. } => {
             rack.kept.pauses.remove(place);
         }
+        What::DriveChanged(change) => drives::changed(rack, change, at),
+        What::DriveClaimChanged(change) => drives::claim_changed(rack, change),
+        What::DriveBayChanged(change) => drives::bay_changed(rack, change),
+        What::DrivesSeen(seen) => drives::seen(rack, seen, at),
         What::SuppliesSeen(seen) => supplies_seen(rack, seen, at),
         What::NodeSeen { node, seen } => node_seen(rack, node, seen, at),
         What::ActionTried { action, outcome } => tried(rack, action, outcome, at),
@@ -271,17 +273,6 @@ fn admitted(rack: &mut Rack, claim: &Claim, ask: &PowerAsk, key: Option<&str>) {
     Arc::make_mut(&mut rack.kept.answered).keep(key, answered, MOST_ANSWERED);
 }
 
-fn led_set(rack: &mut Rack, place: &str, on: bool) {
-    if on {
-        rack.kept.lit.insert(place.to_owned());
-    } else {
-        rack.kept.lit.remove(place);
-    }
-    if let Some(bay) = rack.sight.bays.get_mut(place) {
-        bay.led = Some(on);
-    }
-}
-
 fn supplies_seen(rack: &mut Rack, seen: &SuppliesSeen, at: Moment) {
     let bmc = rack.sight.bmcs.entry(seen.bmc.clone()).or_default();
     bmc.up = true;
@@ -348,6 +339,9 @@ fn node_seen(rack: &mut Rack, node: &str, seen: &NodeSeen, at: Moment) {
 fn tried(rack: &mut Rack, action: &Action, outcome: &Outcome, at: Moment) {
     let wrote_to = match action {
         Action::SetLed { place, .. } => rack.config.bay(place).map(|bay| bay.bmc.clone()),
+        Action::OrderDrive { .. } | Action::DetachDrive { .. } => {
+            return drives::tried(rack, action, outcome, at);
+        }
         Action::SetCap { node, .. } | Action::SwitchNode { node, .. } => {
             rack.config.node(node).and_then(|node| node.bmc.clone())
         }
@@ -373,12 +367,17 @@ fn tried(rack: &mut Rack, action: &Action, outcome: &Outcome, at: Moment) {
         .get(action)
         .map_or(0, |attempt| attempt.tries)
         .saturating_add(1);
+    let attempt = attempt(tries, outcome, at);
+    rack.sight.attempts.insert(action.clone(), attempt);
+}
+
+/// A try that did not do what was wanted, and when the next one is due.
+fn attempt(tries: u32, outcome: &Outcome, at: Moment) -> Attempt {
     let doublings = tries.saturating_sub(1).min(MOST_DOUBLINGS);
     let wait = std::time::Duration::from_millis(FIRST_RETRY_MILLIS << doublings);
-    let attempt = Attempt {
+    Attempt {
         tries,
         retry_at: at.after(wait),
         outcome: outcome.clone(),
-    };
-    rack.sight.attempts.insert(action.clone(), attempt);
+    }
 }

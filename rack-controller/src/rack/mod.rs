@@ -3,6 +3,7 @@
 pub mod action;
 mod change;
 pub mod draws;
+pub mod drives;
 pub mod event;
 pub mod evolve;
 pub mod identity;

@@ -3,6 +3,7 @@
 mod caps;
 mod claims;
 mod clock;
+mod drives;
 mod lending;
 mod people;
 mod switch;
@@ -75,6 +76,10 @@ impl Event {
             What::DoubtUnknown { .. } => "doubt_unknown",
             What::Paused(_) => "paused",
             What::Resumed { .. } => "resumed",
+            What::DriveChanged(change) => drives::kind(&change.cause),
+            What::DriveClaimChanged(change) => drives::claim_kind(&change.turn),
+            What::DriveBayChanged(change) => drives::bay_kind(change),
+            What::DrivesSeen(_) => "drives_seen",
             What::SuppliesSeen(_) => "supplies_seen",
             What::NodeSeen { .. } => "node_seen",
             What::ActionTried { .. } => "action_tried",
@@ -119,6 +124,10 @@ impl Event {
             What::DoubtUnknown { id } => id,
             What::Paused(pause) => pause.scope.words().1.unwrap_or("rack"),
             What::Resumed { place, .. } => place.words().1.unwrap_or("rack"),
+            What::DriveChanged(change) => change.drive.id.serial(),
+            What::DriveClaimChanged(change) => &change.claim.ask.purpose,
+            What::DriveBayChanged(change) => &change.place,
+            What::DrivesSeen(seen) => &seen.node,
             What::SuppliesSeen(seen) => &seen.bmc,
             What::NodeSeen { node, .. } => node,
         }
@@ -161,12 +170,8 @@ impl Event {
             What::DrillSeen(None) => "the drill is over".to_owned(),
             What::OverSeen { node, .. } => format!("what {node} draws was held against its cap"),
             What::CapProven { node, proof } => caps::proven(node, proof),
-            What::CapDoubted { node, reason } => {
-                format!("{node} counts as uncapped until a drill shows that its cap bites: {reason}")
-            }
-            What::DrillShowedNothing { node, reason } => {
-                format!("the drill of {node} showed nothing: {reason}")
-            }
+            What::CapDoubted { node, reason } => caps::doubted(node, reason),
+            What::DrillShowedNothing { node, reason } => caps::showed_nothing(node, reason),
             What::LeaseSeen { node, .. } => format!("{node} said how it stands to its caps"),
             What::Located { place, label, until } => {
                 format!("{label} ({place}): light wanted until {until}")
@@ -189,6 +194,10 @@ impl Event {
             What::DoubtUnknown { id } => format!("doubt {id} is not known any more"),
             What::Paused(pause) => people::paused(pause),
             What::Resumed { place, expired } => people::resumed(place, *expired),
+            What::DriveChanged(change) => drives::message(change),
+            What::DriveClaimChanged(change) => drives::claim(change),
+            What::DriveBayChanged(change) => drives::bay(change),
+            What::DrivesSeen(seen) => format!("what {} says of drives was read", seen.node),
             What::SuppliesSeen(seen) => format!("the supplies of BMC {} were read", seen.bmc),
             What::NodeSeen { node, .. } => format!("{node} was looked at"),
             What::ActionTried { action, .. } => format!("tried to {}", action.words()),
@@ -203,6 +212,8 @@ impl Action {
             Action::SetLed { place, .. } => place,
             Action::SetCap { node, .. } | Action::SwitchNode { node, .. } => node,
             Action::ReadSupplies { bmc } => bmc,
+            Action::OrderDrive { drive, .. } => drive.serial(),
+            Action::DetachDrive { node, .. } => node,
         }
     }
 
@@ -214,6 +225,8 @@ impl Action {
             Action::SetCap { node, watts } => format!("limit {node} to {watts} at its BMC"),
             Action::SwitchNode { node, to } => switch::words(node, *to),
             Action::ReadSupplies { bmc } => format!("read the supplies of BMC {bmc}"),
+            Action::OrderDrive { drive, wish } => drives::wish(drive, wish),
+            Action::DetachDrive { node, nqn } => format!("have {node} let go of {nqn}"),
         }
     }
 }

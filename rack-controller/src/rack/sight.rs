@@ -7,6 +7,7 @@ use facts::{Bytes, Inventory, Moment, NoData, Power, Reading};
 use rack_api::v1::NodeWorkload;
 
 use super::draws::Draws;
+use super::drives::DrivesSight;
 use super::event::{Action, Outcome};
 use super::order::LeaseSight;
 
@@ -27,6 +28,8 @@ pub struct Sight {
     pub attempts: BTreeMap<Action, Attempt>,
     /// When this controller started.
     pub started: Option<Moment>,
+    /// What nodes say of drives.
+    pub drives: DrivesSight,
     /// The drill that is under way.
     pub drill: Option<Drill>,
 }

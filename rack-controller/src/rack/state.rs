@@ -8,6 +8,7 @@ use facts::{Moment, Power};
 use rack_api::v1::{Asked, DomainState};
 use serde::{Deserialize, Serialize};
 
+use super::drives::KeptDrives;
 use super::order::Order;
 use super::person::{Known, Pause, Scope, Swap};
 use super::sight::Sight;
@@ -92,6 +93,9 @@ pub struct Kept {
     /// Nodes that are switched off or on.
     #[serde(default)]
     pub switches: BTreeMap<String, Switch>,
+    /// Pooled drives and claims of them.
+    #[serde(default)]
+    pub drives: KeptDrives,
 }
 
 /// A claim that ended because another one took its watts.
@@ -235,6 +239,7 @@ impl Rack {
                 known: BTreeMap::new(),
                 pauses: BTreeMap::new(),
                 switches: BTreeMap::new(),
+                drives: KeptDrives::default(),
             },
             sight: Sight::default(),
             config: Arc::new(config.clone()),
@@ -261,7 +266,7 @@ impl Rack {
             }
         }
         let mut located = kept.located.clone();
-        located.retain(|place, _| bays.contains_key(place));
+        located.retain(|place, _| bays.contains_key(place) || config.drive_bay(place).is_some());
         let (mut lent, mut recalled) = (kept.lent.clone(), kept.recalled.clone());
         if lent.keys().any(|node| config.node(node).is_none()) {
             Arc::make_mut(&mut lent).retain(|node, _| config.node(node).is_some());

@@ -69,6 +69,7 @@ impl Turn {
                 }
                 answer => self.tell(reply, answer),
             },
+            Question::Drives(question) => self.answer_drives(question),
             Question::Swap { request, reply } => {
                 let answer = self.swap(&request);
                 self.tell(reply, answer);
@@ -113,11 +114,11 @@ impl Turn {
     }
 
     /// The view first, so that whoever was answered sees what they did; and what they did is in the journal.
-    fn tell<T: Send + 'static>(&mut self, reply: Reply<T>, answer: Result<T, NoAnswer>) {
+    pub(super) fn tell<T: Send + 'static>(&mut self, reply: Reply<T>, answer: Result<T, NoAnswer>) {
         self.tell_of(None, reply, answer);
     }
 
-    fn tell_of<T: Send + 'static>(
+    pub(super) fn tell_of<T: Send + 'static>(
         &mut self,
         claim: Option<ClaimId>,
         reply: Reply<T>,
@@ -139,7 +140,7 @@ impl Turn {
     }
 
     /// Takes an input that promises something, as long as the journal can be written.
-    fn promise(&mut self, input: &Input) -> Result<(), NoAnswer> {
+    pub(super) fn promise(&mut self, input: &Input) -> Result<(), NoAnswer> {
         self.may_promise()?;
         self.remembers(input)?;
         self.take(input)
@@ -225,7 +226,7 @@ impl Turn {
     }
 
     /// The rack as it would be; nothing changes.
-    fn after_all(&self, input: &Input) -> Result<Rack, NoAnswer> {
+    pub(super) fn after_all(&self, input: &Input) -> Result<Rack, NoAnswer> {
         let events = decide::decide(&self.rack, input, self.clock.now()).map_err(refused)?;
         let mut after = self.rack.clone();
         events.iter().for_each(|event| evolve(&mut after, event));
@@ -256,10 +257,12 @@ impl Turn {
 
     fn locate(&mut self, request: &LocateRequest) -> Result<LocateAnswer, NoAnswer> {
         self.promise(&Input::Locate(request.clone()))?;
-        let label = self.rack.config.bay(&request.place).map(|bay| bay.label.clone());
+        let config = &self.rack.config;
+        let label = config.bay(&request.place).map(|bay| bay.label.clone());
+        let of_drive = || config.drive_bay(&request.place).map(|(_, bay)| bay.label.clone());
         Ok(LocateAnswer {
             place: request.place.clone(),
-            label: label.unwrap_or_default(),
+            label: label.or_else(of_drive).unwrap_or_default(),
             on: request.on,
             led: None,
             sentence: String::new(),

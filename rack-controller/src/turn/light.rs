@@ -49,6 +49,9 @@ impl Waiting {
             place: self.place.clone(),
             on: self.on,
         };
+        if let Some((enclosure, _)) = rack.config.drive_bay(&self.place) {
+            return self.light_of_drive(rack, hand, moving, &enclosure.agent, now);
+        }
         let bay = rack.config.bay(&self.place);
         if !bay.is_some_and(|bay| rack.bmc_up(&bay.bmc)) {
             return Light::Not("its BMC cannot be read now".to_owned());
@@ -80,6 +83,34 @@ impl Waiting {
             None if wanted != self.on => Light::Not("the bay is being drained".to_owned()),
             None if !self.on => Light::Not("somebody else lit it".to_owned()),
             None => Light::Open,
+        }
+    }
+
+    /// The same for a bay of drives, which its enclosure's agent lights. What it was read to be is known only since it was ordered.
+    fn light_of_drive(&self, rack: &Rack, hand: &Hand, moving: bool, agent: &str, now: Moment) -> Light {
+        let action = Action::SetLed {
+            place: self.place.clone(),
+            on: self.on,
+        };
+        let led = rack.sight.drives.leds.get(&self.place).copied();
+        if led == Some(self.on) && !moving {
+            return Light::AsWanted;
+        }
+        if rack.sight.drives.now(agent).is_none() {
+            return Light::Not(format!("the agent of {agent} does not answer"));
+        }
+        if rack.is_node_paused(agent, now) {
+            return Light::Not(format!("{agent} is paused"));
+        }
+        if let Some(would) = hand.held_back(&action) {
+            return Light::Not(format!("the actuator {} does not enforce", would.actuator));
+        }
+        if led.is_none() && !self.on && !moving {
+            return Light::Not("nobody here lit it".to_owned());
+        }
+        match rack.sight.attempts.get(&action).map(|attempt| &attempt.outcome) {
+            Some(Outcome::Failed(why)) => Light::Not(why.clone()),
+            Some(Outcome::Done | Outcome::Would) | None => Light::Open,
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::round::Turn;
 use super::{NoAnswer, Question};
-use crate::decide::Input;
+use crate::decide::{DrivesInput, Input};
 use crate::rack::Rack;
 use crate::view;
 
@@ -104,6 +104,9 @@ impl Turn {
                 | Input::Calibrate { .. }
                 | Input::Drain(_)
                 | Input::Swap(_)
+                | Input::Drives(
+                    DrivesInput::Claim { .. } | DrivesInput::Enrol { .. } | DrivesInput::Erase { .. }
+                )
         ) && !by_force;
         match self.forgot() {
             Some(why) if rests_on_sums => Err(NoAnswer::Forgot(why)),
@@ -125,7 +128,7 @@ impl Turn {
                 | Question::Calibrate { .. }
                 | Question::Drain { .. }
                 | Question::Swap { .. }
-        );
+        ) || matches!(&question, Question::Drives(asks) if asks.rests_on_sums());
         if rests_on_sums && self.waits_for_agents() {
             self.memory.waiting.push((question, asked));
             return None;

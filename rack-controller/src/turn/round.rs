@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_api::v1::DriveOrder;
 use facts::Moment;
 use rack_api::v1::Asked;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::drives::ShownDrives;
 use super::light::{Light, Waiting};
 use super::memory::Memory;
 use super::shown::Shown;
@@ -21,6 +23,8 @@ use crate::decide::{self, Input, Refusal};
 use crate::eyes::Lines;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Own;
+use crate::pools::drives::act::DriveHand;
+use crate::pools::drives::plan as drives;
 use crate::pools::power::act::lessor::Lessors;
 use crate::pools::power::act::{Hand, Would};
 use crate::pools::power::plan;
@@ -32,6 +36,8 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Actions under way at once: one a bay of the largest shelf and one a node of the largest rack would be 128; BMCs take four
 /// requests each anyway, and what finds no room is wanted again.
 const MOST_ACTIONS: usize = 32;
+/// Orders about drives under way at once: one a drive of four times the rack that is measured, 256 drives.
+const MOST_ORDERS: usize = 1_024;
 
 /// The turn: owns the rack until the daemon stops.
 pub struct Turn {
@@ -39,10 +45,12 @@ pub struct Turn {
     pub(super) store: Store,
     pub(super) clock: Clock,
     hand: Hand,
+    drive_hand: DriveHand,
     pub(super) lessors: Lessors,
     lines: Lines,
     pub(super) own: Own,
     shown: watch::Sender<Arc<Shown>>,
+    shown_drives: ShownDrives,
     pub(super) trouble: watch::Sender<Option<String>>,
     pub(super) inputs: mpsc::Receiver<Message>,
     actions: JoinSet<(Action, Outcome)>,
@@ -86,23 +94,28 @@ impl Turn {
         config: Arc<RackConfig>,
     ) -> Result<(Turn, Desk, mpsc::Sender<Message>), JournalError> {
         let (send, inputs) = mpsc::channel(QUEUE);
+        let drive_hand = DriveHand::new(&config, parts.lines.looks().clone(), parts.own.clone());
         let hand = Hand::new(config, parts.lines.clone(), parts.own.clone());
         let may_lease = hand.may_lease();
         let memory = Memory::begin(parts.journal.last().sequence);
         let lessors = Lessors::start(&parts.rack.config, may_lease, &send, parts.clock, &parts.journal);
         let store = Store::start(parts.journal, parts.read, parts.own.clone())?;
-        let first = Shown::of(&parts.rack, parts.clock.now(), &parts.lines, Vec::new());
+        let mut shown_drives = ShownDrives::of(&parts.rack, parts.clock.now());
+        let drives = shown_drives.look(&parts.rack, parts.clock.now());
+        let first = Shown::of(&parts.rack, parts.clock.now(), &parts.lines, Vec::new(), drives);
         let (shown, see) = watch::channel(Arc::new(first));
         let (trouble, ask_trouble) = watch::channel(None);
         let mut turn = Turn {
             rack: parts.rack,
             store,
             clock: parts.clock,
+            drive_hand,
             hand,
             lessors,
             lines: parts.lines,
             own: parts.own,
             shown,
+            shown_drives,
             trouble,
             inputs,
             actions: JoinSet::new(),
@@ -192,7 +205,14 @@ impl Turn {
                 }
             } else if self.waits_for_the_journal(&action) {
                 // It is wanted again when the journal has come further.
-            } else if self.moving.len() < MOST_ACTIONS
+            } else if let Some((node, order)) = drives::order(&self.rack, &action) {
+                self.order_drive(action, node, order);
+            } else if self
+                .moving
+                .iter()
+                .filter(|moving| !is_drives(&self.rack, moving))
+                .count()
+                < MOST_ACTIONS
                 && !self.moving.iter().any(|moving| same_target(moving, &action))
             {
                 self.moving.insert(action.clone());
@@ -213,6 +233,20 @@ impl Turn {
         self.would = would;
     }
 
+    /// One task an order, and one order a drive at a time: whatever hangs, no other one waits for it.
+    fn order_drive(&mut self, action: Action, node: String, order: DriveOrder) {
+        let is_moving = self.moving.iter().any(|moving| same_target(moving, &action));
+        if is_moving || self.moving.len() >= MOST_ORDERS {
+            return;
+        }
+        self.moving.insert(action.clone());
+        let hand = self.drive_hand.clone();
+        self.actions.spawn(async move {
+            let outcome = hand.act(&node, &order).await;
+            (action, outcome)
+        });
+    }
+
     pub(super) fn shown(&self) -> Arc<Shown> {
         Arc::clone(&self.shown.borrow())
     }
@@ -225,14 +259,20 @@ impl Turn {
                 standing.is_none_or(|standing| watts <= standing)
             }
             Action::SwitchNode { to, .. } => *to != SwitchTo::On,
-            Action::SetLed { .. } | Action::ReadSupplies { .. } => false,
+            // What is closed waits too: it is closed under a number that must not be forgotten.
+            Action::SetLed { .. }
+            | Action::OrderDrive { .. }
+            | Action::DetachDrive { .. }
+            | Action::ReadSupplies { .. } => false,
         };
         let since = self.wanted.get(action).copied().unwrap_or_default();
         !lowers && since > self.store.durable()
     }
 
-    fn publish(&self) {
-        let mut shown = Shown::of(&self.rack, self.clock.now(), &self.lines, self.would.clone());
+    fn publish(&mut self) {
+        let now = self.clock.now();
+        let drives = self.shown_drives.look(&self.rack, now);
+        let mut shown = Shown::of(&self.rack, now, &self.lines, self.would.clone(), drives);
         // Who follows the events reads them from the disk.
         shown.rack.journal_sequence = self.store.durable();
         shown.rack.doubts.extend(self.journal_doubts());
@@ -260,10 +300,18 @@ impl Turn {
         let place = &waiting.place;
         let moving = self.moving.iter().any(|action| match action {
             Action::SetLed { place: moving, .. } => moving == place,
-            Action::SetCap { .. } | Action::SwitchNode { .. } | Action::ReadSupplies { .. } => false,
+            Action::SetCap { .. }
+            | Action::SwitchNode { .. }
+            | Action::OrderDrive { .. }
+            | Action::DetachDrive { .. }
+            | Action::ReadSupplies { .. } => false,
         });
         let now = self.clock.now();
-        let wanted = plan::wanted_light(&self.rack, place, now);
+        let wanted = if self.rack.config.drive_bay(place).is_some() {
+            drives::is_light_wanted(&self.rack, place, now)
+        } else {
+            plan::wanted_light(&self.rack, place, now)
+        };
         waiting.light(&self.rack, &self.hand, moving, wanted, now)
     }
 
@@ -282,6 +330,7 @@ impl Turn {
             .chain(lights)
             .chain(retries)
             .chain(kept.located.values().copied())
+            .chain(drives::deadlines(&self.rack))
             .filter(|moment| *moment > now)
             .min();
         let wall = Instant::now();
@@ -313,6 +362,27 @@ fn same_target(one: &Action, other: &Action) -> bool {
             Action::SetCap { node: one, .. } | Action::SwitchNode { node: one, .. },
             Action::SetCap { node: other, .. } | Action::SwitchNode { node: other, .. },
         ) => one == other,
+        // A node that does not answer an order to attach keeps nobody from shutting it out at the drive's own enclosure.
+        (
+            Action::OrderDrive {
+                drive: one,
+                wish: first,
+            },
+            Action::OrderDrive {
+                drive: other,
+                wish: second,
+            },
+        ) => one == other && first.is_of_the_user() == second.is_of_the_user(),
+        (Action::DetachDrive { nqn: one, .. }, Action::DetachDrive { nqn: other, .. }) => one == other,
         (_, _) => false,
+    }
+}
+
+/// Whether an action is about a drive or its bay: those are bounded by themselves.
+fn is_drives(rack: &Rack, action: &Action) -> bool {
+    match action {
+        Action::OrderDrive { .. } | Action::DetachDrive { .. } => true,
+        Action::SetLed { place, .. } => rack.config.drive_bay(place).is_some(),
+        Action::SetCap { .. } | Action::SwitchNode { .. } | Action::ReadSupplies { .. } => false,
     }
 }

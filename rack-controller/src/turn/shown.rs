@@ -1,14 +1,16 @@
 //! What the turn shows after each input: the view, what would be done, and doubts that need two sources.
 
+use std::sync::Arc;
+
 use facts::Moment;
 use facts::supply::Doubt;
-use rack_api::v1::RackView;
+use rack_api::v1::{DrivesView, RackView};
 
 use crate::eyes::Lines;
 use crate::pools::power::act::Would;
 use crate::rack::identity::same_machine;
 use crate::rack::{Rack, Sight};
-use crate::view::{doubt, feed_doubts, node_doubts, view};
+use crate::view::{doubt, drive_doubts, feed_doubts, node_doubts, view};
 
 /// The latest view.
 #[derive(Clone, Debug)]
@@ -17,10 +19,18 @@ pub struct Shown {
     pub rack: RackView,
     /// What would be done if the modes let us.
     pub would: Vec<Would>,
+    /// Pooled drives.
+    pub drives: Arc<DrivesView>,
 }
 
 impl Shown {
-    pub(super) fn of(rack: &Rack, now: Moment, lines: &Lines, would: Vec<Would>) -> Shown {
+    pub(super) fn of(
+        rack: &Rack,
+        now: Moment,
+        lines: &Lines,
+        would: Vec<Would>,
+        drives: Arc<DrivesView>,
+    ) -> Shown {
         let mut shown = view(rack, now);
         for bmc in &mut shown.bmcs {
             // The client's own count: what was sent, not what we believe to have sent.
@@ -38,7 +48,14 @@ impl Shown {
         shown
             .doubts
             .extend(feed_doubts(rack).into_iter().map(|said| doubt(rack, said, now)));
-        Shown { rack: shown, would }
+        shown
+            .doubts
+            .extend(drive_doubts(rack).into_iter().map(|said| doubt(rack, said, now)));
+        Shown {
+            rack: shown,
+            would,
+            drives,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
     clippy::as_conversions
 )]
 
+mod drives;
 mod power;
 
 use std::path::Path;

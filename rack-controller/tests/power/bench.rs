@@ -178,6 +178,7 @@ impl Bench {
                         self.look();
                     }
                     Action::SetCap { .. } | Action::SwitchNode { .. } => panic!("no node is on"),
+                    Action::OrderDrive { .. } | Action::DetachDrive { .. } => panic!("no drive is there"),
                 }
             }
         }

@@ -57,7 +57,11 @@ fn switches(bench: &Bench) -> Vec<(String, SwitchTo)> {
     let wanted = want(&bench.rack, bench.now).into_iter();
     let switches = wanted.filter_map(|action| match action {
         Action::SwitchNode { node, to } => Some((node, to)),
-        Action::SetLed { .. } | Action::SetCap { .. } | Action::ReadSupplies { .. } => None,
+        Action::SetLed { .. }
+        | Action::SetCap { .. }
+        | Action::OrderDrive { .. }
+        | Action::DetachDrive { .. }
+        | Action::ReadSupplies { .. } => None,
     });
     switches.collect()
 }

@@ -204,6 +204,9 @@ impl Site {
                     Action::SetCap { .. } | Action::SwitchNode { .. } => {
                         panic!("agents hold the caps here, and nobody is switched: {action:?}")
                     }
+                    Action::OrderDrive { .. } | Action::DetachDrive { .. } => {
+                        panic!("no drive is there: {action:?}")
+                    }
                 }
             }
             for number in 1..=NODES {

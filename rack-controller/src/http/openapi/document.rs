@@ -145,6 +145,7 @@ pub(super) fn in_path(path: &str) -> impl Iterator<Item = &str> {
 fn path_parameter(name: &str) -> Value {
     let text = match name {
         "claim" => "The claim's id or its name.",
+        "serial" => "The drive's serial number.",
         _ => "The node's name.",
     };
     json!({"in": "path", "name": name, "required": true, "description": text, "schema": {"type": "string"}})

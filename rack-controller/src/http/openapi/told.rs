@@ -1,5 +1,7 @@
 //! What the document says of each route beside the schemas: in one line what it does, who may ask, what comes back.
 
+mod drives;
+
 use rack_api::client::{ASKED_BY, IDEMPOTENCY_KEY, REASON};
 use rack_api::v1::{
     AckRequest, ClaimView, DoubtView, DrainAnswer, DrainRequest, ErrorBody, EventView, LocateAnswer,
@@ -195,6 +197,7 @@ pub(super) fn all() -> Vec<Operation> {
     all.extend(claims());
     all.extend(nodes());
     all.extend(hands());
+    all.extend(drives::drives());
     all
 }
 

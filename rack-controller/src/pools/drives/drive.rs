@@ -39,7 +39,8 @@ pub struct Drive {
     pub tenancy: Tenancy,
     /// Since when.
     pub since: Moment,
-    /// How often it was lent. A target obeys no order about an earlier time.
+    /// How often it was lent, or was to be erased: an order and an answer are about one of these times. A target obeys no order about an
+    /// earlier one.
     pub generation: u64,
     /// Everything that was ever written to it, in its own units, as far as it was read (NVMe SMART log, `Data Units Written`); `None` where
     /// it does not count. A drive that comes back with another number may have been written to elsewhere.
@@ -77,9 +78,17 @@ impl Drive {
         }
     }
 
+    /// Whether it is in its bay, of some size, and neither about to fail nor doubted.
+    pub fn has_a_future(&self) -> bool {
+        self.seat.is_some()
+            && !self.wear.predicts_failure
+            && self.size != Bytes::ZERO
+            && self.unsealed.is_none()
+    }
+
     /// Whether it may be lent to somebody new: erased, in its bay, and with a future.
     pub fn may_be_lent(&self) -> bool {
         let is_free = matches!(self.tenancy, Tenancy::Free { .. });
-        is_free && self.seat.is_some() && !self.wear.predicts_failure && self.size != Bytes::ZERO
+        is_free && self.has_a_future()
     }
 }

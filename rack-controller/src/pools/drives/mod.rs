@@ -1,13 +1,16 @@
 //! Pooled drives: whose each one is, and what has to be true before it is anybody else's.
 //!
-//! Pure: nothing here reads a clock or a device. A drive's life in its bay is that of all bays ([`crate::bay`]); what stands here is its
+//! Pure but for the hand ([`act`]): nothing here reads a clock or a device. A drive's life in its bay is that of all bays ([`crate::bay`]); what stands here is its
 //! tenancy. What is irreversible is guarded first: access ends before anything else, and is read back; nothing is erased but what its
 //! holder gave back or an operator named; and no drive is free without a proof that it was erased.
 
+pub mod act;
 mod denied;
+mod doubt;
 mod drive;
 mod identity;
 mod pick;
+pub mod plan;
 mod proof;
 mod step;
 mod tenancy;

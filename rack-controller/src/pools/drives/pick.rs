@@ -59,13 +59,18 @@ fn is_its_own(drive: &Drive, ask: &DriveAsk) -> bool {
 fn lacks(drive: &Drive, ask: &DriveAsk) -> Option<&'static str> {
     let is_own = is_its_own(drive, ask);
     let is_there = drive.seat.is_some() && !drive.wear.predicts_failure;
-    if !(drive.may_be_lent() || is_own && is_there) {
+    if !(drive.may_be_lent() || is_own && drive.has_a_future()) {
         return Some(match (&drive.tenancy, is_there) {
             (Tenancy::Claimed(_) | Tenancy::Releasing { .. }, _) => "lent",
-            (Tenancy::Held { .. }, _) => "held for who had them",
+            (Tenancy::Held { .. }, _) if is_own && drive.unsealed.is_some() => {
+                "kept for this, and nobody has vouched for what is on them"
+            }
+            (Tenancy::Held { .. }, true) => "held for who had them",
+            (Tenancy::Held { .. }, false) => "held, and pulled or about to fail",
             (Tenancy::Wiping { .. }, _) => "being erased",
             (Tenancy::Failed { .. }, _) => "could not be erased",
             (Tenancy::Foreign { .. }, _) => "not of the pool",
+            (Tenancy::Free { .. }, true) if drive.unsealed.is_some() => "doubted",
             (Tenancy::Free { .. }, true) => "of no size",
             (Tenancy::Free { .. }, false) => "pulled, or about to fail",
         });

@@ -21,6 +21,12 @@ impl Drive {
         }
     }
 
+    /// What is ordered and answered from now on is about another time than before.
+    fn anew(self) -> Drive {
+        let generation = self.generation.saturating_add(1);
+        Drive { generation, ..self }
+    }
+
     fn with(&self, tenancy: Tenancy, now: Moment) -> Drive {
         Drive {
             tenancy,
@@ -76,7 +82,7 @@ impl Drive {
             asked_by: by.to_owned(),
             why: None,
         };
-        Ok(self.with(wiping, now))
+        Ok(self.with(wiping, now).anew())
     }
 
     fn in_its_bay(&self) -> Result<&Seat, Denied> {
@@ -268,7 +274,7 @@ impl Drive {
                 asked_by: format!("the release of \"{}\"", holder.purpose),
                 why: None,
             };
-            self.with(wiping, now)
+            self.with(wiping, now).anew()
         })
     }
 
@@ -318,7 +324,7 @@ impl Drive {
                 why: Some(why.to_owned()),
             }
         };
-        Ok(self.with(next, now))
+        Ok(self.with(next, now).anew())
     }
 
     /// It is in no bay any more. Who had it has lost it; an erasure that was under way tells nothing.
@@ -347,7 +353,7 @@ impl Drive {
                 back.with(Tenancy::Foreign { why: Some(why) }, now)
             }
             // What an erasure did before it was pulled shows nothing: it counts from now.
-            wiping @ Tenancy::Wiping { .. } => back.with(wiping.clone(), now),
+            wiping @ Tenancy::Wiping { .. } => back.with(wiping.clone(), now).anew(),
             Tenancy::Held { .. } | Tenancy::Claimed(_) | Tenancy::Releasing { .. } if !is_same => Drive {
                 unsealed: Some(why),
                 ..back

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Drive, Seat, Stage, Tenancy};
 
 /// What a target was read to let in.
@@ -20,7 +22,8 @@ pub struct AccessSeen {
 }
 
 /// What should be done about a drive now. Asked again until it is so.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "wish")]
 pub enum Wish {
     /// Let this node in, and nobody else; not where this grant is closed already.
     Admit {
@@ -51,9 +54,26 @@ pub enum Wish {
     Erase {
         /// Where, and in which stay.
         seat: Seat,
-        /// The last grant before.
+        /// The last grant before, and the number of this try: its proof is about this very try.
         generation: u64,
     },
+}
+
+impl Wish {
+    /// Where it is to be done, and in which stay.
+    pub const fn seat(&self) -> &Seat {
+        match self {
+            Wish::Admit { seat, .. }
+            | Wish::Attach { seat, .. }
+            | Wish::Shut { seat, .. }
+            | Wish::Erase { seat, .. } => seat,
+        }
+    }
+
+    /// Whether the node that uses the drive is asked for it, and not the one that has it.
+    pub const fn is_of_the_user(&self) -> bool {
+        matches!(self, Wish::Attach { .. })
+    }
 }
 
 impl Drive {

@@ -56,6 +56,7 @@ impl Hand {
             Action::SetLed { .. } => Actuator::Led,
             Action::SetCap { .. } => Actuator::PowerCap,
             Action::SwitchNode { .. } => Actuator::NodePower,
+            Action::OrderDrive { .. } | Action::DetachDrive { .. } => Actuator::Drives,
             Action::ReadSupplies { .. } => return None,
         };
         let would = || Would {
@@ -100,6 +101,10 @@ impl Hand {
             Action::ReadSupplies { bmc } => {
                 self.line(bmc)?.look_now();
                 Ok(())
+            }
+            // Agents are ordered by the other hand.
+            Action::OrderDrive { .. } | Action::DetachDrive { .. } => {
+                Err("what is about drives is not ordered of a BMC".to_owned())
             }
         }
     }
@@ -177,6 +182,7 @@ const fn word(action: &Action) -> &'static str {
         Action::SetLed { .. } => "led",
         Action::SetCap { .. } => "power_limit",
         Action::SwitchNode { .. } => "node_power",
+        Action::OrderDrive { .. } | Action::DetachDrive { .. } => "drive",
         Action::ReadSupplies { .. } => "look",
     }
 }

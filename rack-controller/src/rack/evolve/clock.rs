@@ -21,6 +21,7 @@ pub(super) fn found(rack: &mut Rack, found: &ClockFound, at: Moment) {
     for claim in Arc::make_mut(&mut rack.kept.claims).values_mut() {
         claim.until = claim.until.map(moved);
     }
+    super::drives::clock_set(rack, moved);
     for pause in rack.kept.pauses.values_mut() {
         pause.until = moved(pause.until);
     }

@@ -66,3 +66,11 @@ pub(super) fn message(orders: &[NodeOrder], shed: usize, given: Power, taken: Po
 pub(super) fn timed(node: &str, took_millis: u64) -> String {
     format!("{node} was the slowest within an hour: lowered and read back in {took_millis} ms")
 }
+
+pub(super) fn doubted(node: &str, reason: &str) -> String {
+    format!("{node} counts as uncapped until a drill shows that its cap bites: {reason}")
+}
+
+pub(super) fn showed_nothing(node: &str, reason: &str) -> String {
+    format!("the drill of {node} showed nothing: {reason}")
+}

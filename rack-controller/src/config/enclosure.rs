@@ -1,0 +1,171 @@
+//! Enclosures: nodes that lend drives, and which of their slots is which bay.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::section::{Errors, Placed, Section};
+
+/// How long a drive that was given back waits for second thoughts where nothing else is said.
+const USUAL_ERASE_AFTER: Duration = Duration::from_secs(86_400);
+/// How long a node's agent may be silent before its drives are taken from it, and the shortest such while: twelve of its lease's five
+/// seconds. A node whose agent alone is down still writes, so it is given minutes.
+const USUAL_LOST_AFTER: Duration = Duration::from_secs(300);
+const SHORTEST_LOST_AFTER: Duration = Duration::from_secs(60);
+/// How long a holder keeps a drive that says that it will fail.
+const USUAL_NOTICE: Duration = Duration::from_secs(86_400);
+/// Bays of one enclosure: the largest JBOF has 108.
+const MOST_BAYS: u32 = 256;
+
+/// One enclosure: a JBOF, or a node that lends drives of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnclosureConfig {
+    /// Its name: the first part of its bays' places.
+    pub name: String,
+    /// The node whose agent lends its drives.
+    pub agent: String,
+    /// Its bays, in the order of its front.
+    pub bays: Vec<DriveBayConfig>,
+    /// How long what was given back is held before it is erased, where the ask says nothing.
+    pub erase_after: Duration,
+    /// How long the agent of a node that uses its drives may be silent before they are taken from it and held.
+    pub lost_after: Duration,
+    /// How long a holder keeps a drive that says that it will fail.
+    pub notice: Duration,
+    /// Whether a drive may be erased by writing every block, where it can do nothing better.
+    pub overwrite_allowed: bool,
+}
+
+/// One bay for a drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriveBayConfig {
+    /// Its place: `jbof/bay-7`.
+    pub place: String,
+    /// Its printed label: the last part of its place.
+    pub label: String,
+    /// What the enclosure's agent calls it.
+    pub slot: String,
+}
+
+/// `[[enclosure]]`, before it is held against the nodes.
+pub(super) struct RawEnclosure {
+    pub config: EnclosureConfig,
+    pub agent: Placed<String>,
+}
+
+/// `[[enclosure]]`.
+pub(super) fn enclosure(section: Section<'_>) -> Option<Placed<RawEnclosure>> {
+    let line = section.line;
+    let name = section.needed("name", "the enclosure's name, as in \"jbof\"");
+    if let Some(wrong) = name.as_ref().filter(|name| name.value.contains('/')) {
+        let message = format!(
+            "name in [[enclosure]]: found {:?}; expected one without \"/\", as in \"jbof\"",
+            wrong.value
+        );
+        section.errors.at_line(wrong.line, message);
+    }
+    let agent = section.needed("agent", "the name of the [[node]] whose agent lends its drives");
+    let bays = bays(&section, name.as_ref());
+    let erase_after = section.duration("erase_after", Duration::ZERO);
+    let lost_after = section.duration("lost_after", SHORTEST_LOST_AFTER);
+    let notice = section.duration("notice", Duration::ZERO);
+    let overwrite_allowed = section.flag("overwrite_allowed").unwrap_or(false);
+    section.finish();
+    let (name, agent) = (name?.value, agent?);
+    let config = EnclosureConfig {
+        name,
+        agent: agent.value.clone(),
+        bays: bays?,
+        erase_after: erase_after.unwrap_or(USUAL_ERASE_AFTER),
+        lost_after: lost_after.unwrap_or(USUAL_LOST_AFTER),
+        notice: notice.unwrap_or(USUAL_NOTICE),
+        overwrite_allowed,
+    };
+    let value = RawEnclosure { config, agent };
+    Some(Placed { line, value })
+}
+
+/// `bays = 12`, whose slots are `1` to `12`; or a table of the bays' names with what the agent calls their slots.
+fn bays(section: &Section<'_>, name: Option<&Placed<String>>) -> Option<Vec<DriveBayConfig>> {
+    let expected = "how many there are, as in 12, or a table of their names and slots, as in { bay-1 = \"0000:41:00.0\" }";
+    if !section.has("bays") {
+        section.missing("bays", expected);
+        return None;
+    }
+    let enclosure = name.map_or("", |name| name.value.as_str());
+    let bay = |label: String, slot: String| DriveBayConfig {
+        place: format!("{enclosure}/{label}"),
+        label,
+        slot,
+    };
+    let Some(named) = section.entries("bays") else {
+        let count = section.number("bays", 1..MOST_BAYS.saturating_add(1), expected)?;
+        let numbered = (1..=count).map(|number| bay(format!("bay-{number}"), number.to_string()));
+        return Some(numbered.collect());
+    };
+    let mut slots: BTreeMap<String, usize> = BTreeMap::new();
+    let mut bays = Vec::new();
+    for (label, slot) in named {
+        let Some(slot) = slot else {
+            let message = format!(
+                "{} in bays of [[enclosure]]: expected the slot as its agent calls it, as in \"0000:41:00.0\"",
+                label.value
+            );
+            section.errors.at_line(label.line, message);
+            continue;
+        };
+        if let Some(before) = slots.insert(slot.clone(), label.line) {
+            let message = format!(
+                "slot \"{slot}\" stands twice in bays of [[enclosure]], first in line {before}; expected another"
+            );
+            section.errors.at_line(label.line, message);
+        }
+        bays.push(bay(label.value, slot));
+    }
+    Some(bays)
+}
+
+/// The enclosures as configured.
+pub(super) fn configs(enclosures: Vec<Placed<RawEnclosure>>) -> Vec<EnclosureConfig> {
+    enclosures.into_iter().map(|raw| raw.value.config).collect()
+}
+
+/// Whether an enclosure's node is there and has an agent, and lends in no other enclosure's name.
+pub(super) fn check(
+    errors: &Errors<'_>,
+    enclosures: &[Placed<RawEnclosure>],
+    agents: &BTreeMap<String, bool>,
+    domains: &[String],
+) {
+    let mut lends: BTreeMap<&str, &str> = BTreeMap::new();
+    for Placed { line, value } in enclosures {
+        let node = &value.agent.value;
+        let name = &value.config.name;
+        match agents.get(node) {
+            Some(true) => {}
+            Some(false) => {
+                let message = format!(
+                    "agent in [[enclosure]]: the [[node]] \"{node}\" has no agent; expected one, because it lends the drives"
+                );
+                errors.at_line(value.agent.line, message);
+            }
+            None => {
+                let message = format!(
+                    "agent in [[enclosure]]: there is no [[node]] \"{node}\"; expected the node whose agent lends the drives"
+                );
+                errors.at_line(value.agent.line, message);
+            }
+        }
+        if let Some(other) = lends.insert(node, name) {
+            let message = format!(
+                "agent in [[enclosure]]: \"{node}\" lends the drives of \"{other}\" already; expected one enclosure a node"
+            );
+            errors.at_line(value.agent.line, message);
+        }
+        if domains.contains(name) {
+            let message = format!(
+                "name in [[enclosure]]: there is a [[domain]] \"{name}\" too, and places of bays begin with either; expected another name"
+            );
+            errors.at_line(*line, message);
+        }
+    }
+}

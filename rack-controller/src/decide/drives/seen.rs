@@ -1,0 +1,346 @@
+//! What an agent tells of drives: who came and went, who can reach what, how an erasure ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use agent_api::v1::{DrivesView, Erasure, ErasureState};
+use facts::Moment;
+
+use super::change;
+use crate::decide::settle::Course;
+use crate::pools::drives::plan::{self, Told};
+use crate::pools::drives::{Denied, Drive, DriveId, Proof, Seat, Tenancy, Wear};
+use crate::rack::drives::NodeDrives;
+use crate::rack::event::{DriveBayChange, DriveCause, DrivesSeen, What};
+
+pub(super) fn what(node: &str, view: &Arc<DrivesView>, now: Moment) -> What {
+    let seen = NodeDrives {
+        view: Some(Arc::clone(view)),
+        at: Some(now),
+        silent_since: None,
+        reason: None,
+    };
+    What::DrivesSeen(DrivesSeen {
+        node: node.to_owned(),
+        seen: Arc::new(seen),
+    })
+}
+
+pub(super) fn seen(next: &mut Course<'_>, node: &str, view: &Arc<DrivesView>) {
+    if next.rack.config.node(node).is_none() {
+        return;
+    }
+    let counters = counters(next);
+    next.happen(what(node, view, next.now));
+    // A drive may have gone from one enclosure to another, so all of them are held against what the journal says.
+    let found = findings(next);
+    for (id, seats) in found {
+        came_and_went(next, &id, &seats, counters.get(&id).copied().flatten());
+    }
+    attached(next, node, view);
+}
+
+pub(super) fn silent(next: &mut Course<'_>, node: &str, reason: &str) {
+    if next.rack.config.node(node).is_none() {
+        return;
+    }
+    let before = next
+        .rack
+        .sight
+        .drives
+        .nodes
+        .get(node)
+        .cloned()
+        .unwrap_or_default();
+    let seen = NodeDrives {
+        silent_since: before.silent_since.or(Some(next.now)),
+        reason: Some(reason.to_owned()),
+        ..(*before).clone()
+    };
+    next.happen(What::DrivesSeen(DrivesSeen {
+        node: node.to_owned(),
+        seen: Arc::new(seen),
+    }));
+}
+
+/// What each drive's counter was when it was read last: one that is gone is known by that when it comes back.
+fn counters(next: &Course<'_>) -> BTreeMap<DriveId, Option<u64>> {
+    let told = plan::told(&next.rack);
+    let counters = told
+        .into_iter()
+        .filter_map(|(id, places)| match places.as_slice() {
+            [one] => Some((id, one.drive.written)),
+            _ => None,
+        });
+    counters.collect()
+}
+
+/// What is told of one drive, apart from the rack that told it.
+struct Finding {
+    seat: Seat,
+    told: agent_api::v1::PooledDrive,
+    access: crate::pools::drives::AccessSeen,
+}
+
+/// Every drive that is known or told of, with the bays that it is told to be in now.
+fn findings(next: &Course<'_>) -> Vec<(DriveId, Vec<Finding>)> {
+    let rack = &next.rack;
+    let mut told = plan::told(rack);
+    let known: Vec<DriveId> = rack.kept.drives.drives.keys().cloned().collect();
+    for id in known {
+        told.entry(id).or_default();
+    }
+    let finding = |one: &Told<'_>| Finding {
+        seat: one.seat(),
+        told: one.drive.clone(),
+        access: plan::access(rack, one.drive),
+    };
+    told.iter()
+        .filter(|(id, places)| is_news(next, id, places))
+        .map(|(id, places)| (id.clone(), places.iter().map(finding).collect()))
+        .collect()
+}
+
+/// Whether something may follow from what is told of a drive: most of a rack's drives stay as they are for months.
+fn is_news(next: &Course<'_>, id: &DriveId, places: &[Told<'_>]) -> bool {
+    let Some(known) = next.rack.kept.drives.get(id) else {
+        return !places.is_empty();
+    };
+    let [one] = places else {
+        return known.seat.is_some();
+    };
+    let is_moving = match &known.tenancy {
+        Tenancy::Wiping { .. } | Tenancy::Releasing { .. } => true,
+        Tenancy::Claimed(grant) => grant.stage != crate::pools::drives::Stage::Attached,
+        Tenancy::Foreign { .. } | Tenancy::Free { .. } | Tenancy::Held { .. } | Tenancy::Failed { .. } => {
+            false
+        }
+    };
+    let wear = (known.wear.percent_used, known.wear.predicts_failure);
+    is_moving
+        || known.seat.as_ref() != Some(&one.seat())
+        || known.size != one.drive.size
+        || wear != (one.drive.percent_used, one.drive.predicts_failure)
+}
+
+fn came_and_went(next: &mut Course<'_>, id: &DriveId, found: &[Finding], last: Option<u64>) {
+    let known = next.rack.kept.drives.get(id).cloned();
+    let (one, known) = match (found, known) {
+        ([one], known) => (one, known),
+        ([], Some(known)) => return gone(next, &known.counted(last)),
+        // In two bays at once: whatever is done to one of them could be done to the other. Nothing is.
+        (_, _) => return,
+    };
+    let Some(mut drive) = known else {
+        let found = Drive::found(id.clone(), one.told.size, one.seat.clone(), next.now);
+        let wear = wear(one);
+        let found = Drive { wear, ..found }.counted(one.told.written);
+        change(next, DriveCause::Found, found);
+        return super::bays::filled(next, &one.seat.place);
+    };
+    if drive.seat.as_ref() != Some(&one.seat) {
+        // It was pulled and put in between two looks, here or elsewhere.
+        if drive.seat.is_some() {
+            pull(next, &drive.counted(last));
+        }
+        let Some(out) = next.rack.kept.drives.get(id) else {
+            return;
+        };
+        drive = out.returned(one.seat.clone(), one.told.written, next.now);
+        change(next, DriveCause::Returned, drive.clone());
+        super::bays::filled(next, &one.seat.place);
+    }
+    told(next, drive, one);
+}
+
+/// A drive that nobody tells of: gone from its bay, where that can be seen. One in an enclosure that does not answer is not gone.
+fn gone(next: &mut Course<'_>, drive: &Drive) {
+    let Some(seat) = &drive.seat else { return };
+    let config = &next.rack.config;
+    let is_seen = config
+        .drive_bay(&seat.place)
+        .is_some_and(|(enclosure, _)| next.rack.sight.drives.now(&enclosure.agent).is_some());
+    if is_seen {
+        pull(next, drive);
+    }
+}
+
+fn pull(next: &mut Course<'_>, drive: &Drive) {
+    let Some(seat) = drive.seat.clone() else { return };
+    let place = seat.place;
+    let wrong = wrong_one(next, drive, &place);
+    change(
+        next,
+        DriveCause::Pulled { place: place.clone() },
+        drive.pulled(next.now),
+    );
+    if let Some((bay, wrong)) = wrong {
+        let leaving = next.rack.kept.drives.leaving.get(&bay).cloned();
+        let changed = DriveBayChange {
+            place: bay,
+            leaving,
+            wrong: Some(wrong),
+        };
+        next.happen(What::DriveBayChanged(Box::new(changed)));
+    } else if next.rack.kept.drives.leaving.contains_key(&place) {
+        super::bays::emptied(next, &place);
+    }
+}
+
+/// Whether somebody was to pull another drive of the same enclosure, and pulled this one.
+fn wrong_one(next: &Course<'_>, drive: &Drive, place: &str) -> Option<(String, String)> {
+    let leaving = &next.rack.kept.drives.leaving;
+    let (enclosure, _) = place.split_once('/')?;
+    if leaving.contains_key(place) {
+        return None;
+    }
+    let (bay, meant) = leaving
+        .iter()
+        .find(|(bay, _)| bay.split_once('/').is_some_and(|(of, _)| of == enclosure))?;
+    let meant = meant.drive.as_ref()?;
+    let sentence = format!(
+        "{bay} was to lose {}, and {} was pulled out of {place}: put it back",
+        meant.serial(),
+        drive.id.serial()
+    );
+    Some((bay.clone(), sentence))
+}
+
+const fn wear(found: &Finding) -> Wear {
+    Wear {
+        percent_used: found.told.percent_used,
+        predicts_failure: found.told.predicts_failure,
+    }
+}
+
+/// What is told of a drive in its bay.
+fn told(next: &mut Course<'_>, drive: Drive, found: &Finding) {
+    let mut drive = drive;
+    if found.told.is_hung {
+        // What is said of it otherwise is from before.
+        return;
+    }
+    if drive.size != found.told.size {
+        drive = drive.resized(found.told.size, next.now);
+        change(next, DriveCause::Resized, drive.clone());
+    }
+    let wear = wear(found);
+    if drive.wear != wear {
+        let cause = match (drive.wear.predicts_failure, wear.predicts_failure) {
+            (false, true) => DriveCause::WillFail,
+            (true, false) => DriveCause::WillNotFail,
+            (_, _) => DriveCause::Worn,
+        };
+        drive = Drive { wear, ..drive };
+        change(next, cause, drive.clone());
+    }
+    let seen = &found.access;
+    let counted = drive.counted(seen.written);
+    if let Ok(admitted) = counted.admitted(seen, next.now) {
+        change(next, DriveCause::Admitted, admitted);
+    } else if let Ok(fenced) = counted.shut(seen, next.now) {
+        change(next, DriveCause::Fenced, fenced);
+    } else if let Some(erasure) = &found.told.erasure {
+        erased(next, &drive, erasure);
+    }
+}
+
+/// How an erasure ended, where it is the one of this very try.
+fn erased(next: &mut Course<'_>, drive: &Drive, erasure: &Erasure) {
+    let Tenancy::Wiping { asked_by, .. } = &drive.tenancy else {
+        return;
+    };
+    if erasure.generation != drive.generation {
+        return;
+    }
+    let failed = match &erasure.state {
+        ErasureState::Running { .. } => return,
+        ErasureState::Failed { why } => why.clone(),
+        ErasureState::Done { .. } => match proof(drive, erasure, asked_by) {
+            Ok(proof) => match drive.erased(proof, next.now) {
+                Ok(free) => return change(next, DriveCause::Erased, free),
+                Err(Denied::Unproven { lacks, .. }) => lacks.to_string(),
+                // It is in no bay, or was asked for anew: nothing is known of it.
+                Err(_) => return,
+            },
+            Err(why) => why,
+        },
+    };
+    if let Ok(after) = drive.not_erased(&failed, next.now) {
+        change(next, DriveCause::NotErased { reason: failed }, after);
+    }
+}
+
+fn proof(drive: &Drive, erasure: &Erasure, asked_by: &str) -> Result<Proof, String> {
+    let ErasureState::Done {
+        ended,
+        identity,
+        log_page,
+        samples,
+        dirty,
+        written,
+    } = &erasure.state
+    else {
+        return Err("it is not done".to_owned());
+    };
+    let proof = Proof {
+        drive: DriveId::of(identity).map_err(|error| error.to_string())?,
+        method: erasure.method,
+        began: erasure.began,
+        ended: *ended,
+        log_page: log_page.clone(),
+        samples: *samples,
+        dirty: *dirty,
+        written: *written,
+        asked_by: asked_by.to_owned(),
+    };
+    Ok(proof.on_our_clock(drive.since))
+}
+
+/// What a node has attached: a grant is in use where it has seen the very drive.
+fn attached(next: &mut Course<'_>, node: &str, view: &DrivesView) {
+    let mut news: Vec<Drive> = Vec::new();
+    for drive in next.rack.kept.drives.all() {
+        let Tenancy::Claimed(grant) = &drive.tenancy else {
+            continue;
+        };
+        if grant.holder.node != node || grant.stage != crate::pools::drives::Stage::Admitted {
+            continue;
+        }
+        let Some(place) = drive
+            .seat
+            .as_ref()
+            .and_then(|seat| next.rack.config.drive_bay(&seat.place))
+        else {
+            continue;
+        };
+        let Some(target) = next.rack.sight.drives.slot(&place.0.agent, &place.1.slot) else {
+            continue;
+        };
+        let ours = view
+            .attached
+            .iter()
+            .find(|attached| plan::is_of(attached, grant, target));
+        let Some(identity) = ours
+            .filter(|attached| attached.device.is_some())
+            .and_then(|attached| attached.identity.as_ref())
+        else {
+            continue;
+        };
+        // One that does not say who it is is not the one that was lent.
+        let sees = DriveId::of(identity).ok();
+        let after = match &sees {
+            Some(sees) => drive.attached(sees, grant.generation, next.now),
+            None => drive.end(crate::pools::drives::Ending::WrongDrive, next.now),
+        };
+        news.extend(after);
+    }
+    for drive in news {
+        let cause = if matches!(drive.tenancy, Tenancy::Claimed(_)) {
+            DriveCause::Attached
+        } else {
+            DriveCause::Ending
+        };
+        change(next, cause, drive);
+    }
+}

@@ -1,0 +1,7 @@
+//! What is told of drives held against the configuration, what follows for lending, and what should be ordered now. Pure.
+
+mod orders;
+mod told;
+
+pub use orders::{deadlines, is_light_wanted, is_of, order, want};
+pub use told::{Told, access, doubled, gone_unfit, host_of, told};

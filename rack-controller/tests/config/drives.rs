@@ -41,11 +41,11 @@ fn what_is_wrong_with_an_enclosure_is_said_with_its_line() {
     for (enclosure, expected) in [
         (
             begin.to_owned(),
-            "rack.toml:30: [[enclosure]] has no bays; expected",
+            "rack.toml:33: [[enclosure]] has no bays; expected",
         ),
         (
             format!("{begin}bays = 0\n"),
-            "rack.toml:33: bays in [[enclosure]]: found 0",
+            "rack.toml:36: bays in [[enclosure]]: found 0",
         ),
         (format!("{begin}bays = 300\n"), "found 300; expected how many"),
         (
@@ -58,7 +58,7 @@ fn what_is_wrong_with_an_enclosure_is_said_with_its_line() {
         ),
         (
             format!("{begin}[enclosure.bays]\na = \"1\"\nb = \"1\"\n"),
-            "rack.toml:35: slot \"1\" stands twice in bays of [[enclosure]], first in line 34",
+            "rack.toml:38: slot \"1\" stands twice in bays of [[enclosure]], first in line 37",
         ),
         (
             format!("{begin}[enclosure.bays]\na = 7\n"),
@@ -66,7 +66,7 @@ fn what_is_wrong_with_an_enclosure_is_said_with_its_line() {
         ),
         (
             "[[enclosure]]\nname = \"jbof\"\nagent = \"n09\"\nbays = 1\n".to_owned(),
-            "rack.toml:32: agent in [[enclosure]]: there is no [[node]] \"n09\"",
+            "rack.toml:35: agent in [[enclosure]]: there is no [[node]] \"n09\"",
         ),
         (
             "[[enclosure]]\nname = \"shelf\"\nagent = \"n01\"\nbays = 1\n".to_owned(),

@@ -212,10 +212,11 @@ impl Bench {
 
     /// Its tenancy in a word, with its stage where it is claimed.
     pub fn word(&self, serial: &str) -> String {
-        match &self.drive(serial).tenancy {
-            Tenancy::Claimed(grant) => format!("{:?}", grant.stage).to_lowercase(),
-            other => other.word().to_owned(),
+        let tenancy = &self.drive(serial).tenancy;
+        if let Tenancy::Claimed(grant) = tenancy {
+            return format!("{:?}", grant.stage).to_lowercase();
         }
+        tenancy.word().to_owned()
     }
 
     pub fn id(&self, serial: &str) -> DriveId {

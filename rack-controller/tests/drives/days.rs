@@ -234,16 +234,17 @@ impl Day {
             let Some(content) = contents.get(serial).filter(|_| is_this_stay) else {
                 continue;
             };
-            match &drive.tenancy {
-                Tenancy::Free { .. } => assert_eq!(*content, None, "{serial} is free with that on it"),
-                Tenancy::Claimed(grant) if grant.stage == Stage::Attached => assert!(
-                    content
-                        .as_ref()
-                        .is_none_or(|content| *content == grant.holder.purpose),
-                    "{serial} was given to {} with {content:?} on it",
-                    grant.holder.purpose
-                ),
-                _ => {}
+            if matches!(drive.tenancy, Tenancy::Free { .. }) {
+                assert_eq!(*content, None, "{serial} is free with that on it");
+            }
+            if let Tenancy::Claimed(grant) = &drive.tenancy
+                && grant.stage == Stage::Attached
+            {
+                let purpose = &grant.holder.purpose;
+                assert!(
+                    content.as_ref().is_none_or(|content| content == purpose),
+                    "{serial} was given to {purpose} with {content:?} on it"
+                );
             }
         }
     }

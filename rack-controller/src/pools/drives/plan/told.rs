@@ -37,8 +37,11 @@ pub fn told(rack: &Rack) -> BTreeMap<DriveId, Vec<Told<'_>>> {
         let Some(view) = rack.sight.drives.now(&enclosure.agent) else {
             continue;
         };
+        // Looked up for each of its drives at each decision.
+        let bays = enclosure.bays.iter().map(|bay| (bay.slot.as_str(), bay));
+        let bays: BTreeMap<&str, &DriveBayConfig> = bays.collect();
         for drive in &view.drives {
-            let bay = enclosure.bays.iter().find(|bay| bay.slot == drive.slot);
+            let bay = bays.get(drive.slot.as_str()).copied();
             if let (Some(bay), Ok(id)) = (bay, DriveId::of(&drive.identity)) {
                 let one = Told {
                     enclosure,

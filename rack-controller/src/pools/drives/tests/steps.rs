@@ -8,6 +8,8 @@ use facts::{Bytes, Identity, Moment};
 use super::super::*;
 use crate::claim::ClaimId;
 
+/// The number of the first grant: the erasure before it was the first.
+const GRANT: u64 = 2;
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn at(seconds: u64) -> Moment {
@@ -82,8 +84,8 @@ fn open_to(nodes: &[&str], granted: u64, closed: u64) -> AccessSeen {
 
 fn attached() -> Drive {
     let lent = free().lend(holder(1, "db", "n1"), at(10)).unwrap();
-    let admitted = lent.admitted(&open_to(&["n1"], 1, 0), at(11)).unwrap();
-    admitted.attached(&id("S1"), 1, at(12)).unwrap()
+    let admitted = lent.admitted(&open_to(&["n1"], GRANT, 0), at(11)).unwrap();
+    admitted.attached(&id("S1"), GRANT, at(12)).unwrap()
 }
 
 #[test]
@@ -91,17 +93,23 @@ fn a_drive_goes_around_once() {
     let drive = attached();
     assert_eq!(drive.wish(None), None);
     let ended = drive.end(Ending::Released { erase_after: DAY }, at(20)).unwrap();
-    assert!(matches!(ended.wish(None), Some(Wish::Shut { generation: 1, .. })));
-    let held = ended.shut(&open_to(&[], 1, 1), at(21)).unwrap();
+    assert!(matches!(
+        ended.wish(None),
+        Some(Wish::Shut {
+            generation: GRANT,
+            ..
+        })
+    ));
+    let held = ended.shut(&open_to(&[], GRANT, GRANT), at(21)).unwrap();
     assert_eq!(held.pass_time(at(22)), None, "second thoughts have a day");
     let wiping = held.pass_time(at(21 + 86_400)).unwrap();
-    let shut = open_to(&[], 1, 1);
+    let shut = open_to(&[], GRANT, GRANT);
     assert!(matches!(wiping.wish(Some(&shut)), Some(Wish::Erase { .. })));
     let free = wiping.erased(proof("S1", 86_500), at(86_510)).unwrap();
     assert!(free.may_be_lent());
     assert_eq!(
         free.lend(holder(2, "web", "n2"), at(86_600)).unwrap().generation,
-        2
+        GRANT + 2
     );
 }
 
@@ -127,7 +135,7 @@ fn what_ran_out_or_was_lost_is_kept_until_somebody_says_so() {
         Ending::Failing,
     ] {
         let held = attached().end(ending, at(20)).unwrap();
-        let held = held.shut(&open_to(&[], 1, 1), at(21)).unwrap();
+        let held = held.shut(&open_to(&[], GRANT, GRANT), at(21)).unwrap();
         assert_eq!(held.pass_time(at(1_000_000_000)), None, "{ending:?}");
         let refused = held.lend(holder(2, "web", "n2"), at(22)).unwrap_err();
         assert!(refused.to_string().contains("only the same tenant"), "{refused}");
@@ -143,17 +151,17 @@ fn what_ran_out_or_was_lost_is_kept_until_somebody_says_so() {
 fn access_is_over_when_the_target_says_so_and_not_before() {
     let ended = attached().end(Ending::Expired, at(20)).unwrap();
     assert!(matches!(
-        ended.shut(&open_to(&["n1"], 1, 1), at(21)),
+        ended.shut(&open_to(&["n1"], GRANT, GRANT), at(21)),
         Err(Denied::StillReached { .. })
     ));
     // It let nobody in when it was read, but an order to admit may still be on its way.
     assert!(matches!(
-        ended.shut(&open_to(&[], 1, 0), at(21)),
+        ended.shut(&open_to(&[], GRANT, 0), at(21)),
         Err(Denied::Late { .. })
     ));
     let other = AccessSeen {
         arrival: 2,
-        ..open_to(&[], 1, 1)
+        ..open_to(&[], GRANT, GRANT)
     };
     assert!(matches!(ended.shut(&other, at(21)), Err(Denied::OtherStay(_))));
 }
@@ -161,10 +169,12 @@ fn access_is_over_when_the_target_says_so_and_not_before() {
 #[test]
 fn a_node_that_sees_another_drive_loses_it() {
     let lent = free().lend(holder(1, "db", "n1"), at(10)).unwrap();
-    let more = lent.admitted(&open_to(&["n1", "n9"], 1, 0), at(11)).unwrap_err();
+    let more = lent
+        .admitted(&open_to(&["n1", "n9"], GRANT, 0), at(11))
+        .unwrap_err();
     assert!(more.to_string().starts_with("n9 can still reach"), "{more}");
-    let admitted = lent.admitted(&open_to(&["n1"], 1, 0), at(11)).unwrap();
-    let wrong = admitted.attached(&id("S9"), 1, at(12)).unwrap();
+    let admitted = lent.admitted(&open_to(&["n1"], GRANT, 0), at(11)).unwrap();
+    let wrong = admitted.attached(&id("S9"), GRANT, at(12)).unwrap();
     assert!(matches!(
         wrong.tenancy,
         Tenancy::Releasing {
@@ -258,7 +268,7 @@ fn what_waits_to_be_erased_is_erased_after_an_absence_only_where_nothing_was_wri
         )
         .unwrap();
     let wiping = ended
-        .shut(&open_to(&[], 1, 1), at(12))
+        .shut(&open_to(&[], GRANT, GRANT), at(12))
         .unwrap()
         .pass_time(at(12))
         .unwrap();

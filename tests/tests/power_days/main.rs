@@ -47,12 +47,14 @@ const ENOUGH: u64 = 100_000;
 /// A run of fewer operations than this is too short for what few days meet.
 const ENOUGH_FOR_ALL: u64 = 1_000_000;
 /// What few days meet.
-const SELDOM: [&str; 5] = [
+const SELDOM: [&str; 7] = [
     "contacts_flapped",
     "feed_failed_uncovered",
     "feed_failed",
     "silence_and_a_loss",
     "returned",
+    "shed_off",
+    "switch_failed",
 ];
 
 fn number(name: &str) -> Option<u64> {

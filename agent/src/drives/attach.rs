@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use agent_api::v1::DriveAnswer;
 use facts::Identity;
+use intent::Actuator;
 use isolators::block;
 use isolators::fabric::initiator::{self, Attachment};
 use isolators::fabric::{DriveIdentity, NotAName, Nqn, Peer};
@@ -86,7 +87,9 @@ impl Inner {
     /// Brings one connection about, or back.
     pub(super) fn connect(&self, wanted: &Wanted) -> Result<(), Refusal> {
         let attachment = self.attachment(wanted)?;
-        self.converge(|| initiator::steps_of(&self.host, &wanted.nqn, Some(&attachment)))
+        self.converge(Actuator::Drives, || {
+            initiator::steps_of(&self.host, &wanted.nqn, Some(&attachment))
+        })
     }
 
     /// Disconnects from a drive that nobody uses.
@@ -131,7 +134,7 @@ impl Inner {
         if is_wanted {
             return Ok(());
         }
-        self.converge(|| initiator::steps_of(&self.host, nqn, None))
+        self.converge(Actuator::Drives, || initiator::steps_of(&self.host, nqn, None))
     }
 
     fn keep_attached(&self, nqn: &Nqn, wanted: Option<&Wanted>) -> Result<(), Refusal> {

@@ -26,7 +26,7 @@ use collectors::Root;
 use facts::Identity;
 use intent::{Actuator, Actuators, Mode};
 use isolators::apply::{apply, held};
-use isolators::{Host, Outcome, Phase, Step};
+use isolators::{Host, Outcome, Phase, Step, locate};
 
 use crate::events::Events;
 use crate::view::Board;
@@ -168,9 +168,11 @@ impl Drives {
                 self.on_drive(&stay.drive.clone(), move || inner.erase(&stay, &order))
                     .await
             }
-            DriveOrder::Locate { slot, .. } => Err(Refusal::Unsupported(format!(
-                "the locate LED of bay {slot} is not lit: this agent has no hand on it"
-            ))),
+            DriveOrder::Locate { slot, lit } => {
+                let of = format!("the locate LED of bay {slot}");
+                let lane = self.0.lane(&of);
+                lane.run(&of, move || inner.locate(&slot, lit)).await
+            }
         }
     }
 
@@ -204,14 +206,26 @@ impl Inner {
 
     /// Whether the mode lets us act; the gate itself is asked before each step once more.
     fn acts(&self) -> bool {
-        held(&self.place.gate, Actuator::Drives, &[]).is_none()
+        self.lets(Actuator::Drives)
+    }
+
+    fn lets(&self, actuator: Actuator) -> bool {
+        held(&self.place.gate, actuator, &[]).is_none()
     }
 
     fn asks_gate(&self, order: &DriveOrder) -> Result<(), Refusal> {
-        if self.acts() {
+        let actuator = match order {
+            DriveOrder::Locate { .. } => Actuator::Led,
+            DriveOrder::Admit { .. }
+            | DriveOrder::Shut { .. }
+            | DriveOrder::Erase { .. }
+            | DriveOrder::Attach { .. }
+            | DriveOrder::Detach { .. } => Actuator::Drives,
+        };
+        if self.lets(actuator) {
             return Ok(());
         }
-        let mode: Mode = self.place.gate.of(Actuator::Drives);
+        let mode: Mode = self.place.gate.of(actuator);
         let would = match order {
             DriveOrder::Admit { drive, host, .. } => format!("would let {host} in to {}", shown(drive)),
             DriveOrder::Shut { drive, .. } => format!("would let nobody in to {} any more", shown(drive)),
@@ -222,13 +236,25 @@ impl Inner {
             DriveOrder::Locate { slot, lit: false } => format!("would put the LED of bay {slot} out"),
         };
         Err(Refusal::Forbidden(format!(
-            "mode {mode} of the actuator drives: {would}; expected mode enforce"
+            "mode {mode} of the actuator {actuator}: {would}; expected mode enforce"
         )))
+    }
+
+    /// Lights a bay's locate LED, or puts it out; the bay may be empty.
+    fn locate(&self, slot: &str, lit: bool) -> Result<DriveAnswer, Refusal> {
+        self.converge(Actuator::Led, || {
+            let steps = locate::steps(&self.host, slot, lit)?;
+            Ok(steps.into_iter().map(|step| (Phase::Grant, step)).collect())
+        })?;
+        let lit = locate::is_lit(&self.host, slot).map_err(|error| Refusal::Conflict(told(&error)))?;
+        let slot = slot.to_owned();
+        Ok(DriveAnswer::Located { slot, lit })
     }
 
     /// Plans and applies until nothing is left to do.
     fn converge(
         &self,
+        actuator: Actuator,
         mut plan: impl FnMut() -> Result<Vec<(Phase, Step)>, isolators::IsolateError>,
     ) -> Result<(), Refusal> {
         let mut last = None;
@@ -239,10 +265,12 @@ impl Inner {
             }
             let steps: Vec<Step> = steps.into_iter().map(|(_, step)| step).collect();
             let gate = &self.place.gate;
-            match apply(gate, Actuator::Drives, &self.host, &steps, &mut |_| {}) {
+            match apply(gate, actuator, &self.host, &steps, &mut |_| {}) {
                 Ok(Outcome::Done(_)) => last = None,
                 Ok(Outcome::Would { mode, .. }) => {
-                    return Err(Refusal::Forbidden(format!("mode {mode} of the actuator drives")));
+                    return Err(Refusal::Forbidden(format!(
+                        "mode {mode} of the actuator {actuator}"
+                    )));
                 }
                 // Another drive's lane may have taken something away that both needed: planned anew it is made again.
                 Err(error) if last.is_none() => last = Some(told(&error)),

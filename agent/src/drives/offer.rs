@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use agent_api::v1::DriveAnswer;
 use facts::{Bytes, Identity};
+use intent::Actuator;
 use isolators::fabric::target::{self, Export, Offered, Standing};
 use isolators::fabric::{Nqn, OURS};
 
@@ -161,7 +162,9 @@ impl Inner {
             address: lending.listen,
             exports: export.transpose()?.into_iter().collect(),
         };
-        self.converge(|| target::steps_of(&self.host, &offered, &|nqn, is| leads_to(nqn, is, here)))
+        self.converge(Actuator::Drives, || {
+            target::steps_of(&self.host, &offered, &|nqn, is| leads_to(nqn, is, here))
+        })
     }
 
     /// Takes away a subsystem of ours that no grant asks for.
@@ -175,7 +178,9 @@ impl Inner {
             return Ok(());
         }
         let none = self.nothing_offered();
-        self.converge(|| target::steps_of(&self.host, &none, &|nqn, _| nqn == stray))?;
+        self.converge(Actuator::Drives, || {
+            target::steps_of(&self.host, &none, &|nqn, _| nqn == stray)
+        })?;
         let message = format!("{stray} was offered and is granted to nobody: it is withdrawn");
         self.place.events.tell("pooled_drive_withdrawn", message);
         Ok(())
@@ -203,7 +208,7 @@ impl Inner {
             if standing.keys().any(|nqn| nqn.starts_with(OURS)) {
                 return Ok(());
             }
-            self.converge(|| target::steps(&self.host, &none))
+            self.converge(Actuator::Drives, || target::steps(&self.host, &none))
         })
     }
 

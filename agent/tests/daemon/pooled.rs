@@ -95,18 +95,22 @@ fn view(machine: &Machine) -> DrivesView {
 }
 
 fn obeyed(machine: &Machine, order: &DriveOrder) -> PooledDrive {
-    match wait(client(machine).order_drive(order)).unwrap() {
-        DriveAnswer::Drive(drive) => *drive,
-        other => panic!("{other:?}"),
-    }
+    let answer = wait(client(machine).order_drive(order)).unwrap();
+    let told = format!("{answer:?}");
+    let DriveAnswer::Drive(drive) = answer else {
+        panic!("{told}");
+    };
+    *drive
 }
 
 /// The code and the sentence with which an order is refused.
 fn refused(machine: &Machine, order: &DriveOrder) -> (String, String) {
-    match wait(client(machine).order_drive(order)).unwrap_err() {
-        ClientError::Refused { code, message, .. } => (code, message),
-        other => panic!("{other}"),
-    }
+    let error = wait(client(machine).order_drive(order)).unwrap_err();
+    let told = error.to_string();
+    let ClientError::Refused { code, message, .. } = error else {
+        panic!("{told}");
+    };
+    (code, message)
 }
 
 fn names(machine: &Machine, folder: &str) -> Vec<String> {
@@ -326,4 +330,35 @@ fn over_tcp_a_rack_orders_with_its_own_token() {
     let agent = start(&guarded);
     assert_eq!(ask(&agent, "").0, 401);
     assert_eq!(ask(&agent, &format!("Authorization: Bearer {token}x\r\n")).0, 401);
+}
+
+#[test]
+fn the_led_of_a_bay_is_lit_by_order_also_of_an_empty_one() {
+    const LED: &str = "sys/bus/pci/slots/12/attention";
+    let machine = machine("enforce", "");
+    machine.write("sys/bus/pci/slots/12/address", "0000:3c:00\n");
+    machine.write(LED, "0\n");
+    let agent = start(&machine);
+    let locate = |slot: &str, lit| DriveOrder::Locate {
+        slot: slot.to_owned(),
+        lit,
+    };
+    for (lit, said) in [(true, "2"), (true, "2"), (false, "0")] {
+        let answer = wait(client(&machine).order_drive(&locate("12", lit))).unwrap();
+        let slot = "12".to_owned();
+        assert_eq!(answer, DriveAnswer::Located { slot, lit });
+        assert_eq!(machine.read(LED), said);
+    }
+    let (code, why) = refused(&machine, &locate("13", true));
+    assert!(code == "conflict" && why.contains("13"), "{why}");
+    drop(agent);
+    let config = "[agent]\nmode = \"enforce\"\n[actuators]\nled = \"observe\"\n";
+    machine.home.write("agent.toml", config);
+    let _agent = start(&machine);
+    let (code, why) = refused(&machine, &locate("12", true));
+    assert!(
+        code == "refused" && why.contains("actuator led") && why.contains("would light"),
+        "{why}"
+    );
+    assert_eq!(machine.read(LED), "0");
 }

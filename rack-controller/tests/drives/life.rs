@@ -155,6 +155,11 @@ fn an_enclosure_that_is_silent_is_blind_and_not_empty() {
     let before = bench.events.len();
     bench.world.nodes.get_mut("box").unwrap().is_silent = true;
     bench.pass(400);
+    // What others tell meanwhile says nothing of it.
+    bench.world.nodes.get_mut("n02").unwrap().is_silent = true;
+    bench.pass(2);
+    bench.world.nodes.get_mut("n02").unwrap().is_silent = false;
+    bench.pass(2);
     assert!(bench.kinds(before).iter().all(|kind| !kind.starts_with("drive")));
     let short = bench.claim(&ask("other", "n02", "web")).unwrap_err();
     assert!(short.to_string().contains("not seen now"), "{short}");

@@ -1,9 +1,12 @@
 //! What goes wrong with drives: pulled, moved, doubled, lying, hanging, failing, in the wrong hands. Each is a clear state.
 
+use std::collections::BTreeSet;
+
 use agent_api::v1::DriveOrder;
 use rack_api::v1::{DrainRequest, Interlock, LocateRequest};
 use rack_controller::decide::{DrivesInput, Input, Refusal, drain_answer, want};
 use rack_controller::pools::drives::{Ending, Tenancy, plan};
+use rack_controller::rack::What;
 use rack_controller::view::drive_doubts;
 
 use crate::bench::{Bench, ask};
@@ -167,6 +170,21 @@ fn an_erasure_that_shows_nothing_is_tried_again_and_then_the_drive_stays_out() {
     );
     let short = bench.claim(&ask("db", "n01", "web")).unwrap_err();
     assert!(short.to_string().contains("could not be erased"), "{short}");
+    let numbers: BTreeSet<u64> = bench
+        .events
+        .iter()
+        .filter_map(|event| {
+            let What::DriveChanged(change) = &event.what else {
+                return None;
+            };
+            (event.kind() == "drive_not_erased").then_some(change.drive.generation)
+        })
+        .collect();
+    assert_eq!(
+        numbers.len(),
+        3,
+        "a late answer about one try says nothing of the next: {numbers:?}"
+    );
     // Somebody looked at it.
     bench.world.part("S1").dirty = 0;
     bench.erase("S1").unwrap();

@@ -10,6 +10,7 @@ use crate::amount::{parse_duration, parse_grace};
 use crate::ask::{AskArgs, RUN_HELP};
 use crate::commission::{COMMISSION_HELP, CommissionArgs};
 use crate::doubts::{DoubtVerb, PauseWhere};
+use crate::drives::{DRIVES_HELP, DriveVerb};
 use crate::help::{AFTER_HELP, DEFRAG_HELP, PLACE_HELP, TOP_HELP, VERIFY_HELP};
 use crate::local::CapArgs;
 use crate::on::PowerVerb;
@@ -107,7 +108,7 @@ pub enum Verb {
         #[arg(value_enum)]
         side: Option<Side>,
     },
-    /// Claim a resource.
+    /// Claim a resource: watts, drives.
     Claim {
         /// Which resource.
         #[command(subcommand)]
@@ -140,14 +141,24 @@ pub enum Verb {
         #[command(subcommand)]
         verb: PowerVerb,
     },
-    /// Give a claim back.
+    /// Give a claim back. Its drives are fenced at once, held for a while, and erased then.
     Release {
         /// The claim's name or id.
         claim: String,
+        /// Drives: how long they are held before they are erased, as in 1h; 0s for what nobody will miss. Without it, as the claim says.
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        erase_after: Option<u32>,
         #[command(flatten)]
         change: Change,
     },
-    /// Say why a claim or a node is as it is, or why a workload on this machine suffers.
+    /// Pooled drives, by serial number: have one erased so that it joins the pool, or what it holds given up; see the proof of it.
+    #[command(after_help = DRIVES_HELP)]
+    Drives {
+        /// What to do.
+        #[command(subcommand)]
+        verb: DriveVerb,
+    },
+    /// Say why a claim, a node, a drive or a bay is as it is, or why a workload on this machine suffers.
     Why(crate::why::WhyArgs),
     /// Empty a bay so that its part can be pulled: yes, `yes, exposed`, or no. Without a bay: this machine takes no new workloads.
     Drain {
@@ -175,7 +186,7 @@ pub enum Verb {
         #[command(flatten)]
         change: Change,
     },
-    /// Swap a supply step by step: the interlock, the bay's light, pull, put in, trial, back in service.
+    /// Swap a part step by step: the interlock, the bay's light, pull, put in, trial, back in service.
     #[command(after_help = SWAP_HELP)]
     Swap(Box<SwapArgs>),
     /// Map a shelf: each bay is lit, and you say which printed label, height unit and feed it is. Writes a proposal.
@@ -295,7 +306,7 @@ pub enum Side {
     Nodes,
     /// Claims in force.
     Claims,
-    /// Drives of the rack's nodes.
+    /// Pooled drives by enclosure and bay, whose they are, and the drives of the rack's nodes.
     Drives,
 }
 
@@ -348,52 +359,4 @@ pub struct RunArgs {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_grammar_holds_together() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn run_alone_means_what_run_means_among_all_verbs() {
-        let words = [
-            "busbar",
-            "run",
-            "--quiet",
-            "--cpus",
-            "2",
-            "--exclusive",
-            "--agent",
-            "/run/a.sock",
-            "-o",
-            "json",
-            "--",
-            "make",
-            "-j",
-        ];
-        let whole: Cli = Cli::try_parse_from(words).unwrap();
-        let alone = Words::<RunAlone>::try_parse_from(words).unwrap().whole();
-        assert_eq!(format!("{alone:?}"), format!("{whole:?}"));
-        // What it does not know is left to the grammar of all verbs, which has the words for it.
-        for words in [["busbar", "run"], ["busbar", "stop"], ["busbar", "--version"]] {
-            assert!(Words::<RunAlone>::try_parse_from(words).is_err());
-        }
-    }
-
-    #[test]
-    fn a_cap_is_set_or_released_and_never_both_or_neither() {
-        let taken = |words: &str| Cli::try_parse_from(words.split_whitespace()).is_ok();
-        assert!(taken("busbar cap --watts 300") && taken("busbar cap --release"));
-        assert!(!taken("busbar cap") && !taken("busbar cap --watts 300 --release"));
-        assert!(
-            taken("busbar drain") && taken("busbar undrain") && taken("busbar drain shelf/psu-3 --exposed")
-        );
-        assert!(!taken("busbar drain --exposed") && !taken("busbar drain --force --reason smoke"));
-        assert!(taken("busbar freeze web") && !taken("busbar freeze ../web"));
-    }
-}
+mod tests;

@@ -9,6 +9,8 @@ First steps:
   busbar drain shelf/psu-3 --dry-run           may this supply be pulled?
   busbar swap shelf/psu-3                      swap it, step by step
   busbar doubts                                what BMCs say and cannot be believed
+  busbar show drives                           pooled drives: which bay, whose
+  busbar claim drives --for db --node n01      a drive of the pool for a node
   busbar run --cpus 1 --exclusive -- CMD       run CMD on a core of its own, on this machine
   busbar place asks.toml                       where would all of these go?
   busbar verify web-1                          was nobody else on its CPUs?

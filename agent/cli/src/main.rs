@@ -19,6 +19,7 @@ mod commission;
 mod doubts;
 mod draw;
 mod drill;
+mod drives;
 mod failure;
 mod help;
 mod local;
@@ -81,13 +82,15 @@ async fn obey(cli: &Cli) -> anyhow::Result<ExitCode> {
             let applied = rack(cli)?.apply(claim, change.dry_run).await?;
             power::go_on(cli, applied, change.said("applied"))
         }
-        Verb::Renew { claim, change } => {
-            let renewed = rack(cli)?.renew(claim, change.dry_run).await?;
-            power::go_on(cli, renewed, change.said("renewed"))
-        }
+        Verb::Renew { claim, change } => drives::renew(cli, &rack(cli)?, claim, change).await,
         Verb::Calibrate { node, change } => drill::calibrate(cli, &rack(cli)?, node, change.dry_run).await,
         Verb::Power { verb } => on::power(cli, &rack(cli)?, verb).await,
-        Verb::Release { claim, change } => power::release(cli, &rack(cli)?, claim, change.dry_run).await,
+        Verb::Release {
+            claim,
+            erase_after,
+            change,
+        } => drives::release(cli, &rack(cli)?, claim, *erase_after, change.dry_run).await,
+        Verb::Drives { verb } => drives::drives(cli, &rack(cli)?, verb).await,
         Verb::Swap(args) => swap::swap(cli, &rack(cli)?, args).await,
         Verb::Commission(args) => commission::commission(cli, &rack(cli)?, args).await,
         Verb::Doubts { verb } => doubts::doubts(cli, &rack(cli)?, verb.as_ref()).await,

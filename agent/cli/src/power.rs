@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use facts::Power;
 use rack_api::client::RackClient;
 use rack_api::v1::{
@@ -11,6 +11,7 @@ use rack_api::v1::{
 
 use crate::amount::parse_duration;
 use crate::args::{Cli, Output};
+use crate::drives::{self, CLAIM_DRIVES_HELP, ClaimDrives};
 use crate::failure::REFUSED;
 use crate::paint::{Paint, Tone};
 use crate::place::words::parse_watts;
@@ -19,85 +20,85 @@ use crate::place::words::parse_watts;
 #[derive(Debug, Subcommand)]
 pub enum Resource {
     /// Watts: firm ones are kept through the losses that the domain's policy covers, revocable ones are taken back on a loss.
-    Power {
-        /// How many firm watts, as in 800 or 0.5.
-        #[arg(long, value_parser = parse_watts, required_unless_present = "revocable")]
-        watts: Option<Power>,
-        /// How many revocable watts beside them, of the redundant share; only for a node whose agent holds its caps.
-        #[arg(long, value_name = "WATTS", value_parser = parse_watts, requires = "node")]
-        revocable: Option<Power>,
-        /// What for; also the claim's name.
-        #[arg(long = "for", value_name = "NAME")]
-        purpose: String,
-        /// The node that may draw them; without it the claim is a reservation and grants no cap.
-        #[arg(long)]
-        node: Option<String>,
-        /// The power domain; needed only where the rack has several.
-        #[arg(long)]
-        domain: Option<String>,
-        /// 1 is kept longest, 9 is shed first.
-        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
-        priority: Option<u8>,
-        /// Whose quota it counts in, where the rack has tenants.
-        #[arg(long)]
-        tenant: Option<String>,
-        /// For how long it stands unless `busbar renew` is said, as in 1h; without it, until it is released.
-        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-        ttl: Option<u32>,
-        /// Only keep the watts free for so long, as in 5m; `busbar apply` makes it a claim.
-        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-        reserve: Option<u32>,
-        /// Where it does not fit: take the watts of claims of lower priority, as few as are needed. They end. Only in a domain whose
-        /// configuration says preempt = true; with --dry-run it names them.
-        #[arg(long)]
-        preempt: bool,
-        /// What the node leaves unused of the firm watts for long may be lent as revocable watts, and is taken back when it is needed.
-        #[arg(long, requires = "node", requires = "watts")]
-        lendable: bool,
-        /// Repeat-safe: the same key gives the same answer, never a second claim.
-        #[arg(long, value_name = "KEY")]
-        idempotency_key: Option<String>,
-        /// Only say whether it would be admitted.
-        #[arg(long)]
-        dry_run: bool,
-        /// Why; goes into the journal.
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
+    Power(ClaimPower),
+    /// Drives of the pool for one node: all that are asked for, or none. Who asks again for the same name has the same drives back.
+    #[command(after_help = CLAIM_DRIVES_HELP)]
+    Drives(ClaimDrives),
+}
+
+/// `busbar claim power`.
+#[derive(Debug, Args)]
+pub struct ClaimPower {
+    /// How many firm watts, as in 800 or 0.5.
+    #[arg(long, value_parser = parse_watts, required_unless_present = "revocable")]
+    pub watts: Option<Power>,
+    /// How many revocable watts beside them, of the redundant share; only for a node whose agent holds its caps.
+    #[arg(long, value_name = "WATTS", value_parser = parse_watts, requires = "node")]
+    pub revocable: Option<Power>,
+    /// What for; also the claim's name.
+    #[arg(long = "for", value_name = "NAME")]
+    pub purpose: String,
+    /// The node that may draw them; without it the claim is a reservation and grants no cap.
+    #[arg(long)]
+    pub node: Option<String>,
+    /// The power domain; needed only where the rack has several.
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// 1 is kept longest, 9 is shed first.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub priority: Option<u8>,
+    /// Whose quota it counts in, where the rack has tenants.
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// For how long it stands unless `busbar renew` is said, as in 1h; without it, until it is released.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub ttl: Option<u32>,
+    /// Only keep the watts free for so long, as in 5m; `busbar apply` makes it a claim.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub reserve: Option<u32>,
+    /// Where it does not fit: take the watts of claims of lower priority, as few as are needed. They end. Only in a domain whose
+    /// configuration says preempt = true; with --dry-run it names them.
+    #[arg(long)]
+    pub preempt: bool,
+    /// What the node leaves unused of the firm watts for long may be lent as revocable watts, and is taken back when it is needed.
+    #[arg(long, requires = "node", requires = "watts")]
+    pub lendable: bool,
+    /// Repeat-safe: the same key gives the same answer, never a second claim.
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Only say whether it would be admitted.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why; goes into the journal.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// Claims a resource.
 pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow::Result<ExitCode> {
-    let Resource::Power {
-        watts,
-        purpose,
-        node,
-        domain,
-        priority,
-        revocable,
-        tenant,
-        ttl,
-        reserve,
-        preempt,
-        lendable,
-        idempotency_key,
-        dry_run,
-        reason: _,
-    } = resource;
+    match resource {
+        Resource::Power(args) => claim_power(cli, rack, args).await,
+        Resource::Drives(args) => drives::claim(cli, rack, args).await,
+    }
+}
+
+async fn claim_power(cli: &Cli, rack: &RackClient, args: &ClaimPower) -> anyhow::Result<ExitCode> {
     let ask = PowerAsk {
-        watts: watts.unwrap_or(Power::ZERO),
-        revocable_watts: revocable.unwrap_or(Power::ZERO),
-        purpose: purpose.clone(),
-        node: node.clone(),
-        domain: domain.clone(),
-        priority: *priority,
-        tenant: tenant.clone(),
-        ttl_seconds: *ttl,
-        reserve_seconds: *reserve,
-        preempt: *preempt,
-        lendable: *lendable,
+        watts: args.watts.unwrap_or(Power::ZERO),
+        revocable_watts: args.revocable.unwrap_or(Power::ZERO),
+        purpose: args.purpose.clone(),
+        node: args.node.clone(),
+        domain: args.domain.clone(),
+        priority: args.priority,
+        tenant: args.tenant.clone(),
+        ttl_seconds: args.ttl,
+        reserve_seconds: args.reserve,
+        preempt: args.preempt,
+        lendable: args.lendable,
     };
-    let claim: ClaimView = rack.claim(&ask, idempotency_key.as_deref(), *dry_run).await?;
+    let claim: ClaimView = rack
+        .claim(&ask, args.idempotency_key.as_deref(), args.dry_run)
+        .await?;
     match cli.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(&claim)?),
         Output::Text => {
@@ -105,7 +106,7 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
                 Some(node) => format!("on {node}"),
                 None => "reserved, for no node yet".to_owned(),
             };
-            let held = if *dry_run { "would be held" } else { "held" };
+            let held = if args.dry_run { "would be held" } else { "held" };
             println!(
                 "{held}: {} for {} {whose} (domain {})",
                 watts_of(&claim),
@@ -113,9 +114,9 @@ pub async fn claim(cli: &Cli, rack: &RackClient, resource: &Resource) -> anyhow:
                 claim.domain
             );
             for taken in &claim.took {
-                println!("{}", took(taken, *dry_run));
+                println!("{}", took(taken, args.dry_run));
             }
-            if let Some(waits) = waits(&claim).filter(|_| !*dry_run) {
+            if let Some(waits) = waits(&claim).filter(|_| !args.dry_run) {
                 println!("{waits}");
             }
         }
@@ -230,7 +231,9 @@ pub async fn drain(cli: &Cli, rack: &RackClient, request: DrainRequest) -> anyho
             if answer.begun && request.purpose != DrainFor::Pull {
                 println!("it is yours; when it is done: busbar undrain {}", request.place);
             } else if answer.begun && !request.cancel {
-                println!("pull it when its bay says `pull me`: busbar show power");
+                println!(
+                    "pull it when its bay says `pull me`: busbar show power (a drive's: busbar show drives)"
+                );
             }
         }
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::bail;
 use rack_api::client::RackClient;
-use rack_api::v1::{EventView, NodeLease, NodeView, RackView};
+use rack_api::v1::{DrivesView, EventView, NodeLease, NodeView, RackView};
 
 use crate::args::{Cli, Output, Side};
-use crate::draw;
 use crate::paint::{Paint, Tone};
+use crate::{draw, drives};
 use crate::{tables, why_claim};
 
 /// Between two tries to follow the journal again: soon enough for a person, no burden for a controller that starts.
@@ -18,30 +18,56 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 /// `busbar show`.
 pub async fn show(cli: &Cli, rack: &RackClient, side: Option<Side>) -> anyhow::Result<ExitCode> {
     let view = rack.rack().await?;
+    let pool = match side {
+        None | Some(Side::Drives | Side::Claims) => drives::of_rack(rack).await?,
+        Some(Side::Power | Side::Nodes) => None,
+    };
     if cli.output == Output::Json {
         let json = match side {
             None => serde_json::to_string_pretty(&view)?,
             Some(Side::Power) => serde_json::to_string_pretty(&view.domains)?,
-            Some(Side::Nodes | Side::Drives) => serde_json::to_string_pretty(&view.nodes)?,
+            Some(Side::Nodes) => serde_json::to_string_pretty(&view.nodes)?,
             Some(Side::Claims) => serde_json::to_string_pretty(&view.claims)?,
+            Some(Side::Drives) => {
+                serde_json::to_string_pretty(&serde_json::json!({"pool": pool, "nodes": view.nodes}))?
+            }
         };
         println!("{json}");
         return Ok(ExitCode::SUCCESS);
     }
     let paint = Paint::stdout();
     let text = match side {
-        None => whole(&view, paint),
+        None => whole(&view, pool.as_ref(), paint),
         Some(Side::Power) => draw::power(&view, paint),
         Some(Side::Nodes) => draw::header(&view, paint) + &tables::nodes(&view),
-        Some(Side::Claims) => draw::header(&view, paint) + &tables::claims(&view.claims),
-        Some(Side::Drives) => draw::header(&view, paint) + &tables::drive_table(&view),
+        Some(Side::Claims) => draw::header(&view, paint) + &claims(&view, pool.as_ref()),
+        Some(Side::Drives) => {
+            let pooled = pool
+                .as_ref()
+                .map_or_else(String::new, |pool| drives::pool(pool, paint));
+            let heading = paint.tone(Tone::Strong, "drives of nodes");
+            let table = tables::drive_table(&view);
+            format!("{}{pooled}\n{heading}\n{table}", draw::header(&view, paint))
+        }
     };
     print!("{text}");
     Ok(ExitCode::SUCCESS)
 }
 
-fn whole(view: &RackView, paint: Paint) -> String {
+/// Claims of watts, and of drives where there are some.
+fn claims(view: &RackView, pool: Option<&DrivesView>) -> String {
+    let mut text = tables::claims(&view.claims);
+    if let Some(pool) = pool.filter(|pool| !pool.claims.is_empty()) {
+        text.push_str(&format!("\n{}", drives::claims(&pool.claims)));
+    }
+    text
+}
+
+fn whole(view: &RackView, pool: Option<&DrivesView>, paint: Paint) -> String {
     let mut text = draw::power(view, paint);
+    if let Some(pool) = pool.filter(|pool| !pool.enclosures.is_empty()) {
+        text.push_str(&format!("\n{}", drives::pool(pool, paint)));
+    }
     for (heading, part) in [
         ("nodes", tables::nodes(view)),
         ("claims", tables::claims(&view.claims)),
@@ -59,7 +85,7 @@ fn whole(view: &RackView, paint: Paint) -> String {
     text
 }
 
-/// `busbar why CLAIM|NODE`.
+/// `busbar why CLAIM|NODE|DRIVE|BAY`.
 pub async fn why(cli: &Cli, rack: &RackClient, what: &str) -> anyhow::Result<ExitCode> {
     let view = rack.rack().await?;
     if let Some(claim) = view
@@ -67,7 +93,13 @@ pub async fn why(cli: &Cli, rack: &RackClient, what: &str) -> anyhow::Result<Exi
         .iter()
         .find(|claim| claim.purpose == what || claim.id == what)
     {
-        return explain(cli, claim, &why_claim::lines(&view, claim));
+        let mut lines = why_claim::lines(&view, claim);
+        let pool = drives::of_rack(rack).await?;
+        let claims = pool.iter().flat_map(|pool| &pool.claims);
+        for drives in claims.filter(|drives| drives.id == claim.id) {
+            lines.extend(drives::of_claim(drives));
+        }
+        return explain(cli, claim, &lines);
     }
     if let Some(node) = view.nodes.iter().find(|node| node.name == what) {
         return explain(cli, node, &node_lines(&view, node));
@@ -80,7 +112,25 @@ pub async fn why(cli: &Cli, rack: &RackClient, what: &str) -> anyhow::Result<Exi
     {
         return explain(cli, lost, &[why_claim::lost_line(lost)]);
     }
-    bail!("no claim and no node is called {what:?}; see: busbar show")
+    let Some(pool) = drives::of_rack(rack).await? else {
+        bail!("no claim and no node is called {what:?}; see: busbar show")
+    };
+    if let Some(claim) = pool
+        .claims
+        .iter()
+        .find(|claim| claim.purpose == what || claim.id == what)
+    {
+        return explain(cli, claim, &drives::of_claim(claim));
+    }
+    if let Some(bay) = pool.bays().find(|bay| bay.place == what) {
+        return explain(cli, bay, &drives::of_bay(bay));
+    }
+    let found: Vec<_> = pool.drives().filter(|drive| drive.serial == what).collect();
+    if !found.is_empty() {
+        let lines: Vec<String> = found.iter().flat_map(|drive| drives::of_drive(drive)).collect();
+        return explain(cli, &found, &lines);
+    }
+    bail!("no claim, node, drive or bay for drives is called {what:?}; see: busbar show")
 }
 
 fn explain<T: serde::Serialize>(cli: &Cli, what: &T, lines: &[String]) -> anyhow::Result<ExitCode> {
@@ -166,13 +216,23 @@ pub async fn parts(cli: &Cli, rack: &RackClient, serial: Option<&str>) -> anyhow
             bay.part.is_some() && serial.is_none_or(|serial| own == Some(serial))
         })
         .collect();
+    let pool = drives::of_rack(rack).await?;
+    let pooled: Vec<_> = pool
+        .iter()
+        .flat_map(DrivesView::drives)
+        .filter(|drive| serial.is_none_or(|serial| drive.serial == serial))
+        .collect();
     if let Some(serial) = serial
         && found.is_empty()
+        && pooled.is_empty()
     {
         bail!("no part in this rack has the serial number {serial:?}; see: busbar parts");
     }
     if cli.output == Output::Json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
+        let supplies = found.iter().map(serde_json::to_value);
+        let drives = pooled.iter().map(serde_json::to_value);
+        let all: Vec<serde_json::Value> = supplies.chain(drives).collect::<Result<_, _>>()?;
+        println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = tables::table(&["serial", "maker", "model", "where", "label", "life"]);
@@ -186,6 +246,16 @@ pub async fn parts(cli: &Cli, rack: &RackClient, serial: Option<&str>) -> anyhow
             bay.place.clone(),
             bay.label.clone(),
             bay.life.word().to_owned(),
+        ]);
+    }
+    for drive in pooled {
+        table.add_row([
+            drive.serial.clone(),
+            "-".to_owned(),
+            drive.model.clone().unwrap_or_else(|| "-".to_owned()),
+            drive.place.clone().unwrap_or_else(|| "in no bay".to_owned()),
+            "-".to_owned(),
+            drive.tenancy.word().to_owned(),
         ]);
     }
     println!("{table}");

@@ -37,10 +37,15 @@ impl Verb {
             return change.reason.as_deref();
         }
         if let Verb::Claim { resource } = self {
-            let Resource::Power { reason, .. } = resource.as_ref();
-            return reason.as_deref();
+            return match resource.as_ref() {
+                Resource::Power(args) => args.reason.as_deref(),
+                Resource::Drives(args) => args.change.reason.as_deref(),
+            };
         }
         if let Verb::Power { verb } = self {
+            return verb.reason();
+        }
+        if let Verb::Drives { verb } = self {
             return verb.reason();
         }
         if let Verb::Swap(args) = self {

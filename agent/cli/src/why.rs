@@ -14,7 +14,7 @@ use crate::vm;
 /// `busbar why`.
 #[derive(Debug, Args)]
 pub struct WhyArgs {
-    /// A claim's name or id, or a node's name.
+    /// A claim's name or id, a node's name, a pooled drive's serial number, or a bay for drives.
     #[arg(required_unless_present = "workload")]
     pub what: Option<String>,
     /// A workload on this machine: whether it suffers, which neighbour goes with that, and what was done.

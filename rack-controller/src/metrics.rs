@@ -3,6 +3,7 @@
 mod actions;
 mod bmc;
 mod domain;
+mod drives;
 mod family;
 mod lease;
 mod node;
@@ -12,7 +13,7 @@ mod process;
 mod promise;
 mod sheet;
 
-use rack_api::v1::RackView;
+use rack_api::v1::{DrivesView, RackView};
 
 use crate::eyes::ipmi::Standing;
 
@@ -27,6 +28,7 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
         domain::FAMILIES,
         promise::FAMILIES,
         people::FAMILIES,
+        drives::FAMILIES,
         lease::FAMILIES,
         node::FAMILIES,
         bmc::FAMILIES,
@@ -40,6 +42,7 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
 /// One scrape.
 pub fn render(
     view: &RackView,
+    pool: &DrivesView,
     would: &[crate::pools::power::act::Would],
     own: &Own,
     ipmi: &[(String, Standing)],
@@ -48,6 +51,7 @@ pub fn render(
     let gathered = own.gather();
     let source = Source {
         view,
+        drives: pool,
         would,
         gathered: &gathered,
         ipmi,

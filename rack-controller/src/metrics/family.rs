@@ -1,7 +1,7 @@
 //! One row of the table of families: its name, what it means, and how its series are made.
 
 use prometheus::proto::MetricFamily;
-use rack_api::v1::RackView;
+use rack_api::v1::{DrivesView, RackView};
 
 use super::sheet::Series;
 use crate::eyes::ipmi::Standing;
@@ -36,6 +36,8 @@ impl Kind {
 pub struct Source<'a> {
     /// The latest view.
     pub view: &'a RackView,
+    /// The pool of drives; without enclosures where none is configured.
+    pub drives: &'a DrivesView,
     /// What would be done if the modes let us.
     pub would: &'a [Would],
     /// Our own counters and histograms.

@@ -18,6 +18,8 @@ use super::*;
 use crate::pools::power::act::Would;
 use crate::rack::Action;
 
+mod drives;
+
 fn watts(watts: u64) -> Power {
     Power::from_watts(watts).unwrap()
 }
@@ -169,7 +171,7 @@ fn scrape(format: Format) -> String {
             log: Some((3, 8_000)),
         },
     )];
-    render(&view(), &would, &own, &ipmi, format)
+    render(&view(), &drives::view(), &would, &own, &ipmi, format)
 }
 
 #[test]

@@ -36,7 +36,11 @@ BUSBAR_LAB=WORDS in the environment gives a story words of its own: BUSBAR_LAB=1
 /// The binaries that go into the guest, as cargo calls their packages.
 const PACKAGES: [&str; 3] = ["agent", "busbar-cli", "rack-controller"];
 /// Examples that stories run, and their packages.
-const EXAMPLES: [(&str, &str); 2] = [("isolators", "isolate"), ("agent", "cri")];
+const EXAMPLES: [(&str, &str); 3] = [
+    ("isolators", "isolate"),
+    ("isolators", "fabric"),
+    ("agent", "cri"),
+];
 
 /// What came of the checks of all stories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -188,7 +192,8 @@ fn is_measured(story: &Path) -> bool {
     story::Story::read(story).is_ok_and(|story| story.is_measured)
 }
 
-fn build(place: &Place, screen: &Screen, release: bool) -> Result<(), Wrong> {
+/// Builds what stories run: all of ours, optimised or not.
+pub fn build(place: &Place, screen: &Screen, release: bool) -> Result<(), Wrong> {
     let mut command = place.cargo(if release {
         &["build", "--release"]
     } else {

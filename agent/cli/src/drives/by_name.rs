@@ -3,7 +3,6 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use rack_api::client::RackClient;
 use rack_api::v1::{DriveView, EraseDrive, ProofView, VouchDrive};
@@ -158,13 +157,21 @@ async fn act(
     };
     let place = drive.place.as_deref().unwrap_or("no bay");
     if cli.output == Output::Text {
-        println!("{} in {place}", consequence(verb, &drive).trim_end());
+        println!("{place}: {}", consequence(verb, &drive));
     }
     // A dry run destroys nothing, so nobody has to type anything for it.
     let again = match (&typed.typed, change.dry_run) {
         (Some(typed), _) => typed.clone(),
         (None, true) => drive.serial.clone(),
-        (None, false) => asked_for(cli)?,
+        (None, false) => match asked_for(cli)? {
+            Some(again) => again,
+            None => {
+                eprintln!(
+                    "busbar: nobody can be asked for the serial number here; expected it once more, with --yes-i-typed SERIAL"
+                );
+                return Ok(ExitCode::from(USAGE));
+            }
+        },
     };
     if again != drive.serial {
         eprintln!(
@@ -210,20 +217,18 @@ async fn find(rack: &RackClient, one: &OneDrive) -> anyhow::Result<Result<DriveV
     })
 }
 
-/// The serial number, typed on the terminal.
-fn asked_for(cli: &Cli) -> anyhow::Result<String> {
+/// The serial number, typed on the terminal; `None` where there is none.
+fn asked_for(cli: &Cli) -> anyhow::Result<Option<String>> {
     let can_ask =
         cli.output == Output::Text && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if !can_ask {
-        bail!(
-            "nobody can be asked for the serial number here; expected it once more, with --yes-i-typed SERIAL"
-        );
+        return Ok(None);
     }
     print!("Type its serial number to go on: ");
     std::io::stdout().flush()?;
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    Ok(line.trim().to_owned())
+    Ok(Some(line.trim().to_owned()))
 }
 
 fn say(cli: &Cli, verb: &DriveVerb, drive: &DriveView, dry_run: bool) -> anyhow::Result<ExitCode> {

@@ -145,18 +145,30 @@ impl World {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn one_drive_one_tenant_whatever_comes_late(ops in prop::collection::vec(op(), 400)) {
+/// Each case starts anew; what was done in all of them is counted, for whoever wants to know how much that was.
+#[test]
+fn one_drive_one_tenant_whatever_comes_late() {
+    let config = ProptestConfig {
+        cases: 256,
+        max_shrink_iters: 20_000,
+        source_file: Some(file!()),
+        ..ProptestConfig::default()
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let done = std::cell::Cell::new(0_usize);
+    let ran = runner.run(&prop::collection::vec(op(), 400), |ops| {
         let mut world = World::new();
         for op in &ops {
             world.run(op);
             world.write();
             world.check();
         }
-    }
+        done.set(done.get() + ops.len());
+        Ok(())
+    });
+    ran.map_err(|error| format!("{error}\n{runner}")).unwrap();
+    println!("random days of drives: {} operations", done.get());
+    assert!(done.get() >= 100_000, "{} operations", done.get());
 }
 
 /// The days above are worth something only where drives go around in them.

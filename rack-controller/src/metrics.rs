@@ -3,6 +3,7 @@
 mod actions;
 mod bmc;
 mod domain;
+mod drive_meter;
 mod drives;
 mod family;
 mod lease;

@@ -18,7 +18,7 @@ use crate::rack::state::Rack;
 pub use claims::claim;
 pub use drive_doubts::drive_doubts;
 pub use drives::{
-    claim as claim_drives, claim_of as claim_of_drives, drive, drives, proof as proof_of_drive,
+    claim as claim_drives, claim_of as claim_of_drives, drive, drives, erase_method, proof as proof_of_drive,
 };
 pub use feeds::feed_doubts;
 pub use people::{doubt, pauses, swap, swaps};

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rack_api::v1::{ClaimView, DrivesView, RackStatus, RackView};
+use rack_api::v1::{ClaimView, RackStatus, RackView};
 
 use super::{App, Failure};
 use crate::metrics::{self, Format};
@@ -27,16 +27,7 @@ pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Respo
     let ipmi: Vec<_> = ipmi
         .map(|line| (line.name().to_owned(), line.place().standing()))
         .collect();
-    // No enclosure can be configured yet.
-    let drives = DrivesView {
-        rack: shown.rack.rack.clone(),
-        mode: shown.rack.mode.clone(),
-        at: shown.rack.at,
-        enclosures: Vec::new(),
-        away: Vec::new(),
-        claims: Vec::new(),
-    };
-    let text = metrics::render(&shown.rack, &drives, &shown.would, &app.own, &ipmi, format);
+    let text = metrics::render(&shown.rack, &shown.drives, &shown.would, &app.own, &ipmi, format);
     if text.is_empty() {
         return Failure::internal("no metric could be made").into_response();
     }

@@ -8,10 +8,12 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
 };
 
+use super::drive_meter::DriveMeter;
 use super::family::{Family, Kind};
+use crate::rack::Event;
 
 /// From one event in memory to a slow BMC, in seconds.
-const BUCKETS: [f64; 12] = [
+pub(super) const BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
 ];
 
@@ -34,6 +36,7 @@ pub struct Own {
     journal_missing: IntGauge,
     hints_folded: IntCounterVec,
     resubscriptions: IntCounterVec,
+    drives: DriveMeter,
 }
 
 impl Own {
@@ -47,6 +50,7 @@ impl Own {
         let journal_writable = IntGauge::new("busbar_rack_journal_writable", "writable")?;
         journal_writable.set(1);
         Ok(Own {
+            drives: DriveMeter::new()?,
             journal_writable,
             journal_missing: IntGauge::new("busbar_rack_journal_missing_events", "missing")?,
             hints_folded: counter("busbar_rack_bmc_hints_folded_total", &["bmc"])?,
@@ -85,7 +89,14 @@ impl Own {
             &self.busy,
             &self.append_seconds,
         ];
-        all.into_iter().flat_map(Collector::collect).collect()
+        let drives = self.drives.gather();
+        let all = all.into_iter().flat_map(Collector::collect);
+        all.chain(drives).collect()
+    }
+
+    /// An event happened.
+    pub fn happened(&self, event: &Event) {
+        self.drives.happened(event);
     }
 
     /// A whole read of a BMC.
@@ -210,6 +221,18 @@ pub(super) static FAMILIES: &[Family] = &[
         Histogram,
         [],
         "How long it took to make events durable"
+    ),
+    own!(
+        "busbar_rack_drive_erasures_total",
+        Counter,
+        ["method", "outcome"],
+        "Erasures of pooled drives that ended in this process; one that failed names no method"
+    ),
+    own!(
+        "busbar_rack_drive_attach_seconds",
+        Histogram,
+        ["enclosure"],
+        "How long it took from a drive's grant until its node had seen the very drive"
     ),
     own!(
         "busbar_rack_api_requests_total",

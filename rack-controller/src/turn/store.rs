@@ -150,6 +150,7 @@ impl Turn {
         let mut raises = Vec::new();
         for event in &events {
             evolve(&mut self.rack, event);
+            self.own.happened(event);
             if let What::CapsOrdered { orders, .. } = &event.what {
                 raises.extend(orders.iter().filter(|given| !self.is_sent(given)).cloned());
             }

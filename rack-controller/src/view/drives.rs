@@ -216,7 +216,8 @@ const fn ending_word(ending: &Ending) -> DriveEnding {
     }
 }
 
-const fn method(method: agent::EraseMethod) -> EraseMethod {
+/// How a drive is erased, as people read it.
+pub const fn erase_method(method: agent::EraseMethod) -> EraseMethod {
     match method {
         agent::EraseMethod::SanitizeCrypto => EraseMethod::SanitizeCrypto,
         agent::EraseMethod::SanitizeBlock => EraseMethod::SanitizeBlock,
@@ -234,7 +235,7 @@ fn erasing(drive: &Drive, here: Option<&agent::PooledDrive>) -> Option<DriveEras
     let erasure = here.and_then(|here| here.erasure.as_ref());
     let erasure = erasure.filter(|erasure| erasure.generation == drive.generation);
     Some(DriveErasing {
-        method: erasure.map(|erasure| method(erasure.method)),
+        method: erasure.map(|erasure| erase_method(erasure.method)),
         permille: erasure.and_then(|erasure| match erasure.state {
             ErasureState::Running { permille } => permille,
             ErasureState::Done { .. } | ErasureState::Failed { .. } => None,
@@ -369,7 +370,7 @@ pub fn proof(proven: &Proven) -> ProofView {
     ProofView {
         serial: proof.drive.serial().to_owned(),
         model: proof.drive.model().map(str::to_owned),
-        method: method(proof.method),
+        method: erase_method(proof.method),
         began: proof.began,
         ended: proof.ended,
         log_page: proof.log_page.clone(),

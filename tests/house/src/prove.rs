@@ -39,7 +39,8 @@ cargo prove NAME: measures, and compares with the targets
              kill -9. It needs root, and makes cgroups of its own, which it removes
   power      64 real agents whose packages are files, the controller, the simulated shelf: losses, claims, the interlock, kill -9; 1,000
              simulated agents on one controller; decisions; a journal of a million events; the worked example; random days. It needs root
-  drives     pooled drives: random operations on the pure core; attach and fence in an emulated machine (the story `fabric` of the lab)
+  drives     claims of pooled drives, 256 drives and 64 nodes: decided, and journaled; random operations; attach, fence and pull in
+             an emulated machine (the story `pooled` of the lab)
 
 Builds optimised binaries, prints `what | value | target | pass` a line, the load average before and
 after, and exits 1 where a figure misses its target. On a busy machine the figures are worth little.

@@ -1,25 +1,59 @@
 //! `cargo prove drives`: what the pool of drives promises, as far as it is there to be measured. What no part of it measures yet is not
 //! printed, and docs/pooled-drives.md says so.
 
+use std::collections::BTreeMap;
+
 use super::figure::Figure;
+use super::power::{self, Judged, Said};
 use crate::Wrong;
 use crate::lab;
 use crate::place::Place;
 use crate::progress::Screen;
 
-/// The story of the lab that lends a drive on a real kernel.
-const STORY: &str = "fabric";
-/// What it measures, once each: how its line begins, what it is, and the most it may be in milliseconds.
-const MEASURED: [(&str, &str, f64); 2] = [
+/// The program that measures, and its parts.
+const EXAMPLE: &str = "prove_drives";
+const PARTS: [&str; 2] = ["decide", "journal"];
+
+/// Key, what it is, unit, judged how: drives.md of the design (Targets) and issue 6.
+const FIGURES: [(&str, &str, &str, Judged); 3] = [
     (
-        "from the order to a block device whose serial number was checked: ",
+        "drives.decide.admitted",
+        "decision of a claim of drives, 256 drives, 64 nodes, half lent: admitted, p99",
+        "ms",
+        Judged::AtMost(1.0),
+    ),
+    (
+        "drives.decide.refused",
+        "the same: refused with what would fit, p99",
+        "ms",
+        Judged::AtMost(1.0),
+    ),
+    (
+        "drives.journal.acknowledged",
+        "the same: decided, written and synced, p99",
+        "ms",
+        Judged::AtMost(10.0),
+    ),
+];
+
+/// The story of the lab in which a rack's orders go to the real agent on a real kernel.
+const STORY: &str = "pooled";
+/// What it measures, once each: how its line begins, what it is, and the most it may be in milliseconds.
+const MEASURED: [(&str, &str, f64); 3] = [
+    (
+        "from the order to attach to a block device whose serial number was checked: ",
         "order to attach → block device whose serial number was checked, once, in an emulated machine",
         1_000.0,
     ),
     (
-        "from the order to a fence that was read back: ",
-        "order to fence → removed at the target and read back, a writer never stops, once, in an emulated machine",
+        "from the order to shut to its answer, read back, under load: ",
+        "order to shut → removed at the target and read back, under load, once, in an emulated machine",
         1_000.0,
+    ),
+    (
+        "from the kernel's uevent to nothing being offered, under load: ",
+        "drive pulled: the kernel's uevent → nothing is offered, under load, once, in an emulated machine",
+        5_000.0,
     ),
 ];
 
@@ -39,15 +73,27 @@ const OPERATIONS: u64 = 100_000;
 
 /// Builds what measures.
 pub fn build(place: &Place, screen: &Screen) -> Result<(), Wrong> {
+    power::program(place, screen, "house-tests", EXAMPLE)?;
     lab::build(place, screen, false)
 }
 
 /// Measures part after part; `add` takes the figures of each.
 pub fn pool(place: &Place, screen: &Screen, mut add: impl FnMut(Vec<Figure>)) -> Result<(), Wrong> {
+    for part in PARTS {
+        screen.line(&format!("measuring: {part}"));
+        add(figures(&power::measured(place, EXAMPLE, part)?));
+    }
     screen.line("measuring: random days");
     add(vec![days(place)?]);
     add(attached(&lab::measured(place, screen, STORY)));
     Ok(())
+}
+
+fn figures(said: &BTreeMap<String, Said>) -> Vec<Figure> {
+    let known = FIGURES.iter();
+    known
+        .filter_map(|(key, what, unit, judged)| Some(power::one(what, unit, judged, said.get(*key)?)))
+        .collect()
 }
 
 /// One drive, one tenant, whatever comes late: the pure core's random days.
@@ -132,11 +178,11 @@ mod tests {
 
     #[test]
     fn a_story_is_judged_by_what_it_measured_and_by_its_checks() {
-        let attach = "from the order to a block device whose serial number was checked: 610 ms";
-        let fence = "from the order to a fence that was read back: 1001 ms";
+        let attach = "from the order to attach to a block device whose serial number was checked: 610 ms";
+        let fence = "from the order to shut to its answer, read back, under load: 1001 ms";
         let figures = attached(&checks(&[attach, fence]));
         let verdicts: Vec<Option<bool>> = figures.iter().map(|figure| figure.verdict).collect();
-        assert_eq!(verdicts, [Some(true), Some(false)]);
+        assert_eq!(verdicts, [Some(true), Some(false), Some(false)]);
         // A story in which a check did not hold has measured nothing that counts.
         let mut broken = checks(&[attach]).unwrap();
         broken.failed = 1;
@@ -149,7 +195,7 @@ mod tests {
             figures[0].value
         );
         let absent = attached(&Err("no emulator".to_owned()));
-        assert_eq!((absent[0].verdict, absent.len()), (None, 2));
+        assert_eq!((absent[0].verdict, absent.len()), (None, 3));
     }
 
     #[test]

@@ -29,7 +29,7 @@ const PASSED: &str = "test result: ok";
 const OPERATIONS: u64 = 1_000_000;
 
 /// How a figure is judged.
-enum Judged {
+pub(super) enum Judged {
     /// At most so many of its unit.
     AtMost(f64),
     /// Only told.
@@ -198,28 +198,21 @@ const YIELDS: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// A figure as the program says it.
-struct Said {
+pub(super) struct Said {
     number: f64,
     note: String,
 }
 
 /// Builds the program.
 pub fn build(place: &Place, screen: &Screen) -> Result<(), Wrong> {
-    let words = [
-        "build",
-        "--release",
-        "--package",
-        "house-tests",
-        "--example",
-        EXAMPLE,
-    ];
-    let done = steps::cargo_step(
-        screen,
-        "build",
-        place.cargo(&words),
-        &place.log("build-prove-power"),
-        None,
-    );
+    program(place, screen, "house-tests", EXAMPLE)
+}
+
+/// Builds an example of a package, optimised.
+pub(super) fn program(place: &Place, screen: &Screen, package: &str, example: &str) -> Result<(), Wrong> {
+    let words = ["build", "--release", "--package", package, "--example", example];
+    let log = place.log(&format!("build-{}", example.replace('_', "-")));
+    let done = steps::cargo_step(screen, "build", place.cargo(&words), &log, None);
     match done.verdict {
         Verdict::Pass => Ok(()),
         Verdict::Fail | Verdict::Skip => Err(Wrong::Failed("the build failed".to_owned())),
@@ -230,27 +223,28 @@ pub fn build(place: &Place, screen: &Screen) -> Result<(), Wrong> {
 pub fn rack(place: &Place, screen: &Screen, mut add: impl FnMut(Vec<Figure>)) -> Result<(), Wrong> {
     for part in PARTS {
         screen.line(&format!("measuring: {part}"));
-        add(figures(&measured(place, part)?));
+        add(figures(&measured(place, EXAMPLE, part)?));
     }
     screen.line("measuring: random days");
     add(vec![days(place)?]);
     Ok(())
 }
 
-fn measured(place: &Place, part: &str) -> Result<BTreeMap<String, Said>, Wrong> {
-    let program = place.binaries(true).join("examples").join(EXAMPLE);
+/// What one part of a program that measures says.
+pub(super) fn measured(place: &Place, example: &str, part: &str) -> Result<BTreeMap<String, Said>, Wrong> {
+    let program = place.binaries(true).join("examples").join(example);
     let output = place
         .command(&program)
         .arg(part)
         .stdin(Stdio::null())
         .output()
         .map_err(|error| Wrong::Failed(format!("cannot start {}: {error}", program.display())))?;
-    let log = place.log(&format!("prove-power-{part}"));
+    let log = place.log(&format!("{}-{part}", example.replace('_', "-")));
     std::fs::write(&log, [&output.stdout[..], &output.stderr[..]].concat())
         .map_err(|error| Wrong::Failed(format!("{}: {error}", log.display())))?;
     if !output.status.success() {
         let last = steps::tail(&log).join("\n");
-        return Err(Wrong::Failed(format!("{EXAMPLE} {part} failed:\n{last}")));
+        return Err(Wrong::Failed(format!("{example} {part} failed:\n{last}")));
     }
     Ok(said(&String::from_utf8_lossy(&output.stdout)))
 }
@@ -291,7 +285,8 @@ fn figures(said: &BTreeMap<String, Said>) -> Vec<Figure> {
     figures
 }
 
-fn one(what: &str, unit: &str, judged: &Judged, said: &Said) -> Figure {
+/// A figure as it is judged.
+pub(super) fn one(what: &str, unit: &str, judged: &Judged, said: &Said) -> Figure {
     let shown = |number: f64| {
         let digits = if number < 10.0 { 2 } else { 1 };
         format!("{number:.digits$} {unit}").trim().to_owned()

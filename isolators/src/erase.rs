@@ -2,8 +2,8 @@
 //!
 //! What it may be done to is asked twice, the second time of the drive itself, immediately before the first command that destroys. What is
 //! under way is on disk before that command, so that whoever comes after a loss of power goes on, or begins anew. What a drive says of its
-//! own erasure is evidence and no proof: samples are read back. The order of things is decided in [`machine`], which is pure; the hand that
-//! touches a drive is [`crate::apply`]'s.
+//! own erasure is evidence and no proof: samples are read back. The order of things is decided in `machine`, which is pure; the hand that
+//! touches a drive is [`mod@crate::apply`]'s.
 
 mod asked;
 mod ata;

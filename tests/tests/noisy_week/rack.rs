@@ -15,7 +15,7 @@ use rack_controller::rack::state::Proof;
 use rack_controller::rack::{
     Action, AgentFacts, BmcFacts, Event, LeaseSight, NodeSide, Outcome, Rack, What, evolve,
 };
-use rack_controller::view::view;
+use rack_controller::view::{drives, view};
 
 use super::pages::Pages;
 use super::script::{MINUTE, Script, WEEK};
@@ -144,7 +144,14 @@ impl Site {
 
     fn page(&self) -> String {
         let shown = view(&self.rack, self.now());
-        render(&shown, &[], &self.own, &[], Format::Text)
+        render(
+            &shown,
+            &drives(&self.rack, self.now()),
+            &[],
+            &self.own,
+            &[],
+            Format::Text,
+        )
     }
 
     fn run(&mut self, input: &Input) {

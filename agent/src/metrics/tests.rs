@@ -15,7 +15,7 @@ const KNOWN_LABELS: &str = "version revision target actuator mode use vendor pro
      device firmware transport address driver operstate source reason \
      workload method kind cpus numa_nodes exclusivity route status code \
      stat page_bytes result channel dimm controller direction warning supply fault ipmi_version manufacturer firmware cache \
-     signal antagonist grade level";
+     signal antagonist grade level access";
 
 #[test]
 fn the_table_keeps_the_rules_of_names() {

@@ -183,6 +183,43 @@ async fn hands(judge: &Judge) {
     judge.hears(post("/v1/pause", json!({"resume": true})), 200).await;
 }
 
+/// A rack without enclosures has no drives, and says so of each; what a pool answers, tests/drives asks.
+async fn drives(judge: &Judge) {
+    judge.hears(get("/v1/drives"), 200).await;
+    let claim = |node: &str| post("/v1/drives/claims", json!({"for": "db", "node": node}));
+    judge.refuses(claim("n99"), 400, "bad_request").await;
+    judge
+        .refuses(
+            post("/v1/drives/claims", json!({"for": "db"})),
+            400,
+            "bad_request",
+        )
+        .await;
+    judge
+        .refuses(
+            named("delete", "/v1/drives/claims/{claim}", "nobody"),
+            404,
+            "not_found",
+        )
+        .await;
+    let renew = named("post", "/v1/drives/claims/{claim}/renew", "nobody");
+    judge.refuses(renew, 404, "not_found").await;
+    for route in [
+        "/v1/drives/{serial}/enrol",
+        "/v1/drives/{serial}/erase",
+        "/v1/drives/{serial}/vouch",
+    ] {
+        let typed = Ask {
+            body: post("", json!({"serial": "S9"})).body,
+            ..named("post", route, "S9")
+        };
+        judge.refuses(typed, 404, "not_found").await;
+    }
+    judge
+        .refuses(named("get", "/v1/drives/{serial}/proof", "S9"), 404, "not_found")
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_controller_answers_as_its_document_says() {
     let Some((house, running, client)) = House::whole("enforce").await else {
@@ -193,6 +230,7 @@ async fn the_controller_answers_as_its_document_says() {
     claims(&judge).await;
     terms(&judge).await;
     hands(&judge).await;
+    drives(&judge).await;
     for route in ["/v1/nodes/{node}/calibrate", "/v1/nodes/{node}/power-on"] {
         judge.refuses(named("post", route, "n99"), 404, "not_found").await;
         judge.refuses(named("post", route, "n01"), 409, "conflict").await;

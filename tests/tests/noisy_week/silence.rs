@@ -7,7 +7,7 @@ use house_tests::raise::{Alertmanager, find_alertmanager};
 use super::judge::{house, target};
 
 /// What fires together, and what of it is told. Each alert is `Name key=value …`.
-const TOGETHER: [(&str, &[&str], &[&str]); 15] = [
+const TOGETHER: [(&str, &[&str], &[&str]); 18] = [
     (
         "a deficit stands for what led to it",
         &[
@@ -142,6 +142,34 @@ const TOGETHER: [(&str, &[&str], &[&str]); 15] = [
             "BusbarDeficit rack=r1 domain=shelf severity=critical",
         ],
         &["Maintenance", "BusbarDeficit"],
+    ),
+    (
+        "a pooled drive that fails is told once, and its neighbour for itself",
+        &[
+            "BusbarPooledDriveFailing rack=r1 node=n07 device=nvme0",
+            "BusbarDriveFailing node=n07 device=nvme0",
+            "BusbarPooledDriveWorn rack=r1 node=n07 device=nvme0",
+            "BusbarPooledDriveWorn rack=r1 node=n07 device=nvme1",
+            "BusbarDriveWorn node=n07 device=nvme1",
+        ],
+        &["BusbarPooledDriveFailing", "BusbarPooledDriveWorn"],
+    ),
+    (
+        "what a pooled drive that hangs said before is no news",
+        &[
+            "BusbarPooledDriveHangs rack=r1 node=n07 device=nvme0",
+            "BusbarPooledDriveFailing rack=r1 node=n07 device=nvme0",
+        ],
+        &["BusbarPooledDriveHangs"],
+    ),
+    (
+        "claims of a silent enclosure are its",
+        &[
+            "BusbarEnclosureSilent rack=r1 node=n07",
+            "BusbarDriveClaimNotReady rack=r1 node=n01",
+            "BusbarDriveClaimNotReady rack=r2 node=n01",
+        ],
+        &["BusbarEnclosureSilent", "BusbarDriveClaimNotReady"],
     ),
 ];
 

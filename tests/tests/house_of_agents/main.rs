@@ -215,7 +215,8 @@ fn a_renewal_waits_in_a_queue(stand: &mut Stand) -> anyhow::Result<()> {
     stand.watch.fell_and_rose(0, FIRM, WHOLE)
 }
 
-/// All agents are stopped when a supply is lost. Whoever wakes up falls, and nobody rises before all have.
+/// All agents are stopped when a supply is lost. Whoever wakes up falls, and the last in rank pay for those that sleep still; nobody rises
+/// beyond what is left.
 fn everybody_is_silent_during_a_loss(stand: &Stand) -> anyhow::Result<()> {
     stand.watch.begin();
     stand.signal_all(Signal::SIGSTOP)?;
@@ -225,7 +226,7 @@ fn everybody_is_silent_during_a_loss(stand: &Stand) -> anyhow::Result<()> {
     lost?;
     seen?;
     stand.all_become(FIRM, "what is firm")?;
-    stand.watch.only_falls()?;
+    stand.watch.nothing_rose_above(stand.fixed, 15_000)?;
     stand.put_back(3_000)?;
     stand.all_become(WHOLE, "all again")
 }

@@ -58,7 +58,8 @@ impl Draws {
 
     /// The most that it drew within the window up to now; `None` while it was not watched for so long without a gap.
     pub fn peak(&self, now: Moment, window: Duration, stale: Duration) -> Option<Power> {
-        self.last(now, stale)?;
+        // A reading from before the window says nothing of it, however long readings may be waited for.
+        self.last(now, stale.min(window))?;
         if now.since(self.since?) < window {
             return None;
         }
@@ -120,6 +121,11 @@ mod tests {
             draws.see(at(second), watts(300), STALE);
         }
         assert_eq!(draws.peak(at(70), window, STALE), Some(watts(900)));
+        assert_eq!(
+            draws.peak(at(81), window, STALE),
+            None,
+            "nothing was told within the window"
+        );
         draws.begin_anew();
         assert_eq!(draws.peak(at(70), window, STALE), None);
         assert_eq!(draws.last(at(70), STALE), Some(watts(300)));

@@ -3,11 +3,36 @@
 use facts::Power;
 use facts::supply::SupplyState;
 use rack_api::v1::{DomainState, PowerAsk};
+use rack_controller::decide::Input;
 use rack_controller::pools::power::plan;
 use rack_controller::view::view;
 
 use super::bench::watts;
 use super::house_of_64::{House, Plan, kind_of};
+
+/// What a feed that has begun to fail leaves when it fails wholly is what a raise must fit, also while somebody stands above its order.
+#[test]
+fn the_rest_of_a_failing_feed_raises_nobody() {
+    // Three supplies of 3 kW on each feed; ten nodes with 900 W firm each: all that one feed bears.
+    let mut house = House::new(&Plan {
+        redundancy: "n+n",
+        nodes: 10,
+        ..Plan::default()
+    });
+    (1..=10).for_each(|node| ask(&mut house, node, 900, 0, 1));
+    house.obey();
+    let claim = "w1".to_owned();
+    house.bench.run(&Input::ReleaseClaim { claim }).unwrap();
+    house.claim("n02", "more", 200, 0).unwrap();
+    // The first supply of a feed goes while n01 has not answered its lowering.
+    house.bench.shelf[5] = None;
+    house.later(1_000);
+    assert_eq!(house.shelf().state, DomainState::Exposed);
+    assert_eq!(house.order("n02").cap, watts(900), "n01 draws 900 W still");
+    assert!(counted(&house) <= watts(9_000));
+    house.answer("n01");
+    assert_eq!(house.order("n02").cap, watts(1_100));
+}
 
 /// Everything that nodes may draw, as the controller counts it.
 fn counted(house: &House) -> Power {

@@ -9,7 +9,7 @@ use rack_api::v1::DomainState;
 
 use super::ByName;
 use super::ration::{Rations, rations};
-use super::standing::{above, below, kept, standing};
+use super::standing::{above, below, kept, standing, without_failing_feeds};
 use super::sums::{Sums, ride_limit_of};
 use super::uncapped::{at_most, is_coming, is_known, is_off, only_refuses};
 use crate::config::{DomainConfig, NodeConfig};
@@ -123,7 +123,10 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn of(rack: &Rack, domain: &DomainConfig, now: Moment) -> Option<Room> {
-        let sums = standing(rack, &domain.name)?;
+        let mut sums = standing(rack, &domain.name)?;
+        if let Some(left) = without_failing_feeds(rack, domain, &sums) {
+            sums.surviving = sums.surviving.min(left);
+        }
         let within = below(&rack.config, &domain.name);
         let mut room = Room {
             now: Power::ZERO,

@@ -9,7 +9,7 @@ use super::ByName;
 use super::sums::{Kept, Sums, Supply, sums};
 use super::uncapped::firmly;
 use crate::claim::{Claim, ClaimId};
-use crate::config::{DomainConfig, DomainSource, RackConfig};
+use crate::config::{DomainConfig, DomainSource, RackConfig, Redundancy};
 use crate::rack::state::Rack;
 
 /// What would be otherwise: for the interlock and for offers.
@@ -62,6 +62,33 @@ pub(super) fn supplies<'a>(rack: &'a Rack, domain: &'a DomainConfig, but: Otherw
             })
             .collect(),
     }
+}
+
+/// What is left at `n+n` when a feed that has begun to fail, supply by supply, fails wholly; `None` where the domain is not exposed by such
+/// a feed, or where what is left would not bear the promises. The rest of that feed is the loss that is still covered, so no raise may use it,
+/// also while somebody stands above its order (power.md, rule 2).
+pub(super) fn without_failing_feeds(rack: &Rack, domain: &DomainConfig, sums: &Sums) -> Option<Power> {
+    if domain.redundancy != Redundancy::Feeds || sums.state != DomainState::Exposed {
+        return None;
+    }
+    let bays = || rack.config.bays.iter().filter(|bay| bay.domain == domain.name);
+    let counts = |place: &str| {
+        rack.kept
+            .bays
+            .get(place)
+            .is_some_and(|kept| kept.life.counts())
+    };
+    let failing: BTreeSet<&str> = bays()
+        .filter(|bay| !counts(&bay.place))
+        .filter_map(|bay| bay.feed.as_deref())
+        .collect();
+    let left: Power = supplies(rack, domain, Otherwise::default())
+        .iter()
+        // One of unknown feed may hang from any of them.
+        .filter(|supply| supply.feed.is_some_and(|feed| !failing.contains(feed)))
+        .map(|supply| supply.rated)
+        .sum();
+    kept(domain).fits(sums.held, left).then_some(left)
 }
 
 /// What a feed may carry continuously.

@@ -6,7 +6,6 @@ use facts::{NoData, Power};
 use hw_fixtures::world::{STEP_MS, Verb, World};
 use rack_controller::config::RackConfig;
 use rack_controller::decide::Input;
-use rack_controller::pools::power::act::lessor::machine::Request;
 use rack_controller::rack::state::Proof;
 use rack_controller::rack::{Action, Event, What, evolve};
 
@@ -85,6 +84,8 @@ pub struct Day {
     /// What node BMCs told of draws.
     pub meters: Meters,
     pub counted: Counted,
+    /// Whether the network loses, delays and doubles messages.
+    pub loses_messages: bool,
 }
 
 impl Day {
@@ -128,6 +129,7 @@ impl Day {
             judge: Judge::default(),
             meters: Meters::default(),
             counted: Counted::default(),
+            loses_messages: true,
             config,
             dice,
         }
@@ -153,13 +155,20 @@ impl Day {
             let ahead = *self.dice.pick(&[5, 5, 5, 40, 40, 40, 300, 300, 1_500, 3_000]);
             let ahead = 1 + self.dice.below(ahead);
             self.pass(ahead);
-            if self.is_dark() {
-                self.counted.count("went_dark_uncovered");
+            if self.went_dark() {
                 return self.counted;
             }
         }
         self.come_to_rest();
         self.counted
+    }
+
+    /// Whether this day ends because more was lost than the policy covers.
+    pub fn went_dark(&mut self) -> bool {
+        if self.is_dark() {
+            self.counted.count("went_dark_uncovered");
+        }
+        self.is_dark()
     }
 
     /// Whether some site is dark; the judge has let that pass because more was lost than the policy covers.
@@ -280,71 +289,6 @@ impl Day {
                 Mail::Switch(action, since) => self.does(&action, since),
                 Mail::Contact(site, bay, is_in) => self.contact(site, bay, is_in),
             }
-        }
-    }
-
-    fn reach_agent(&mut self, sent: Sent) {
-        let node = self.nodes.iter_mut().find(|node| node.name == sent.node).unwrap();
-        if !node.answers(self.now) {
-            // What waits for a stopped process or in a queue is not gone: now and then it comes after all.
-            if self.dice.one_in(4) {
-                let at = self.now + 500 + self.dice.below(6_000);
-                self.mail.push((at, Mail::ToAgent(sent)));
-            }
-            return;
-        }
-        let answer = match &sent.request {
-            Request::Ask => Ok(node.view(self.now)),
-            Request::Put(lease) => node.take(lease, self.now, &mut self.sites[node.site].world),
-        };
-        let is_put = matches!(sent.request, Request::Put(_));
-        if is_put && answer.is_ok() && self.dice.one_in(20) {
-            // The network has a copy of it, and delivers that when other orders stand.
-            let again = self.now + 500 + self.dice.below(4_000);
-            self.mail.push((again, Mail::ToAgent(sent.clone())));
-            self.counted.count("came_twice");
-        }
-        self.counted.count(match (is_put, &answer) {
-            (true, Ok(_)) => "lease_taken",
-            (true, Err(_)) => "lease_refused",
-            (false, _) => "asked",
-        });
-        self.counted.count("message");
-        if !self.dice.one_in(300) {
-            let at = self.now + 1 + self.dice.below(15);
-            let answer = answer.map(Box::new);
-            self.mail
-                .push((at, Mail::ToLessor(sent.node, sent.ticket, answer)));
-        }
-    }
-
-    /// The turn's own time, and what lessors send.
-    fn turn(&mut self) {
-        let Some(controller) = &mut self.controller else {
-            return;
-        };
-        let (sent, inputs) = controller.pass(&self.journal, self.now);
-        for sent in sent {
-            self.counted.count("message");
-            let late = self.dice.one_in(300);
-            let at = self.now
-                + if late {
-                    2_000 + self.dice.below(6_000)
-                } else {
-                    1 + self.dice.below(15)
-                };
-            if self.dice.one_in(300) {
-                // Doubled, and the second one late.
-                let again = self.now + self.dice.below(8_000);
-                self.mail.push((again, Mail::ToAgent(sent.clone())));
-            }
-            self.mail.push((at, Mail::ToAgent(sent)));
-        }
-        for input in inputs {
-            self.input(&input);
-        }
-        if self.now.is_multiple_of(1_000) {
-            self.input(&Input::Tick);
         }
     }
 

@@ -97,6 +97,10 @@ impl Judge {
         };
         for (node, answered) in day.nodes.iter().zip(&mut self.answered) {
             let world = &day.sites[node.site].world;
+            // What is dark draws nothing, and its nodes have forgotten their caps.
+            if world.is_dark() {
+                continue;
+            }
             if node.answers(day.now) {
                 *answered = day.now;
             }

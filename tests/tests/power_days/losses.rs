@@ -114,6 +114,8 @@ impl Day {
             here.pull(bay, now);
             here.insert(bay, None, now);
             here.weaker = false;
+            here.last_loss = Some(now);
+            self.last_loss = Some(now);
         } else if is_in && !is_there {
             here.insert(bay, None, now);
             here.weaker &= here.world.supplies().iter().any(|supply| {

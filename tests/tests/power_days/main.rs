@@ -22,6 +22,7 @@ mod lent;
 mod losses;
 mod node;
 mod oath;
+mod post;
 mod rest;
 mod scene;
 mod site;

@@ -16,12 +16,24 @@ impl Day {
         for site in 0..self.sites.len() {
             for bay in 0..self.sites[site].world.supplies().len() {
                 self.inlet(site, bay, true);
-                self.contact(site, bay, true);
+                if self.sites[site].world.supplies()[bay].part().is_none() {
+                    self.contact(site, bay, true);
+                }
             }
         }
         self.meters.exact = true;
+        self.loses_messages = false;
         // Machines boot for 45 s; contacts that flapped settle for two minutes at the most.
         self.pass(50_000);
+        if self.went_dark() {
+            return;
+        }
+        // A part that is too weak goes only now: that is a loss, and somebody has to be there who answers it.
+        for site in 0..self.sites.len() {
+            for bay in 0..self.sites[site].world.supplies().len() {
+                self.contact(site, bay, true);
+            }
+        }
         for _ in 0..10 {
             let whole = |standing: &DomainStanding| standing.state == DomainState::Redundant;
             let rack = self.controller.as_ref().map(|controller| &controller.rack);

@@ -2,6 +2,7 @@
 
 mod book;
 mod caps;
+mod grants;
 mod interlock;
 mod lend;
 mod offer;

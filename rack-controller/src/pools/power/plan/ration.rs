@@ -8,11 +8,10 @@ use facts::{Moment, Power};
 use rack_api::v1::DomainState;
 
 use super::ByName;
-use super::book::{Book, shed, take};
-use super::orders::counted;
+use super::book::{Book, shed};
+use super::grants::grants;
 use super::standing::{Otherwise, below, kept, standing, supplies};
 use super::sums::{Sums, Supply, ride_limit_of, sums, without_worst};
-use super::uncapped::at_most;
 use crate::claim::ClaimId;
 use crate::config::{DomainConfig, NodeConfig};
 use crate::rack::sight::DrillPhase;
@@ -87,12 +86,12 @@ pub fn rations(rack: &Rack, now: Moment) -> Rations {
 
 /// Who is not served with firm watts, and what the others of each node are served with: the same after every loss. And how the domains
 /// stand now: each sum goes through every claim, so each is made once.
-struct Served<'a> {
-    shed: BTreeSet<ClaimId>,
+pub(super) struct Served<'a> {
+    pub(super) shed: BTreeSet<ClaimId>,
     firm: ByName<'a, Power>,
     /// What they have of it: less what is lent.
     own: ByName<'a, Power>,
-    standing: ByName<'a, Sums>,
+    pub(super) standing: ByName<'a, Sums>,
 }
 
 impl<'a> Served<'a> {
@@ -114,7 +113,7 @@ impl<'a> Served<'a> {
     }
 
     /// What is lent is what goes first: after a loss everybody is due all firm watts again, and nobody is granted of them.
-    fn due(&self, node: &NodeConfig, losses: u32) -> Power {
+    pub(super) fn due(&self, node: &NodeConfig, losses: u32) -> Power {
         if losses == 0 {
             self.own_of(node)
         } else {
@@ -250,7 +249,7 @@ fn sums_after(rack: &Rack, domain: &DomainConfig, losses: u32, standing: &Sums) 
 }
 
 /// Firm and revocable watts together that a domain can give after this many losses; `None` where no further loss is covered then.
-fn total(rack: &Rack, domain: &DomainConfig, losses: u32, standing: &Sums) -> Option<Power> {
+pub(super) fn total(rack: &Rack, domain: &DomainConfig, losses: u32, standing: &Sums) -> Option<Power> {
     let sums = sums_after(rack, domain, losses, standing);
     if !domain.source.has_bays() {
         return Some(kept(domain).firm(sums.installed));
@@ -288,74 +287,6 @@ pub(super) fn is_silent(rack: &Rack, node: &NodeConfig) -> bool {
         .get(&node.name)
         .and_then(|seen| seen.lease.as_ref());
     lease.is_some_and(|lease| lease.silent_since.is_some())
-}
-
-/// Claims that have their revocable watts after this many losses: by rank, among those that have them before it.
-fn grants(
-    rack: &Rack,
-    book: &Book<'_>,
-    served: &Served<'_>,
-    losses: u32,
-    among: Option<&BTreeSet<ClaimId>>,
-    now: Moment,
-) -> BTreeSet<ClaimId> {
-    let asks = || {
-        book.drawing
-            .iter()
-            .filter(|claim| !claim.revocable.is_zero() && !served.shed.contains(&claim.id))
-            .filter(|claim| among.is_none_or(|among| among.contains(&claim.id)))
-    };
-    if asks().next().is_none() {
-        return BTreeSet::new();
-    }
-    let firm_of = |node: &NodeConfig| served.due(node, losses);
-    let proven: ByName<'_, ()> = rack
-        .config
-        .nodes
-        .iter()
-        .filter(|node| is_proven(rack, node, firm_of(node)))
-        .map(|node| (node.name.as_str(), ()))
-        .collect();
-    let mut left: ByName<'_, Power> = ByName::default();
-    let mut blind: BTreeSet<&str> = BTreeSet::new();
-    for domain in &rack.config.domains {
-        let sold = why_none(rack, domain, now)
-            .is_none()
-            .then(|| total(rack, domain, losses, served.standing.get(domain.name.as_str())?));
-        let needed: Power = nodes_below(rack, &domain.name)
-            .map(|node| {
-                if proven.contains_key(node.name.as_str()) {
-                    // Silence frees nothing: whoever does not answer is paid for with what it may still draw.
-                    let silent = is_silent(rack, node).then(|| counted(rack, node, now).cap);
-                    firm_of(node).max(node.floor).max(silent.unwrap_or_default())
-                } else {
-                    at_most(rack, node, now)
-                }
-            })
-            .sum();
-        let room = sold.flatten().unwrap_or_default().saturating_sub(needed);
-        left.insert(domain.name.as_str(), room);
-        let state = rack.kept.domains.get(&domain.name).map(|standing| standing.state);
-        if state == Some(DomainState::Blind) {
-            blind.insert(domain.name.as_str());
-        }
-    }
-    let mut granted = BTreeSet::new();
-    for claim in asks() {
-        let Some(node) = book.node_of(claim) else {
-            continue;
-        };
-        // Nothing new is given by the memory of supplies that cannot be seen.
-        let is_unseen = !blind.is_empty() && book.through(&claim.domain).any(|name| blind.contains(name));
-        let may = !is_unseen || rack.kept.granted.contains(&claim.id);
-        if may
-            && proven.contains_key(node.name.as_str())
-            && take(book, &mut left, &claim.domain, claim.revocable)
-        {
-            granted.insert(claim.id);
-        }
-    }
-    granted
 }
 
 /// The caps that these grants make: firm watts or the floor, and what is granted beside them.

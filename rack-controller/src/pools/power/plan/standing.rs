@@ -72,12 +72,7 @@ pub(super) fn without_failing_feeds(rack: &Rack, domain: &DomainConfig, sums: &S
         return None;
     }
     let bays = || rack.config.bays.iter().filter(|bay| bay.domain == domain.name);
-    let counts = |place: &str| {
-        rack.kept
-            .bays
-            .get(place)
-            .is_some_and(|kept| kept.life.counts())
-    };
+    let counts = |place: &str| rack.kept.bays.get(place).is_some_and(|kept| kept.life.counts());
     let failing: BTreeSet<&str> = bays()
         .filter(|bay| !counts(&bay.place))
         .filter_map(|bay| bay.feed.as_deref())

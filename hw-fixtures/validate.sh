@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Lets the DMTF's own validators judge the simulated BMCs: the service validator (does every resource follow
-# its schema?) and the protocol validator (does the service follow DSP0266?), on the shelf's BMC and on a node's.
+# its schema?) and the protocol validator (does the service follow DSP0266?), on the shelf's BMC, a node's and that of
+# an enclosure of drives.
 #
 #   hw-fixtures/validate.sh [TOOLS_DIR]
 #
@@ -94,7 +95,7 @@ stop() {
 }
 trap stop EXIT
 
-RUST_LOG=warn "$binary" serve "$here/racks/demo.toml" --state-dir "$state" --base-port 0 > "$state/ready" &
+RUST_LOG=warn "$binary" serve "$here/racks/first.toml" --state-dir "$state" --base-port 0 > "$state/ready" &
 server=$!
 for _ in $(seq 300); do
     grep -q '^ready ' "$state/ready" && break
@@ -107,6 +108,9 @@ grep -q '^ready ' "$state/ready" || fail "hw-fixtures was not ready within 30 s"
 "$binary" do pull shelf/psu-3 --state-dir "$state"
 "$binary" do fail shelf/psu-4 --state-dir "$state"
 "$binary" do feed-loss A --state-dir "$state"
+"$binary" do pull jbof/bay-1 --state-dir "$state"
+"$binary" do fail jbof/bay-2 --state-dir "$state"
+"$binary" do drive jbof/bay-3 erase-fails --state-dir "$state"
 
 rm -rf "$tools/reports"
 mkdir -p "$tools/reports"
@@ -114,8 +118,10 @@ mkdir -p "$tools/reports"
 unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE HTTPS_PROXY https_proxy HTTP_PROXY http_proxy ALL_PROXY all_proxy
 
 "$tools/venv/bin/python" - "$state" "$tools" "$here/validators-explained.toml" <<'PYTHON'
-"""Runs both validators against two BMCs and holds their findings against the explained ones."""
+"""Runs both validators against three BMCs and holds their findings against the explained ones."""
 import csv, json, pathlib, re, subprocess, sys, tomllib
+
+import requests
 
 state, tools, explained_file = (pathlib.Path(argument) for argument in sys.argv[1:4])
 TIMEOUT_SECONDS = 900
@@ -170,8 +176,14 @@ def protocol(bmc, log):
     return [int(number) for number in table.groups()], findings
 
 
+# Tasks that erase drives are resources too: one that will fail, and one that will not.
+for bay in ("bay-3", "bay-4"):
+    jbof = access(bmcs["jbof"])
+    target = f"{jbof[5]}/redfish/v1/Chassis/jbof/Drives/{bay}/Actions/Drive.SecureErase"
+    requests.post(target, json={}, auth=(jbof[1], jbof[3]), verify=str(ca_file), timeout=30).raise_for_status()
+
 bad = False
-for name in ("shelf", "n01"):
+for name in ("shelf", "n01", "jbof"):
     for kind, judge in (("service", service), ("protocol", protocol)):
         log = tools / "reports" / f"{name}-{kind}"
         log.mkdir(parents=True)

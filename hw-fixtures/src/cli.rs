@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::quantity::{Milliwatts, typed_watts};
-use crate::world::{Answer, Verb};
+use crate::world::{Answer, DriveManner, Verb};
 
 const ABOUT: &str = "The outside world: one simulated rack behind real interfaces";
 
@@ -22,6 +22,7 @@ supplies and cuts feeds.
   hw-fixtures do insert shelf/psu-3         put it back
   hw-fixtures do feed-loss A                cut a feed
   hw-fixtures do bmc shelf answer never     let a BMC hang
+  hw-fixtures do pull jbof/bay-3            take a drive out of a JBOF (racks/first.toml has one)
   hw-fixtures serve --tree RECORDED         serve a recorded Redfish tree";
 
 const EXIT_CODES: &str = "\
@@ -124,12 +125,12 @@ pub struct PlayArgs {
 pub enum Deed {
     /// Draw the world: feeds, supplies, nodes, dark or not
     Status,
-    /// Take a supply out of its bay
+    /// Take a supply or a drive out of its bay
     Pull {
         /// The bay, such as shelf/psu-3
         place: String,
     },
-    /// Put a supply into an empty bay
+    /// Put a supply or a drive into an empty bay
     Insert {
         /// The bay, such as shelf/psu-3
         place: String,
@@ -145,13 +146,16 @@ pub enum Deed {
         /// Rating of another supply than the one that stood there first
         #[arg(long, value_parser = typed_watts)]
         watts: Option<Milliwatts>,
+        /// Size of another drive than the one that stood there first, in bytes
+        #[arg(long)]
+        bytes: Option<u64>,
     },
-    /// Break a supply
+    /// Break a supply; let a drive say that it will fail
     Fail {
         /// The bay, such as shelf/psu-3
         place: String,
     },
-    /// Make a broken or tripped supply whole
+    /// Make a broken or tripped supply, or a drive, whole
     Repair {
         /// The bay, such as shelf/psu-3
         place: String,
@@ -183,6 +187,13 @@ pub enum Deed {
         /// What about it.
         #[command(subcommand)]
         what: BmcDeed,
+    },
+    /// Set how a bay of drives, its drive or its erasure behaves
+    Drive {
+        /// The bay, such as jbof/bay-3
+        place: String,
+        /// How, from now on; proper ends all others
+        manner: DriveManner,
     },
     /// Switch a node on or off
     Power {
@@ -228,12 +239,14 @@ impl Deed {
                 model,
                 serial,
                 watts,
+                bytes,
             } => Verb::Insert {
                 place,
                 maker,
                 model,
                 serial,
                 milliwatts: watts.map(|watts| watts.0),
+                bytes,
             },
             Self::Fail { place } => Verb::Fail { place },
             Self::Repair { place } => Verb::Repair { place },
@@ -252,6 +265,7 @@ impl Deed {
                 bmc,
                 what: BmcDeed::Reboot,
             } => Verb::Reboot { bmc },
+            Self::Drive { place, manner } => Verb::Drive { place, manner },
             Self::Power { node, state } => Verb::Power {
                 node,
                 on: state == Switch::On,

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::face::ipmi::Kind;
 use crate::face::ipmi::{Account, Face};
-use crate::face::redfish::Kind;
 use crate::live::Live;
 use crate::plan::Plan;
 use crate::scenario;

@@ -72,6 +72,18 @@ pub fn draw(status: &Value, colours: bool) -> String {
         };
         out.push_str(&format!("   {branch} {}\n", node_line(node, &painter)));
     }
+    let bays = list(status, "drive_bays");
+    for (index, bay) in bays.iter().enumerate() {
+        let branch = if index + 1 == bays.len() {
+            "└─"
+        } else {
+            "├─"
+        };
+        if index == 0 {
+            out.push_str("  drives\n");
+        }
+        out.push_str(&format!("   {branch} {}\n", drive_line(bay, &painter)));
+    }
     out.push_str(&bmc_lines(&list(status, "bmcs"), &painter));
     out
 }
@@ -145,6 +157,31 @@ fn node_line(node: &Value, painter: &Painter) -> String {
     let word = painter.paint(tone, &format!("{word:<10}"));
     let mut line = format!("{lamp} {name} {word} {} {sums}  {wants}, {limit}", bar(draw, max));
     if flag(node, "locate") {
+        line.push_str("  * locate");
+    }
+    line
+}
+
+fn drive_line(bay: &Value, painter: &Painter) -> String {
+    let place = format!("{:<14}", text(bay, "place"));
+    let bytes = bay.get("bytes").and_then(Value::as_u64);
+    let mut line = match bytes {
+        None => painter.paint(Tone::Faint, &format!("· {place} empty bay")),
+        Some(bytes) => {
+            let (lamp, tone) = if flag(bay, "predicts_failure") {
+                ("◑", Tone::Warn)
+            } else {
+                ("●", Tone::Good)
+            };
+            let gigabytes = bytes / 1_000_000_000;
+            let serial = painter.paint(Tone::Faint, text(bay, "serial"));
+            format!(
+                "{} {place} {gigabytes:>6} GB  {serial}",
+                painter.paint(tone, lamp)
+            )
+        }
+    };
+    if flag(bay, "locate") {
         line.push_str("  * locate");
     }
     line

@@ -1,7 +1,9 @@
 //! The rack file: what stands in the world before anything happens, read from TOML and checked once.
 
+mod jbof;
 mod manners;
 
+pub use jbof::{DriveBayPlan, DrivePlan, JbofPlan};
 pub use manners::{Limiter, Restore};
 
 use std::collections::BTreeSet;
@@ -58,6 +60,9 @@ pub struct Plan {
     /// The nodes that hang on the shelf's busbar.
     #[serde(rename = "node", default)]
     pub nodes: Vec<NodePlan>,
+    /// Enclosures of drives.
+    #[serde(rename = "jbof", default)]
+    pub jbofs: Vec<JbofPlan>,
 }
 
 /// One feed: a line from the room's distribution.
@@ -250,7 +255,11 @@ impl Plan {
         distinct("feed", self.feeds.iter().map(|feed| &feed.name))?;
         distinct("bay", self.shelf.supplies.iter().map(|supply| &supply.bay))?;
         let nodes = self.nodes.iter().map(|node| &node.name);
-        distinct("BMC", std::iter::once(&self.shelf.name).chain(nodes))?;
+        let jbofs = self.jbofs.iter().map(|jbof| &jbof.name);
+        distinct("BMC", std::iter::once(&self.shelf.name).chain(nodes).chain(jbofs))?;
+        for jbof in &self.jbofs {
+            jbof.check()?;
+        }
         self.check_supplies()?;
         for node in &self.nodes {
             check_node(node).map_err(|what| (node.name.span().start, what))?;

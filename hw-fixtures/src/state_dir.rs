@@ -75,7 +75,7 @@ pub struct Addresses {
 pub struct BmcAddress {
     /// Its name.
     pub name: String,
-    /// `shelf`, `node` or `tree`.
+    /// `shelf`, `node`, `jbof` or `tree`.
     pub kind: String,
     /// Its URL, without path.
     pub url: String,

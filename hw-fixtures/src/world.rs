@@ -5,21 +5,25 @@
 //! [`World::set_cap`], which says what the files of a node's packages really hold. The same plan,
 //! the same verbs at the same moments: the same run.
 
+mod answer;
 mod draw;
 mod event;
+mod jbof;
 mod meter;
 mod node;
 mod snapshot;
 mod supply;
 mod verb;
 
+pub use answer::Answer;
 pub use draw::Ride;
 pub use event::{Event, Happening};
+pub use jbof::{DriveBay, DriveManner, DrivePart, Erase, EraseState, Jbof};
 pub use meter::Meter;
 pub use node::Node;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use supply::{Part, Phase, Supply};
-pub use verb::{Answer, Refusal, Verb};
+pub use verb::{Refusal, Verb};
 
 use std::collections::BTreeMap;
 
@@ -39,6 +43,7 @@ pub struct World {
     feeds: Vec<(String, bool)>,
     supplies: Vec<Supply>,
     nodes: Vec<Node>,
+    jbofs: Vec<Jbof>,
     /// How each BMC answers; those that answer properly are not listed.
     answers: BTreeMap<String, Answer>,
     shelf_locate: bool,
@@ -63,12 +68,14 @@ impl World {
             .map(|bay| Supply::new(bay, &plan.shelf))
             .collect();
         let nodes = plan.nodes.iter().map(|node| Node::new(node, plan.seed)).collect();
+        let jbofs = plan.jbofs.iter().map(Jbof::new).collect();
         let mut world = Self {
             plan,
             now_ms: 0,
             feeds,
             supplies,
             nodes,
+            jbofs,
             answers: BTreeMap::new(),
             shelf_locate: false,
             dark: false,
@@ -126,6 +133,18 @@ impl World {
     #[must_use]
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name() == name)
+    }
+
+    /// The enclosures of drives, in the order of the plan.
+    #[must_use]
+    pub fn jbofs(&self) -> &[Jbof] {
+        &self.jbofs
+    }
+
+    /// The enclosure of that name.
+    #[must_use]
+    pub fn jbof(&self, name: &str) -> Option<&Jbof> {
+        self.jbofs.iter().find(|jbof| jbof.name() == name)
     }
 
     /// The feeds and whether each has power.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::live::Live;
 use crate::quantity::watts_json;
-use crate::world::{Node, Phase, Refusal, Supply, Verb, World};
+use crate::world::{Jbof, Node, Phase, Refusal, Supply, Verb, World};
 
 /// What the control face needs.
 pub struct Control {
@@ -115,6 +115,7 @@ fn picture(world: &World, at: &str, bmcs: Vec<Value>) -> Value {
         "feeds": feeds,
         "supplies": supplies,
         "nodes": nodes,
+        "drive_bays": world.jbofs().iter().flat_map(drive_bays).collect::<Vec<Value>>(),
         "bmcs": bmcs,
     })
 }
@@ -137,6 +138,20 @@ fn supply_json(shelf: &str, supply: &Supply) -> Value {
         "output_watts": watts_json(supply.output()),
         "serial": supply.part().map(|part| part.serial.as_str()),
         "locate": supply.locate(),
+    })
+}
+
+fn drive_bays(jbof: &Jbof) -> impl Iterator<Item = Value> {
+    jbof.bays().iter().map(|bay| {
+        let part = bay.part();
+        json!({
+            "place": format!("{}/{}", jbof.name(), bay.name()),
+            "serial": part.map(|part| part.serial.as_str()),
+            "bytes": part.map(|part| part.bytes),
+            "predicts_failure": part.is_some_and(|part| part.predicts_failure),
+            "erased": part.map_or(0, |part| part.erased),
+            "locate": bay.locate(),
+        })
     })
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::live::Listener;
 use crate::world::{Event, Happening};
-use messages::{Message, node_messages, shelf_messages};
+use messages::{Message, jbof_messages, node_messages, shelf_messages};
 
 /// Events that a slow reader may lag behind before its stream is closed; it must then read everything anew.
 const STREAM_DEPTH: usize = 256;
@@ -26,6 +26,11 @@ pub enum Beat {
         /// The shelf's name.
         shelf: String,
     },
+    /// Those of one enclosure of drives.
+    Jbof {
+        /// The enclosure's name.
+        jbof: String,
+    },
     /// Those of one node.
     Node {
         /// The node's name.
@@ -38,6 +43,7 @@ impl Beat {
     fn name(&self) -> &str {
         match self {
             Self::Shelf { shelf } => shelf,
+            Self::Jbof { jbof } => jbof,
             Self::Node { node } => node,
         }
     }
@@ -208,6 +214,7 @@ impl Desk {
     fn messages(&self, happening: &Happening) -> Vec<Message> {
         match &self.beat {
             Beat::Shelf { shelf } => shelf_messages(shelf, happening),
+            Beat::Jbof { jbof } => jbof_messages(jbof, happening),
             Beat::Node { node } => node_messages(node, happening),
         }
     }

@@ -23,7 +23,6 @@ use tokio::net::UdpSocket;
 use self::command::{Answer, Guids, Machine};
 use self::packet::{Datagram, Request, Sealed};
 use self::session::Sessions;
-use super::redfish::Kind;
 use crate::live::Live;
 use crate::world::Answer as Mood;
 
@@ -36,6 +35,15 @@ const TICK: Duration = Duration::from_millis(200);
 /// A command that a BMC does not know, and one that a user may not send.
 const INVALID_COMMAND: u8 = 0xC1;
 const NOT_PRIVILEGED: u8 = 0xD4;
+
+/// What a BMC sits in that speaks IPMI. That of an enclosure of drives does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The power shelf.
+    Shelf,
+    /// A node.
+    Node,
+}
 
 /// One BMC as IPMI shows it.
 pub struct Face {

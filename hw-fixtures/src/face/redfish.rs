@@ -4,6 +4,7 @@ mod accounts;
 mod events;
 mod expand;
 mod fault;
+mod jbof;
 mod metadata;
 mod node;
 mod patch;
@@ -47,6 +48,8 @@ pub enum Kind {
     Shelf,
     /// A node.
     Node,
+    /// An enclosure of drives.
+    Jbof,
 }
 
 /// One simulated BMC.
@@ -102,6 +105,9 @@ impl Bmc {
             },
             Kind::Node => Beat::Node {
                 node: name.to_owned(),
+            },
+            Kind::Jbof => Beat::Jbof {
+                jbof: name.to_owned(),
             },
         };
         let desk = Arc::new(Desk::new(beat));
@@ -287,7 +293,9 @@ impl Bmc {
             ["Chassis" | "Systems", ..] => match self.kind {
                 Kind::Shelf => self.shelf_page(&segments),
                 Kind::Node => self.node_page(&segments),
+                Kind::Jbof => self.jbof_page(&segments),
             },
+            ["TaskService", ..] if self.kind == Kind::Jbof => self.task_page(&segments),
             [..] => None,
         }
     }

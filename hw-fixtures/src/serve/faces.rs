@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum_server::tls_rustls::RustlsConfig;
 
 use super::ServeError;
-use crate::face::ipmi::{Account, Face, LONGEST_PASSWORD};
+use crate::face::ipmi::{self, Account, Face, LONGEST_PASSWORD};
 use crate::face::redfish::{Bmc, Kind};
 use crate::face::tree::{Tree, TreeError};
 use crate::live::Live;
@@ -53,7 +53,7 @@ impl Faces {
         })
     }
 
-    /// The shelf's BMC and one for each node.
+    /// The shelf's BMC, one for each node and one for each enclosure of drives.
     pub(super) fn add_rack(&mut self) -> Result<(), ServeError> {
         let world = self.live.world();
         let shelf = (world.plan().shelf.name.get_ref().clone(), Kind::Shelf);
@@ -61,7 +61,11 @@ impl Faces {
             .nodes()
             .iter()
             .map(|node| (node.name().to_owned(), Kind::Node));
-        let all: Vec<(String, Kind)> = std::iter::once(shelf).chain(nodes).collect();
+        let jbofs = world
+            .jbofs()
+            .iter()
+            .map(|jbof| (jbof.name().to_owned(), Kind::Jbof));
+        let all: Vec<(String, Kind)> = std::iter::once(shelf).chain(nodes).chain(jbofs).collect();
         drop(world);
         for (name, kind) in all {
             let uuid = self.live.world().service_uuid(&name);
@@ -75,16 +79,28 @@ impl Faces {
                 &password,
             ));
             let app = Router::new().fallback(move |request: Request| Arc::clone(&bmc).handle(request));
-            let word = if kind == Kind::Shelf { "shelf" } else { "node" };
+            let (word, over_ipmi) = match kind {
+                Kind::Shelf => ("shelf", Some(ipmi::Kind::Shelf)),
+                Kind::Node => ("node", Some(ipmi::Kind::Node)),
+                Kind::Jbof => ("jbof", None),
+            };
             self.add(&name, word, app)?;
-            let account = Account { user, password };
-            self.add_ipmi(&name, kind, &uuid, account)?;
+            if let Some(kind) = over_ipmi {
+                let account = Account { user, password };
+                self.add_ipmi(&name, kind, &uuid, account)?;
+            }
         }
         Ok(())
     }
 
     /// The BMC that was added last listens for IPMI too, on the UDP port of its HTTPS port's number where that is free.
-    fn add_ipmi(&mut self, name: &str, kind: Kind, uuid: &str, account: Account) -> Result<(), ServeError> {
+    fn add_ipmi(
+        &mut self,
+        name: &str,
+        kind: ipmi::Kind,
+        uuid: &str,
+        account: Account,
+    ) -> Result<(), ServeError> {
         if account.password.len() > LONGEST_PASSWORD {
             tracing::warn!(
                 "{name}: no IPMI, its kept password is longer than {LONGEST_PASSWORD} bytes; remove {name}.cred to have a new one made"

@@ -71,6 +71,7 @@ impl World {
     }
 
     pub(super) fn step(&mut self) {
+        self.erase_on();
         self.read_inlets();
         let start = self.plan.shelf.start_time.0;
         let mut started = Vec::new();

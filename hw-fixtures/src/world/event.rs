@@ -116,6 +116,13 @@ pub enum Happening {
         /// How.
         answer: super::Answer,
     },
+    /// Something about a bay of drives is another: its drive, its light, its erasure.
+    DriveChanged {
+        /// The enclosure.
+        jbof: String,
+        /// The bay.
+        bay: String,
+    },
     /// A BMC started anew: its sessions and subscriptions are gone.
     Rebooted {
         /// The BMC.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Part, World};
+use super::{Answer, DrivePart, Part, World};
 use crate::plan::Plan;
 
 /// The form that this build writes; another number is refused rather than guessed at.
@@ -20,6 +20,15 @@ pub struct Snapshot {
     nodes: BTreeMap<String, NodeMemory>,
     answers: BTreeMap<String, Answer>,
     shelf_locate: bool,
+    /// By place. What a memory from before there were enclosures lacks begins anew.
+    #[serde(default)]
+    drives: BTreeMap<String, DriveMemory>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct DriveMemory {
+    part: Option<DrivePart>,
+    locate: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +91,16 @@ impl World {
             };
             (node.name().to_owned(), memory)
         });
+        let drives = self.jbofs.iter().flat_map(|jbof| {
+            jbof.bays().iter().map(|bay| {
+                let memory = DriveMemory {
+                    part: bay.part.clone(),
+                    locate: bay.locate,
+                };
+                (format!("{}/{}", jbof.name(), bay.name()), memory)
+            })
+        });
+        let drives = drives.collect();
         Snapshot {
             version: VERSION,
             world: self.plan.name.clone(),
@@ -90,6 +109,7 @@ impl World {
             nodes: nodes.collect(),
             answers: self.answers.clone(),
             shelf_locate: self.shelf_locate,
+            drives,
         }
     }
 
@@ -134,6 +154,15 @@ impl World {
             node.off_after_ms = known.off_after_ms;
             node.on = known.on;
             node.locate = known.locate;
+        }
+        for jbof in &mut world.jbofs {
+            let name = jbof.name().to_owned();
+            for bay in &mut jbof.bays {
+                if let Some(known) = memory.drives.get(&format!("{name}/{}", bay.name())) {
+                    bay.part.clone_from(&known.part);
+                    bay.locate = known.locate;
+                }
+            }
         }
         world.answers.clone_from(&memory.answers);
         world.shelf_locate = memory.shelf_locate;

@@ -192,6 +192,7 @@ fn nonsense_is_refused_and_changes_nothing() {
             model: None,
             serial: None,
             milliwatts: None,
+            bytes: None,
         },
         Verb::Insert {
             place: place("psu-3"),
@@ -199,6 +200,7 @@ fn nonsense_is_refused_and_changes_nothing() {
             model: None,
             serial: None,
             milliwatts: Some(0),
+            bytes: None,
         },
         Verb::Fail {
             place: place("psu-3"),
@@ -269,6 +271,7 @@ fn deed(kind: u8, which: u8, much: u64) -> Verb {
             model: None,
             serial: None,
             milliwatts: Some(much % 4_000_000 + 1),
+            bytes: None,
         },
         2 => Verb::Fail { place: bay },
         3 => Verb::Repair { place: bay },

@@ -2,52 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Happening, Part, Phase, World};
+use super::{Answer, DriveManner, Happening, Part, Phase, World};
 use crate::quantity::watts_text;
-
-/// How a BMC answers.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, clap::ValueEnum,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Answer {
-    /// Properly.
-    #[default]
-    Ok,
-    /// Every request is answered 401.
-    #[serde(rename = "401")]
-    #[value(name = "401")]
-    Unauthorized,
-    /// Every request is answered 404.
-    #[serde(rename = "404")]
-    #[value(name = "404")]
-    NotFound,
-    /// Half of the promised body, then the connection is cut.
-    Half,
-    /// The connection is taken and nothing is ever answered.
-    Never,
-    /// Properly, but open streams of events are forgotten as at a restart: they stay open, and nothing more comes.
-    Forgetful,
-    /// Properly, and each event comes twice, the one before it once more after it.
-    Doubled,
-    /// Properly, but every second event never comes.
-    Lossy,
-}
-
-impl std::fmt::Display for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Ok => "ok",
-            Self::Unauthorized => "401",
-            Self::NotFound => "404",
-            Self::Half => "half",
-            Self::Never => "never",
-            Self::Forgetful => "forgetful",
-            Self::Doubled => "doubled",
-            Self::Lossy => "lossy",
-        })
-    }
-}
 
 /// One deed. Bays are named `SHELF/BAY`, such as `shelf/psu-3`; powers are in milliwatts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +26,9 @@ pub enum Verb {
         serial: Option<String>,
         /// Another rating than the first supply's.
         milliwatts: Option<u64>,
+        /// Of a drive: another size than the first drive's, in bytes; 0 is one that lies.
+        #[serde(default)]
+        bytes: Option<u64>,
     },
     /// Breaks the supply.
     Fail {
@@ -112,6 +71,13 @@ pub enum Verb {
         /// The BMC.
         bmc: String,
     },
+    /// Sets how a drive, its bay or its erasure behaves.
+    Drive {
+        /// The bay, such as `jbof/bay-3`.
+        place: String,
+        /// How.
+        manner: DriveManner,
+    },
     /// Switches a node on or off.
     Power {
         /// The node.
@@ -145,6 +111,9 @@ impl World {
     /// # Errors
     /// [`Refusal`] when there is no such part, or its state does not allow the deed; nothing has changed then.
     pub fn act(&mut self, verb: &Verb) -> Result<String, Refusal> {
+        if let Some(said) = self.act_on_drive(verb) {
+            return said;
+        }
         let said = match verb {
             Verb::Pull { place } => self.pull(place),
             Verb::Insert {
@@ -153,6 +122,7 @@ impl World {
                 model,
                 serial,
                 milliwatts,
+                ..
             } => self.insert(place, [maker, model, serial], *milliwatts),
             Verb::Fail { place } => self.fail(place),
             Verb::Repair { place } => self.repair(place),
@@ -162,6 +132,11 @@ impl World {
             Verb::Demand { node, milliwatts } => self.set_demand(node, *milliwatts),
             Verb::Bmc { bmc, answer } => Ok(self.set_answer(bmc, *answer)),
             Verb::Reboot { bmc } => Ok(self.reboot(bmc)),
+            // It would have been one of drives.
+            Verb::Drive { place, .. } => match self.bay_index(place) {
+                Ok(_) => Err(Refusal::NotNow(format!("{place} is no bay for a drive"))),
+                Err(unknown) => Err(unknown),
+            },
             Verb::Power { node, on } => self.set_power(node, *on),
         }?;
         self.settle();
@@ -173,11 +148,8 @@ impl World {
         let bay = place.strip_prefix(shelf).and_then(|rest| rest.strip_prefix('/'));
         let found = bay.and_then(|bay| self.supplies.iter().position(|supply| supply.bay() == bay));
         found.ok_or_else(|| {
-            let bays: Vec<String> = self
-                .supplies
-                .iter()
-                .map(|s| format!("{shelf}/{}", s.bay()))
-                .collect();
+            let supplies = self.supplies.iter().map(|s| format!("{shelf}/{}", s.bay()));
+            let bays: Vec<String> = supplies.chain(self.drive_places()).collect();
             Refusal::Unknown {
                 what: "bay",
                 name: place.to_owned(),

@@ -11,6 +11,7 @@ mod commands;
 mod events;
 mod faults;
 mod ipmi;
+mod jbof;
 mod raised;
 mod redfish;
 mod restart;

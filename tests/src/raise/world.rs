@@ -35,7 +35,7 @@ pub struct Addresses {
 pub struct Bmc {
     /// Its name.
     pub name: String,
-    /// `shelf`, `node` or `tree`.
+    /// `shelf`, `node`, `jbof` or `tree`.
     pub kind: String,
     /// Its address.
     pub url: String,

@@ -56,6 +56,7 @@ pub(super) fn shelf_messages(shelf: &str, happening: &Happening) -> Vec<Message>
         | Happening::NodeLight { .. }
         | Happening::Demand { .. }
         | Happening::Answers { .. }
+        | Happening::DriveChanged { .. }
         | Happening::Rebooted { .. } => Vec::new(),
     }
 }
@@ -106,6 +107,7 @@ fn about_supply(happening: &Happening) -> Option<(&str, &'static str, &'static s
         | Happening::Power { .. }
         | Happening::Demand { .. }
         | Happening::Answers { .. }
+        | Happening::DriveChanged { .. }
         | Happening::Rebooted { .. } => return None,
     };
     Some((bay, id, severity, text))
@@ -161,6 +163,17 @@ pub(super) fn node_messages(name: &str, happening: &Happening) -> Vec<Message> {
         | Happening::Lit
         | Happening::Demand { .. }
         | Happening::Answers { .. }
+        | Happening::DriveChanged { .. }
         | Happening::Rebooted { .. } => Vec::new(),
     }
+}
+
+/// What the BMC of an enclosure of drives tells about something that happened.
+pub(super) fn jbof_messages(name: &str, happening: &Happening) -> Vec<Message> {
+    if let Happening::DriveChanged { jbof, bay } = happening
+        && jbof == name
+    {
+        return vec![changed(format!("/redfish/v1/Chassis/{jbof}/Drives/{bay}"))];
+    }
+    Vec::new()
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Kind;
 use super::dcmi::{self, Limit};
 use super::fru;
 use super::gauge::{self, OWN_STATES, Reading, Sensor};
@@ -10,7 +11,6 @@ use super::log::{Keeps, Log, now};
 use super::records::{self, Inventory};
 use super::session::{Entrant, Sessions};
 use super::suite::Suite;
-use crate::face::redfish::Kind;
 use crate::live::Live;
 use crate::plan::Restore;
 use crate::world::{Phase, Verb};

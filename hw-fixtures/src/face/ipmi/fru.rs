@@ -1,8 +1,8 @@
 //! FRU inventories of a shelf, its supplies and a node (Platform Management FRU Information Storage Definition 1.3).
 
+use super::Kind;
 use super::gauge::{SUPPLY, SYSTEM_BOARD};
 use super::records::Inventory;
-use crate::face::redfish::Kind;
 use crate::plan::Plan;
 use crate::world::World;
 

@@ -1,6 +1,6 @@
 //! The sensors of a shelf and of a node: what each measures in the world, its factors, its thresholds, its states.
 
-use crate::face::redfish::Kind;
+use super::Kind;
 use crate::plan::Plan;
 use crate::world::{Meter, Phase, World};
 

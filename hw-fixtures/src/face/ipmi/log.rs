@@ -106,6 +106,7 @@ impl Log {
             | Happening::NodeLight { .. }
             | Happening::Demand { .. }
             | Happening::Answers { .. }
+            | Happening::DriveChanged { .. }
             | Happening::Rebooted { .. } => None,
         }
     }

@@ -78,6 +78,13 @@ impl Bmc {
         let missing = || Trouble::not_found(path);
         let last = path.rsplit('/').next().unwrap_or_default();
         match change {
+            Change::Light(on) if self.kind == super::Kind::Jbof => {
+                let set = self
+                    .live
+                    .change(|world| world.set_drive_locate(&self.name, last, *on));
+                let refused = || Trouble::internal("the light of this bay takes no order");
+                set.then_some(()).ok_or_else(refused)
+            }
             Change::Light(on) => self.light(path, last, *on).then_some(()).ok_or_else(missing),
             Change::Limit(limit) => {
                 let set = self.live.change(|world| {
@@ -113,6 +120,7 @@ impl Bmc {
                 true
             }
             super::Kind::Shelf => self.live.change(|world| world.set_bay_locate(last, on)),
+            super::Kind::Jbof => self.live.change(|world| world.set_drive_locate(name, last, on)),
         }
     }
 
@@ -183,7 +191,9 @@ fn change(page: &Page, name: &str, value: &Value) -> Result<Option<Change>, Trou
             .map(str::to_owned)
     };
     Ok(Some(match (kind, name) {
-        ("PowerSupply" | "Chassis" | "ComputerSystem", "LocationIndicatorActive") => {
+        ("PowerSupply" | "Drive" | "Chassis" | "ComputerSystem", "LocationIndicatorActive")
+            if page.body.get(name).is_some() =>
+        {
             Change::Light(boolean()?)
         }
         ("EnvironmentMetrics", "PowerLimitWatts") if page.body.get(name).is_some() => {

@@ -26,6 +26,8 @@ pub(super) enum Target {
     Subscriptions,
     TestEvent,
     Reset,
+    /// Erase the drive in the bay of that index.
+    Erase(usize),
 }
 
 impl Bmc {
@@ -38,6 +40,7 @@ impl Bmc {
             "/EventService/Subscriptions" => Target::Subscriptions,
             "/EventService/Actions/EventService.SubmitTestEvent" => Target::TestEvent,
             "/Systems/node/Actions/ComputerSystem.Reset" if self.kind == Kind::Node => Target::Reset,
+            path if self.kind == Kind::Jbof => Target::Erase(self.erase_target(path)?),
             _ => return None,
         })
     }
@@ -57,7 +60,7 @@ impl Bmc {
             Target::Sessions => Privilege::Login,
             Target::Accounts => Privilege::ConfigureUsers,
             Target::Subscriptions | Target::TestEvent => Privilege::ConfigureManager,
-            Target::Reset => Privilege::ConfigureComponents,
+            Target::Reset | Target::Erase(_) => Privilege::ConfigureComponents,
         };
         if !entrant.may(needed) {
             return Err(Trouble::forbidden());
@@ -69,6 +72,7 @@ impl Bmc {
             Target::Subscriptions => self.add_subscription(&asked),
             Target::TestEvent => self.test_event(&asked),
             Target::Reset => self.reset(&asked),
+            Target::Erase(bay) => self.erase(bay, &asked),
         }
     }
 
@@ -210,7 +214,7 @@ impl Bmc {
 }
 
 /// A property that must be there and must be a string.
-fn text(asked: &Map<String, Value>, name: &str) -> Result<String, Trouble> {
+pub(super) fn text(asked: &Map<String, Value>, name: &str) -> Result<String, Trouble> {
     match asked.get(name) {
         None => Err(Trouble::missing(name)),
         Some(Value::String(text)) => Ok(text.clone()),

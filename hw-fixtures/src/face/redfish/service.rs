@@ -55,7 +55,7 @@ impl Bmc {
     /// Id of the one chassis: the shelf's name, or `node`.
     pub(super) fn chassis_id(&self) -> &str {
         match self.kind {
-            Kind::Shelf => &self.name,
+            Kind::Shelf | Kind::Jbof => &self.name,
             Kind::Node => "node",
         }
     }
@@ -69,6 +69,10 @@ impl Bmc {
     fn make(&self) -> (String, String, String) {
         let world = self.live.world();
         let plan = world.plan();
+        let jbof = plan.jbofs.iter().find(|jbof| *jbof.name.get_ref() == self.name);
+        if let (Kind::Jbof, Some(jbof)) = (self.kind, jbof) {
+            return (jbof.maker.clone(), jbof.model.clone(), jbof.serial.clone());
+        }
         match plan
             .nodes
             .iter()
@@ -115,6 +119,9 @@ impl Bmc {
                 "Links": { "Sessions": link(SESSIONS) },
             }),
         );
+        if self.kind == Kind::Jbof {
+            root["Tasks"] = link(super::jbof::TASKS);
+        }
         if self.kind == Kind::Node {
             root["Systems"] = link("/redfish/v1/Systems");
         }

@@ -55,8 +55,19 @@ pub const SYSTEM_COLLECTION: &str = "#ComputerSystemCollection.ComputerSystemCol
 /// `ComputerSystem`
 pub const SYSTEM: &str = "#ComputerSystem.v1_22_1.ComputerSystem";
 
+/// `DriveCollection`
+pub const DRIVE_COLLECTION: &str = "#DriveCollection.DriveCollection";
+/// `Drive`
+pub const DRIVE: &str = "#Drive.v1_22_0.Drive";
+/// `TaskService`
+pub const TASK_SERVICE: &str = "#TaskService.v1_2_1.TaskService";
+/// `TaskCollection`
+pub const TASK_COLLECTION: &str = "#TaskCollection.TaskCollection";
+/// `Task`
+pub const TASK: &str = "#Task.v1_7_4.Task";
+
 /// Every type, for `$metadata`.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 33] = [
     SERVICE_ROOT,
     SESSION_SERVICE,
     SESSION_COLLECTION,
@@ -84,5 +95,10 @@ pub const ALL: [&str; 28] = [
     ENVIRONMENT_METRICS,
     SYSTEM_COLLECTION,
     SYSTEM,
+    DRIVE_COLLECTION,
+    DRIVE,
+    TASK_SERVICE,
+    TASK_COLLECTION,
+    TASK,
     "#Event.v1_9_0.Event",
 ];

@@ -5,6 +5,8 @@
 mod agent;
 mod bmc;
 mod drives;
+mod drives_of_bmc;
+pub mod erasures;
 mod hints;
 pub mod ipmi;
 pub mod line;
@@ -99,6 +101,18 @@ impl Eyes {
             // IPMI has no stream of events that we listen to.
             if !line.is_ipmi() {
                 tasks.spawn(hints::follow(Arc::clone(line), nerve.clone()));
+            }
+        }
+        for enclosure in &config.enclosures {
+            let line = enclosure.bmc.as_ref().and_then(|bmc| lines.get(bmc));
+            if let Some(line) = line {
+                let duty = drives_of_bmc::Duty {
+                    teller: enclosure.agent.clone(),
+                    line: Arc::clone(line),
+                    erasures: Arc::clone(lines.erasures()),
+                    erase_unseen: enclosure.erase_unseen,
+                };
+                tasks.spawn(drives_of_bmc::watch(duty, nerve.clone()));
             }
         }
         let names = Arc::new(config.node_names());

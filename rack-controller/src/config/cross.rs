@@ -104,7 +104,18 @@ fn check_enclosures(errors: &Errors<'_>, parts: &Parts) {
         .iter()
         .map(|domain| domain.value.name.clone())
         .collect();
-    enclosure::check(errors, &parts.enclosures, &agents.collect(), &domains);
+    let bmcs = parts.bmcs.iter().map(|bmc| {
+        let url = bmc.value.url.as_ref();
+        let is_redfish = url.is_some_and(|url| !url.value.starts_with(super::IPMI));
+        (bmc.value.name.clone(), is_redfish)
+    });
+    enclosure::check(
+        errors,
+        &parts.enclosures,
+        &agents.collect(),
+        &bmcs.collect(),
+        &domains,
+    );
 }
 
 fn check_whole(errors: &Errors<'_>, whole: &Whole, nodes: &[(NodeConfig, Option<BmcConfig>)]) {

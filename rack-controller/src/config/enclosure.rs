@@ -1,4 +1,4 @@
-//! Enclosures: nodes that lend drives, and which of their slots is which bay.
+//! Enclosures: nodes that lend drives, or BMCs that speak for some, and which of their slots is which bay.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,8 +21,10 @@ const MOST_BAYS: u32 = 256;
 pub struct EnclosureConfig {
     /// Its name: the first part of its bays' places.
     pub name: String,
-    /// The node whose agent lends its drives.
+    /// Who tells of its drives, as what is seen of them is kept by: the node whose agent lends them, or `bmc NAME`.
     pub agent: String,
+    /// The BMC that speaks for it, where no agent does.
+    pub bmc: Option<String>,
     /// Its bays, in the order of its front.
     pub bays: Vec<DriveBayConfig>,
     /// How long what was given back is held before it is erased, where the ask says nothing.
@@ -33,6 +35,8 @@ pub struct EnclosureConfig {
     pub notice: Duration,
     /// Whether a drive may be erased by writing every block, where it can do nothing better.
     pub overwrite_allowed: bool,
+    /// Whether the BMC that speaks for it may be asked to erase drives although nobody sees what is on them.
+    pub erase_unseen: bool,
 }
 
 /// One bay for a drive.
@@ -42,14 +46,15 @@ pub struct DriveBayConfig {
     pub place: String,
     /// Its printed label: the last part of its place.
     pub label: String,
-    /// What the enclosure's agent calls it.
+    /// What the enclosure's agent calls it; of a BMC the label of the place, or the last part of the resource.
     pub slot: String,
 }
 
 /// `[[enclosure]]`, before it is held against the nodes.
 pub(super) struct RawEnclosure {
     pub config: EnclosureConfig,
-    pub agent: Placed<String>,
+    pub agent: Option<Placed<String>>,
+    pub bmc: Option<Placed<String>>,
 }
 
 /// `[[enclosure]]`.
@@ -63,29 +68,75 @@ pub(super) fn enclosure(section: Section<'_>) -> Option<Placed<RawEnclosure>> {
         );
         section.errors.at_line(wrong.line, message);
     }
-    let agent = section.needed("agent", "the name of the [[node]] whose agent lends its drives");
-    let bays = bays(&section, name.as_ref());
+    let (agent, bmc) = speaker(&section);
+    let bays = bays(&section, name.as_ref(), bmc.is_some());
     let erase_after = section.duration("erase_after", Duration::ZERO);
     let lost_after = section.duration("lost_after", SHORTEST_LOST_AFTER);
     let notice = section.duration("notice", Duration::ZERO);
     let overwrite_allowed = section.flag("overwrite_allowed").unwrap_or(false);
+    let erase_unseen = section.flag("erase_unseen").unwrap_or(false);
+    if erase_unseen && bmc.is_none() {
+        let message =
+            "erase_unseen in [[enclosure]]: an agent sees what is on its drives; expected it only beside bmc";
+        section.errors.at_line(section.line, message.to_owned());
+    }
     section.finish();
-    let (name, agent) = (name?.value, agent?);
+    let name = name?.value;
+    let key = match (&agent, &bmc) {
+        (Some(agent), _) => agent.value.clone(),
+        (None, Some(bmc)) => of_bmc(&bmc.value),
+        (None, None) => return None,
+    };
     let config = EnclosureConfig {
         name,
-        agent: agent.value.clone(),
+        agent: key,
+        bmc: bmc.as_ref().map(|bmc| bmc.value.clone()),
         bays: bays?,
         erase_after: erase_after.unwrap_or(USUAL_ERASE_AFTER),
         lost_after: lost_after.unwrap_or(USUAL_LOST_AFTER),
         notice: notice.unwrap_or(USUAL_NOTICE),
         overwrite_allowed,
+        erase_unseen,
     };
-    let value = RawEnclosure { config, agent };
+    let value = RawEnclosure { config, agent, bmc };
     Some(Placed { line, value })
 }
 
+/// Who speaks for it: an agent that lends its drives, or a BMC. Exactly one of them: of two nobody could say whom to believe.
+fn speaker(section: &Section<'_>) -> (Option<Placed<String>>, Option<Placed<String>>) {
+    let agent = section.text("agent", "the name of the [[node]] whose agent lends its drives");
+    let bmc = section.text("bmc", "the name of the [[bmc]] that speaks for it");
+    match (&agent, &bmc) {
+        (None, None) => section.missing(
+            "agent",
+            "the name of the [[node]] whose agent lends its drives; or bmc, the name of the [[bmc]] that speaks for it",
+        ),
+        (Some(_), Some(bmc)) => section.errors.at_line(
+            bmc.line,
+            "bmc in [[enclosure]]: it has an agent too; expected one of the two".to_owned(),
+        ),
+        (Some(_), None) | (None, Some(_)) => {}
+    }
+    (agent, bmc)
+}
+
+/// As what is seen of an enclosure is kept by that a BMC speaks for. No node is called so: names have no spaces.
+pub fn of_bmc(bmc: &str) -> String {
+    format!("bmc {bmc}")
+}
+
+impl EnclosureConfig {
+    /// Who tells of its drives, in words.
+    pub fn teller(&self) -> String {
+        match &self.bmc {
+            Some(bmc) => format!("the BMC {bmc}"),
+            None => format!("the agent of {}", self.agent),
+        }
+    }
+}
+
 /// `bays = 12`, whose slots are `1` to `12`; or a table of the bays' names with what the agent calls their slots.
-fn bays(section: &Section<'_>, name: Option<&Placed<String>>) -> Option<Vec<DriveBayConfig>> {
+fn bays(section: &Section<'_>, name: Option<&Placed<String>>, of_bmc: bool) -> Option<Vec<DriveBayConfig>> {
     let expected = "how many there are, as in 12, or a table of their names and slots, as in { bay-1 = \"0000:41:00.0\" }";
     if !section.has("bays") {
         section.missing("bays", expected);
@@ -99,7 +150,14 @@ fn bays(section: &Section<'_>, name: Option<&Placed<String>>) -> Option<Vec<Driv
     };
     let Some(named) = section.entries("bays") else {
         let count = section.number("bays", 1..MOST_BAYS.saturating_add(1), expected)?;
-        let numbered = (1..=count).map(|number| bay(format!("bay-{number}"), number.to_string()));
+        let slot = |number: u32| {
+            if of_bmc {
+                format!("bay-{number}")
+            } else {
+                number.to_string()
+            }
+        };
+        let numbered = (1..=count).map(|number| bay(format!("bay-{number}"), slot(number)));
         return Some(numbered.collect());
     };
     let mut slots: BTreeMap<String, usize> = BTreeMap::new();
@@ -129,37 +187,30 @@ pub(super) fn configs(enclosures: Vec<Placed<RawEnclosure>>) -> Vec<EnclosureCon
     enclosures.into_iter().map(|raw| raw.value.config).collect()
 }
 
-/// Whether an enclosure's node is there and has an agent, and lends in no other enclosure's name.
+/// Whether an enclosure's node is there and has an agent, or its BMC is there, and lends in no other enclosure's name.
 pub(super) fn check(
     errors: &Errors<'_>,
     enclosures: &[Placed<RawEnclosure>],
     agents: &BTreeMap<String, bool>,
+    bmcs: &BTreeMap<String, bool>,
     domains: &[String],
 ) {
     let mut lends: BTreeMap<&str, &str> = BTreeMap::new();
     for Placed { line, value } in enclosures {
-        let node = &value.agent.value;
         let name = &value.config.name;
-        match agents.get(node) {
-            Some(true) => {}
-            Some(false) => {
-                let message = format!(
-                    "agent in [[enclosure]]: the [[node]] \"{node}\" has no agent; expected one, because it lends the drives"
-                );
-                errors.at_line(value.agent.line, message);
-            }
-            None => {
-                let message = format!(
-                    "agent in [[enclosure]]: there is no [[node]] \"{node}\"; expected the node whose agent lends the drives"
-                );
-                errors.at_line(value.agent.line, message);
-            }
-        }
-        if let Some(other) = lends.insert(node, name) {
+        check_bmc(errors, value, bmcs);
+        if let Some(other) = lends.insert(&value.config.agent, name) {
+            let (line, key) = match (&value.agent, &value.bmc) {
+                (Some(agent), _) => (agent.line, "agent"),
+                (None, Some(bmc)) => (bmc.line, "bmc"),
+                (None, None) => (*line, "agent"),
+            };
+            let who = value.agent.as_ref().or(value.bmc.as_ref());
+            let who = who.map_or("", |who| who.value.as_str());
             let message = format!(
-                "agent in [[enclosure]]: \"{node}\" lends the drives of \"{other}\" already; expected one enclosure a node"
+                "{key} in [[enclosure]]: \"{who}\" lends the drives of \"{other}\" already; expected one enclosure a node or BMC"
             );
-            errors.at_line(value.agent.line, message);
+            errors.at_line(line, message);
         }
         if domains.contains(name) {
             let message = format!(
@@ -167,5 +218,38 @@ pub(super) fn check(
             );
             errors.at_line(*line, message);
         }
+        let Some(agent) = &value.agent else { continue };
+        let node = &agent.value;
+        match agents.get(node) {
+            Some(true) => {}
+            Some(false) => {
+                let message = format!(
+                    "agent in [[enclosure]]: the [[node]] \"{node}\" has no agent; expected one, because it lends the drives"
+                );
+                errors.at_line(agent.line, message);
+            }
+            None => {
+                let message = format!(
+                    "agent in [[enclosure]]: there is no [[node]] \"{node}\"; expected the node whose agent lends the drives"
+                );
+                errors.at_line(agent.line, message);
+            }
+        }
     }
+}
+
+/// Whether its BMC is there and speaks Redfish: over IPMI nobody tells of drives.
+fn check_bmc(errors: &Errors<'_>, value: &RawEnclosure, bmcs: &BTreeMap<String, bool>) {
+    let Some(bmc) = &value.bmc else { return };
+    let name = &bmc.value;
+    let message = match bmcs.get(name) {
+        Some(true) => return,
+        Some(false) => format!(
+            "bmc in [[enclosure]]: the [[bmc]] \"{name}\" is spoken to over IPMI; expected one with url, because only Redfish tells of drives"
+        ),
+        None => format!(
+            "bmc in [[enclosure]]: there is no [[bmc]] \"{name}\"; expected the one that speaks for it"
+        ),
+    };
+    errors.at_line(bmc.line, message);
 }

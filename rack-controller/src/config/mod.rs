@@ -335,9 +335,14 @@ impl RackConfig {
         self.enclosures.iter().find(|enclosure| enclosure.name == name)
     }
 
-    /// The enclosure whose drives a node's agent lends.
+    /// The enclosure whose drives a node's agent lends, or of which a BMC tells (`bmc NAME`).
     pub fn lent_by(&self, node: &str) -> Option<&EnclosureConfig> {
         self.enclosures.iter().find(|enclosure| enclosure.agent == node)
+    }
+
+    /// Whether anybody of this name can tell of drives: a node, or the BMC of an enclosure.
+    pub fn tells_of_drives(&self, name: &str) -> bool {
+        self.node(name).is_some() || self.lent_by(name).is_some()
     }
 
     /// One bay for a drive, and its enclosure.

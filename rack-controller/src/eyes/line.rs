@@ -7,12 +7,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bmc::ipmi::IpmiError;
-use bmc::{Bmc, BmcError, Credentials, CredentialsError, Endpoint, Limits, Trust};
-use facts::NoData;
+use bmc::{Bmc, BmcError, Credentials, CredentialsError, DriveFacts, Endpoint, Limits, Trust};
 use facts::supply::Supplies;
+use facts::{Identity, NoData};
 use tokio::sync::{Mutex, Notify, watch};
 
 use super::drives::Looks;
+use super::erasures::Erasures;
 use super::ipmi::Place;
 use crate::config::{BmcConfig, BmcTrust, RackConfig};
 
@@ -82,6 +83,8 @@ pub struct Line {
     connected: watch::Sender<Option<Bmc>>,
     resources: std::sync::Mutex<BTreeMap<String, String>>,
     look: Notify,
+    look_at_drives: Notify,
+    drives: std::sync::Mutex<Vec<DriveFacts>>,
     retired_writes: AtomicU64,
     ipmi: Place,
 }
@@ -94,6 +97,8 @@ impl Line {
             connected: watch::Sender::new(None),
             resources: std::sync::Mutex::default(),
             look: Notify::new(),
+            look_at_drives: Notify::new(),
+            drives: std::sync::Mutex::default(),
             retired_writes: AtomicU64::new(0),
             ipmi: Place::default(),
         }
@@ -177,9 +182,49 @@ impl Line {
         gone.saturating_add(now).saturating_add(self.ipmi.writes())
     }
 
-    /// Asks the eye to look now rather than at the end of its rest.
+    /// Asks the eyes to look now rather than at the end of their rest: the one on supplies, and the one on drives.
     pub fn look_now(&self) {
         self.look.notify_one();
+        self.look_at_drives.notify_one();
+    }
+
+    pub(super) async fn asked_to_look_at_drives(&self) {
+        self.look_at_drives.notified().await;
+    }
+
+    /// Keeps who sits in which bay for a drive, and under which resource.
+    pub(super) fn learn_drives(&self, drives: &[DriveFacts]) {
+        drives.clone_into(&mut self.drives.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The resource of a bay for a drive, as it was seen last.
+    ///
+    /// # Errors
+    /// The BMC lists no such bay, or two.
+    pub fn drive_bay(&self, bay: &str) -> Result<String, String> {
+        self.the_one(&format!("bay {bay}"), |drive| drive.bay == bay)
+    }
+
+    /// The resource of a drive, as it was seen last.
+    ///
+    /// # Errors
+    /// The BMC lists no such drive, or two.
+    pub fn drive(&self, who: &Identity) -> Result<String, String> {
+        let serial = who.serial.as_deref().unwrap_or("without a serial number");
+        self.the_one(&format!("drive {serial}"), |drive| drive.identity == *who)
+    }
+
+    fn the_one(&self, what: &str, is_it: impl Fn(&DriveFacts) -> bool) -> Result<String, String> {
+        let drives = self.drives.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = drives.iter().filter(|drive| is_it(drive));
+        let name = self.name();
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one.resource.clone()),
+            (None, _) => Err(format!("the BMC {name} lists no {what}")),
+            (Some(_), Some(_)) => Err(format!(
+                "the BMC {name} lists {what} twice: nobody knows which is meant"
+            )),
+        }
     }
 
     pub(super) async fn asked_to_look(&self) {
@@ -262,6 +307,7 @@ fn trust(config: &BmcConfig) -> Result<Trust, LineError> {
 pub struct Lines {
     bmcs: Arc<BTreeMap<String, Arc<Line>>>,
     looks: Looks,
+    erasures: Arc<Erasures>,
 }
 
 impl Lines {
@@ -274,12 +320,18 @@ impl Lines {
         Lines {
             bmcs: Arc::new(lines.collect()),
             looks: Looks::new(config),
+            erasures: Arc::new(Erasures::open(&config.state_dir)),
         }
     }
 
     /// Where eyes on drives are asked to look.
     pub const fn looks(&self) -> &Looks {
         &self.looks
+    }
+
+    /// What BMCs were asked to erase.
+    pub const fn erasures(&self) -> &Arc<Erasures> {
+        &self.erasures
     }
 
     /// One line.

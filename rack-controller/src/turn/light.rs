@@ -7,6 +7,7 @@ use rack_api::v1::{DrainAnswer, LocateAnswer};
 use tokio::time::Instant;
 
 use super::{NoAnswer, Reply};
+use crate::config::EnclosureConfig;
 use crate::pools::power::act::Hand;
 use crate::rack::{Action, Outcome, Rack};
 
@@ -50,7 +51,7 @@ impl Waiting {
             on: self.on,
         };
         if let Some((enclosure, _)) = rack.config.drive_bay(&self.place) {
-            return self.light_of_drive(rack, hand, moving, &enclosure.agent, now);
+            return self.light_of_drive(rack, hand, moving, enclosure, now);
         }
         let bay = rack.config.bay(&self.place);
         if !bay.is_some_and(|bay| rack.bmc_up(&bay.bmc)) {
@@ -86,8 +87,16 @@ impl Waiting {
         }
     }
 
-    /// The same for a bay of drives, which its enclosure's agent lights. What it was read to be is known only since it was ordered.
-    fn light_of_drive(&self, rack: &Rack, hand: &Hand, moving: bool, agent: &str, now: Moment) -> Light {
+    /// The same for a bay of drives, which its enclosure's agent or BMC lights. What it was read to be is known only since it was ordered.
+    fn light_of_drive(
+        &self,
+        rack: &Rack,
+        hand: &Hand,
+        moving: bool,
+        enclosure: &EnclosureConfig,
+        now: Moment,
+    ) -> Light {
+        let agent = enclosure.agent.as_str();
         let action = Action::SetLed {
             place: self.place.clone(),
             on: self.on,
@@ -97,7 +106,7 @@ impl Waiting {
             return Light::AsWanted;
         }
         if rack.sight.drives.now(agent).is_none() {
-            return Light::Not(format!("the agent of {agent} does not answer"));
+            return Light::Not(format!("{} does not answer", enclosure.teller()));
         }
         if rack.is_node_paused(agent, now) {
             return Light::Not(format!("{agent} is paused"));

@@ -94,7 +94,7 @@ impl Turn {
         config: Arc<RackConfig>,
     ) -> Result<(Turn, Desk, mpsc::Sender<Message>), JournalError> {
         let (send, inputs) = mpsc::channel(QUEUE);
-        let drive_hand = DriveHand::new(&config, parts.lines.looks().clone(), parts.own.clone());
+        let drive_hand = DriveHand::new(&config, &parts.lines, parts.clock, parts.own.clone());
         let hand = Hand::new(config, parts.lines.clone(), parts.own.clone());
         let may_lease = hand.may_lease();
         let memory = Memory::begin(parts.journal.last().sequence);

@@ -59,6 +59,10 @@ fn one_enclosure(rack: &Rack, told: &AllTold<'_>, enclosure: &EnclosureConfig) -
     let seen = rack.sight.drives.nodes.get(&enclosure.agent);
     let now = seen.and_then(|seen| seen.now());
     let reason = match (seen, now) {
+        (_, Some(_)) if enclosure.bmc.is_some() => Some(
+            "only its BMC speaks for it: it tells of drives and lights bays; nothing is lent or erased there"
+                .to_owned(),
+        ),
         (_, Some(view)) if view.target.is_none() => Some(
             "it offers no drives: its kernel has no NVMe target, or its agent is not configured to"
                 .to_owned(),

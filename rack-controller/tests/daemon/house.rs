@@ -137,6 +137,12 @@ impl House {
         House::raise_as(&file, dir)
     }
 
+    /// The first rack that people see: the same, with a JBOF.
+    pub fn with_jbof() -> Option<House> {
+        let rack = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw-fixtures/racks/first.toml");
+        House::raise_as(&rack, tempfile::tempdir().unwrap())
+    }
+
     fn raise_as(rack: &Path, dir: tempfile::TempDir) -> Option<House> {
         let fixtures = fixtures()?;
         let mut command = Command::new(&fixtures);

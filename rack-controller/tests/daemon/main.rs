@@ -15,6 +15,7 @@ mod eyes;
 mod faults;
 mod house;
 mod ipmi;
+mod jbof;
 mod judge;
 mod limits;
 mod observe;

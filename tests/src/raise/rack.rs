@@ -25,6 +25,9 @@ const BAYS: [(&str, &str, &str); 6] = [
 /// What each demonstration node can pull uncapped, as the world's rack file says. Their BMCs cap them, so that they count with all of it.
 const MAX_DRAW_WATTS: [u32; 4] = [4000, 2500, 3100, 2000];
 
+/// Bays of the demonstration's JBOF, as the world's rack file says.
+const JBOF_BAYS: u32 = 12;
+
 /// The height unit of the first node.
 const FIRST_UNIT: usize = 11;
 
@@ -88,6 +91,13 @@ impl RackPlan {
                 text,
                 "\n[[bmc]]\nname = {:?}\nurl = {:?}\ncredentials_file = {:?}\nca_file = {:?}\npoll_interval = {:?}\n",
                 bmc.name, bmc.url, bmc.credentials_file, world.ca_file, self.poll_interval
+            );
+        }
+        for jbof in world.bmcs.iter().filter(|bmc| bmc.kind == "jbof") {
+            let _ = write!(
+                text,
+                "\n[[enclosure]]\nname = {:?}\nbmc = {:?}\nbays = {JBOF_BAYS}\n",
+                jbof.name, jbof.name
             );
         }
         for (supply, label, feed) in BAYS {

@@ -47,7 +47,7 @@ impl DrivesView {
 pub struct EnclosureView {
     /// Its name: `jbof`.
     pub name: String,
-    /// The node whose agent lends its drives.
+    /// The node whose agent lends its drives; `bmc NAME` where a BMC speaks for it.
     pub agent: String,
     /// Whether that agent answers. Where it does not, its bays are as they were seen last.
     pub seen: bool,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_api::v1::{DrivesView, Erasure, ErasureState};
+use agent_api::v1::{DrivesView, EraseMethod, Erasure, ErasureState};
 use facts::Moment;
 
 use super::change;
@@ -27,7 +27,7 @@ pub(super) fn what(node: &str, view: &Arc<DrivesView>, now: Moment) -> What {
 }
 
 pub(super) fn seen(next: &mut Course<'_>, node: &str, view: &Arc<DrivesView>) {
-    if next.rack.config.node(node).is_none() {
+    if !next.rack.config.tells_of_drives(node) {
         return;
     }
     let counters = counters(next);
@@ -41,7 +41,7 @@ pub(super) fn seen(next: &mut Course<'_>, node: &str, view: &Arc<DrivesView>) {
 }
 
 pub(super) fn silent(next: &mut Course<'_>, node: &str, reason: &str) {
-    if next.rack.config.node(node).is_none() {
+    if !next.rack.config.tells_of_drives(node) {
         return;
     }
     let before = next
@@ -256,6 +256,10 @@ fn erased(next: &mut Course<'_>, drive: &Drive, erasure: &Erasure) {
     let failed = match &erasure.state {
         ErasureState::Running { .. } => return,
         ErasureState::Failed { why } => why.clone(),
+        // A BMC cannot read back what it erased, and erasing it again would show no more.
+        ErasureState::Done {
+            samples: 0, log_page, ..
+        } if erasure.method == EraseMethod::Redfish => return unread(next, drive, log_page.as_deref()),
         ErasureState::Done { .. } => match proof(drive, erasure, asked_by) {
             Ok(proof) => match drive.erased(proof, next.now) {
                 Ok(free) => return change(next, DriveCause::Erased, free),
@@ -268,6 +272,15 @@ fn erased(next: &mut Course<'_>, drive: &Drive, erasure: &Erasure) {
     };
     if let Ok(after) = drive.not_erased(&failed, next.now) {
         change(next, DriveCause::NotErased { reason: failed }, after);
+    }
+}
+
+/// Erased by a BMC's word: that is evidence and no proof.
+fn unread(next: &mut Course<'_>, drive: &Drive, evidence: Option<&str>) {
+    let evidence = evidence.unwrap_or("a BMC, without more words");
+    let reason = format!("{evidence}, and nobody read back whether it is so: there is no proof");
+    if let Ok(after) = drive.stays_out(&reason, next.now) {
+        change(next, DriveCause::NotErased { reason }, after);
     }
 }
 

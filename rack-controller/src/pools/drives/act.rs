@@ -1,5 +1,6 @@
 //! The only hand that orders something about drives, and the only place where its mode is asked. It writes nothing itself: agents do, and
-//! read back what they did.
+//! read back what they did. Of an enclosure that a BMC speaks for it lights bays and has drives erased, over
+//! Redfish, and nothing else.
 //!
 //! Level-triggered, like the hand for power: what failed is wanted again later. Each order is a task of its own with a deadline, so that no
 //! drive waits for another one. What an answer says is not believed either: the eye looks again, and that is what the core decides by.
@@ -12,8 +13,10 @@ use agent_api::v1::DriveOrder;
 use agent_api::{AgentClient, ClientError};
 use intent::{Actuator, Actuators};
 
+use crate::clock::Clock;
 use crate::config::{NodeConfig, RackConfig};
-use crate::eyes::{AgentFailure, Looks, agent_client, chain, is_it};
+use crate::eyes::erasures::{Asked, Erasures, Stands};
+use crate::eyes::{AgentFailure, Line, Lines, Looks, agent_client, chain, is_it};
 use crate::metrics::Own;
 use crate::rack::Outcome;
 
@@ -27,20 +30,31 @@ pub struct DriveHand {
     nodes: Arc<BTreeMap<String, NodeConfig>>,
     names: Arc<BTreeSet<String>>,
     clients: Arc<Mutex<BTreeMap<String, AgentClient>>>,
+    /// Of enclosures that a BMC speaks for, by who tells of them.
+    bmcs: Arc<BTreeMap<String, Arc<Line>>>,
+    erasures: Arc<Erasures>,
     looks: Looks,
+    clock: Clock,
     own: Own,
 }
 
 impl DriveHand {
     /// The hand of one rack, with the modes of its configuration.
-    pub fn new(config: &RackConfig, looks: Looks, own: Own) -> DriveHand {
+    pub fn new(config: &RackConfig, lines: &Lines, clock: Clock, own: Own) -> DriveHand {
+        let bmcs = config.enclosures.iter().filter_map(|enclosure| {
+            let line = lines.get(enclosure.bmc.as_ref()?)?;
+            Some((enclosure.agent.clone(), Arc::clone(line)))
+        });
         let nodes = config.nodes.iter().map(|node| (node.name.clone(), node.clone()));
         DriveHand {
             actuators: config.actuators.clone(),
             nodes: Arc::new(nodes.collect()),
             names: Arc::new(config.node_names()),
             clients: Arc::default(),
-            looks,
+            bmcs: Arc::new(bmcs.collect()),
+            erasures: Arc::clone(lines.erasures()),
+            looks: lines.looks().clone(),
+            clock,
             own,
         }
     }
@@ -58,15 +72,21 @@ impl DriveHand {
         (!self.actuators.may_act(actuator)).then_some(actuator)
     }
 
-    /// Gives one order to a node's agent, or says that it would.
+    /// Gives one order to a node's agent, or to the BMC of an enclosure, or says that it would.
     pub async fn act(&self, node: &str, order: &DriveOrder) -> Outcome {
         let word = word(order);
         if self.held_back(order).is_some() {
             self.own.action(word, "would");
             return Outcome::Would;
         }
-        let done = match tokio::time::timeout(DEADLINE, self.order(node, order)).await {
-            Ok(done) => done.map_err(|failure| chain(&failure)),
+        let ordered = async {
+            match self.bmcs.get(node) {
+                Some(line) => self.over_redfish(line, order).await,
+                None => self.order(node, order).await.map_err(|failure| chain(&failure)),
+            }
+        };
+        let done = match tokio::time::timeout(DEADLINE, ordered).await {
+            Ok(done) => done,
             Err(_) => Err(format!("not done and read back within {DEADLINE:?}")),
         };
         // Whatever came of it, the eye shall see how it is now.
@@ -81,6 +101,70 @@ impl DriveHand {
                 Outcome::Failed(why)
             }
         }
+    }
+
+    /// A BMC lights bays and erases drives. It is ordered nothing else: it offers no drive to anybody.
+    async fn over_redfish(&self, line: &Line, order: &DriveOrder) -> Result<(), String> {
+        let done = match order {
+            DriveOrder::Locate { slot, lit } => {
+                let resource = line.drive_bay(slot)?;
+                let bmc = line.bmc().await.map_err(|error| chain(&error))?;
+                let done = bmc::act::set_led(&bmc, &resource, *lit).await;
+                done.map_err(|error| chain(&error))
+            }
+            DriveOrder::Erase {
+                drive,
+                generation,
+                overwrite,
+                ..
+            } => {
+                let asked = Asked {
+                    bmc: line.name().to_owned(),
+                    resource: line.drive(drive)?,
+                    drive: drive.clone(),
+                    generation: *generation,
+                    began: self.clock.now(),
+                    stands: Stands::Asking,
+                };
+                self.erase(line, asked, *overwrite).await
+            }
+            DriveOrder::Admit { .. }
+            | DriveOrder::Shut { .. }
+            | DriveOrder::Attach { .. }
+            | DriveOrder::Detach { .. } => {
+                let (bmc, word) = (line.name(), word(order));
+                Err(format!(
+                    "only the BMC {bmc} speaks for this enclosure, and it is not asked for {word}; expected an enclosure with an agent"
+                ))
+            }
+        };
+        line.look_now();
+        done
+    }
+
+    /// Once for each try, and noted before it is asked: a task that nobody remembers could not be followed.
+    async fn erase(&self, line: &Line, asked: Asked, overwrite: bool) -> Result<(), String> {
+        if !self.erasures.begin(asked.clone()).await? {
+            return Ok(());
+        }
+        let begun = async {
+            let bmc = line.bmc().await.map_err(|error| chain(&error))?;
+            let is_it = |who: &facts::Identity| *who == asked.drive;
+            let begun = bmc::act::secure_erase(&bmc, &asked.resource, overwrite, asked.began, is_it).await;
+            begun.map_err(|error| chain(&error))
+        };
+        let begun = begun.await;
+        let stands = match &begun {
+            Ok(begun) => Stands::Task {
+                kind: begun.kind.clone(),
+                path: begun.task.clone(),
+            },
+            Err(why) => Stands::Failed { why: why.clone() },
+        };
+        let noted = self
+            .erasures
+            .stands(&asked.bmc, &asked.drive, asked.generation, stands);
+        noted.await.and(begun.map(|_| ()))
     }
 
     async fn order(&self, node: &str, order: &DriveOrder) -> Result<(), AgentFailure> {

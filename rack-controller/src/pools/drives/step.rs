@@ -327,6 +327,17 @@ impl Drive {
         Ok(self.with(next, now).anew())
     }
 
+    /// It was erased by somebody's word alone, and no further try could show more: it stays out.
+    ///
+    /// # Errors
+    /// It is not being erased.
+    pub fn stays_out(&self, why: &str, now: Moment) -> Result<Drive, Denied> {
+        if !matches!(self.tenancy, Tenancy::Wiping { .. }) {
+            return Err(self.not_now("wiping"));
+        }
+        Ok(self.with(Tenancy::Failed { why: why.to_owned() }, now).anew())
+    }
+
     /// It is in no bay any more. Who had it has lost it; an erasure that was under way tells nothing.
     #[must_use]
     pub fn pulled(&self, now: Moment) -> Drive {

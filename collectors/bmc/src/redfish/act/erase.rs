@@ -129,6 +129,17 @@ async fn allowed(bmc: &Bmc, action: Option<&Value>) -> Result<Option<Vec<String>
 }
 
 impl SecureErase {
+    /// One that was begun earlier, by its task: from now on it has to come further.
+    pub fn followed(resource: &str, kind: Option<String>, task: &str, now: Moment) -> SecureErase {
+        SecureErase {
+            resource: resource.to_owned(),
+            kind,
+            task: task.to_owned(),
+            percent: None,
+            moved: now,
+        }
+    }
+
     /// Asks the task how it stands. A task that does not come on for two hours has failed, and says so.
     ///
     /// # Errors

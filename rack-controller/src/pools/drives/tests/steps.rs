@@ -215,6 +215,13 @@ fn a_proof_shows_something_or_the_drive_stays_out() {
         drive.enrol("S1", &Vec::new(), "ada", at(40)).is_ok(),
         "somebody looked at it"
     );
+    let by_word = wiping().stays_out("a BMC says so", at(30)).unwrap();
+    assert!(by_word.tenancy.word() == "failed" && !by_word.may_be_lent());
+    assert!(
+        by_word.generation > wiping().generation,
+        "what comes of that try is about another time"
+    );
+    assert!(free().stays_out("a BMC says so", at(30)).is_err());
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub(super) static FAMILIES: &[Family] = &[
         name: "busbar_rack_bmc_read_seconds",
         kind: Kind::Histogram,
         labels: &["operation"],
-        help: "How long whole reads took (supplies, node, ipmi)",
+        help: "How long whole reads took (supplies, node, drives, ipmi)",
         fill: |source, series| series.put_gathered(source.gathered),
     },
     Family {

@@ -60,7 +60,7 @@ fn one_enclosure(rack: &Rack, told: &AllTold<'_>, enclosure: &EnclosureConfig) -
     let now = seen.and_then(|seen| seen.now());
     let reason = match (seen, now) {
         (_, Some(_)) if enclosure.bmc.is_some() => Some(
-            "only its BMC speaks for it: it tells of drives and lights bays; nothing is lent or erased there"
+            "only its BMC speaks for it: it tells of drives and lights bays; nothing is lent there, erased or not"
                 .to_owned(),
         ),
         (_, Some(view)) if view.target.is_none() => Some(

@@ -75,7 +75,7 @@ async fn what_a_bmc_tells_of_drives_is_shown_and_none_of_it_is_lent_or_erased() 
             .reason
             .as_deref()
             .unwrap()
-            .contains("nothing is lent or erased")
+            .contains("nothing is lent there")
     );
     let worn = bay(&drives, "bay-5").drive.as_ref().unwrap();
     assert_eq!(

@@ -109,10 +109,21 @@ fn health(drive: &DriveView) -> Vec<String> {
     lines
 }
 
+/// Whether nobody but a BMC speaks for it: then what stands for its device is a resource of that BMC.
+fn is_of_bmc(drive: &DriveView) -> bool {
+    drive
+        .device
+        .as_ref()
+        .is_some_and(|device| device.starts_with("/redfish/"))
+}
+
 /// What can be done with it next.
 fn next(drive: &DriveView) -> Option<String> {
     let serial = &drive.serial;
     match drive.tenancy {
+        DriveTenancy::Foreign if drive.obstacles.is_empty() && is_of_bmc(drive) => Some(format!(
+            "only a BMC speaks for it: busbar drives enrol {serial} --erase has it erased by its word alone, so it does not join the pool"
+        )),
         DriveTenancy::Foreign if drive.obstacles.is_empty() => Some(format!(
             "to have it erased so that it joins the pool: busbar drives enrol {serial} --erase"
         )),

@@ -184,6 +184,23 @@ fn what_needs_a_look_is_told_by_name() {
 }
 
 #[test]
+fn nobody_is_told_that_a_drive_joins_the_pool_which_only_a_bmc_speaks_for() {
+    let last = |device: &str| {
+        let drive = DriveView {
+            device: Some(device.to_owned()),
+            ..drive(1, DriveTenancy::Foreign)
+        };
+        crate::drives::why::of_drive(&drive).pop().unwrap()
+    };
+    assert!(last("nvme1n1").contains("so that it joins the pool"));
+    let by_word = last("/redfish/v1/Chassis/jbof/Drives/bay-1");
+    assert!(
+        by_word.contains("does not join the pool") && by_word.contains("S1"),
+        "{by_word}"
+    );
+}
+
+#[test]
 fn any_names_and_numbers_are_drawn() {
     let mut view = view();
     let drive = view.enclosures[0].bays[0].drive.as_mut().unwrap();

@@ -52,6 +52,32 @@ fn a_bmc_may_speak_for_an_enclosure_and_its_bays_are_named_as_it_names_them() {
 }
 
 #[test]
+fn who_speaks_for_an_enclosure_is_said_once_and_is_there() {
+    let begin = "[[enclosure]]\nname = \"jbof\"\nagent = \"n01\"\n";
+    for (enclosure, expected) in [
+        (
+            "[[enclosure]]\nname = \"jbof\"\nbays = 1\n".to_owned(),
+            "[[enclosure]] has no agent; expected the name of the [[node]] whose agent lends its drives; or bmc",
+        ),
+        (
+            format!("{begin}erase_unseen = true\nbays = 1\n"),
+            "erase_unseen in [[enclosure]]: an agent sees what is on its drives; expected it only beside bmc",
+        ),
+        (
+            format!("{begin}bmc = \"shelf\"\nbays = 1\n"),
+            "bmc in [[enclosure]]: it has an agent too; expected one of the two",
+        ),
+        (
+            "[[enclosure]]\nname = \"jbof\"\nbmc = \"jbof\"\nbays = 1\n".to_owned(),
+            "bmc in [[enclosure]]: there is no [[bmc]] \"jbof\"; expected the one that speaks for it",
+        ),
+    ] {
+        let said = errors(&with(&enclosure));
+        assert!(said.contains(expected), "{enclosure}\n{said}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_an_enclosure_is_said_with_its_line() {
     let begin = "[[enclosure]]\nname = \"jbof\"\nagent = \"n01\"\n";
     for (enclosure, expected) in [
@@ -95,22 +121,6 @@ fn what_is_wrong_with_an_enclosure_is_said_with_its_line() {
         (
             format!("{begin}bays = 1\n[[enclosure]]\nname = \"other\"\nagent = \"n01\"\nbays = 1\n"),
             "\"n01\" lends the drives of \"jbof\" already",
-        ),
-        (
-            "[[enclosure]]\nname = \"jbof\"\nbays = 1\n".to_owned(),
-            "[[enclosure]] has no agent; expected the name of the [[node]] whose agent lends its drives; or bmc",
-        ),
-        (
-            format!("{begin}erase_unseen = true\nbays = 1\n"),
-            "erase_unseen in [[enclosure]]: an agent sees what is on its drives; expected it only beside bmc",
-        ),
-        (
-            format!("{begin}bmc = \"shelf\"\nbays = 1\n"),
-            "bmc in [[enclosure]]: it has an agent too; expected one of the two",
-        ),
-        (
-            "[[enclosure]]\nname = \"jbof\"\nbmc = \"jbof\"\nbays = 1\n".to_owned(),
-            "bmc in [[enclosure]]: there is no [[bmc]] \"jbof\"; expected the one that speaks for it",
         ),
         (
             format!("{begin}bays = 1\n[[tenant]]\nname = \"t\"\ndrives = \"many\"\n"),

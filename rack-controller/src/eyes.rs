@@ -105,9 +105,9 @@ impl Eyes {
         }
         for enclosure in &config.enclosures {
             let line = enclosure.bmc.as_ref().and_then(|bmc| lines.get(bmc));
-            if let Some(line) = line {
+            if let (Some(line), Some(teller)) = (line, enclosure.of_bmc()) {
                 let duty = drives_of_bmc::Duty {
-                    teller: enclosure.agent.clone(),
+                    teller,
                     line: Arc::clone(line),
                     erasures: Arc::clone(lines.erasures()),
                     erase_unseen: enclosure.erase_unseen,

@@ -23,7 +23,7 @@ pub struct EnclosureConfig {
     pub name: String,
     /// Who tells of its drives, as what is seen of them is kept by: the node whose agent lends them, or `bmc NAME`.
     pub agent: String,
-    /// The BMC that speaks for it, where no agent does.
+    /// The BMC that speaks for it. Beside an agent it lights the bays and says which drives will fail.
     pub bmc: Option<String>,
     /// Its bays, in the order of its front.
     pub bays: Vec<DriveBayConfig>,
@@ -69,15 +69,14 @@ pub(super) fn enclosure(section: Section<'_>) -> Option<Placed<RawEnclosure>> {
         section.errors.at_line(wrong.line, message);
     }
     let (agent, bmc) = speaker(&section);
-    let bays = bays(&section, name.as_ref(), bmc.is_some());
+    let bays = bays(&section, name.as_ref(), agent.is_none());
     let erase_after = section.duration("erase_after", Duration::ZERO);
     let lost_after = section.duration("lost_after", SHORTEST_LOST_AFTER);
     let notice = section.duration("notice", Duration::ZERO);
     let overwrite_allowed = section.flag("overwrite_allowed").unwrap_or(false);
     let erase_unseen = section.flag("erase_unseen").unwrap_or(false);
-    if erase_unseen && bmc.is_none() {
-        let message =
-            "erase_unseen in [[enclosure]]: an agent sees what is on its drives; expected it only beside bmc";
+    if erase_unseen && agent.is_some() {
+        let message = "erase_unseen in [[enclosure]]: an agent sees what is on its drives; expected it only where bmc stands alone";
         section.errors.at_line(section.line, message.to_owned());
     }
     section.finish();
@@ -102,20 +101,16 @@ pub(super) fn enclosure(section: Section<'_>) -> Option<Placed<RawEnclosure>> {
     Some(Placed { line, value })
 }
 
-/// Who speaks for it: an agent that lends its drives, or a BMC. Exactly one of them: of two nobody could say whom to believe.
+/// Who speaks for it: an agent that lends its drives, a BMC, or both: then the BMC lights its bays and says which drives will fail, and
+/// everything else is the agent's.
 fn speaker(section: &Section<'_>) -> (Option<Placed<String>>, Option<Placed<String>>) {
     let agent = section.text("agent", "the name of the [[node]] whose agent lends its drives");
     let bmc = section.text("bmc", "the name of the [[bmc]] that speaks for it");
-    match (&agent, &bmc) {
-        (None, None) => section.missing(
+    if agent.is_none() && bmc.is_none() {
+        section.missing(
             "agent",
             "the name of the [[node]] whose agent lends its drives; or bmc, the name of the [[bmc]] that speaks for it",
-        ),
-        (Some(_), Some(bmc)) => section.errors.at_line(
-            bmc.line,
-            "bmc in [[enclosure]]: it has an agent too; expected one of the two".to_owned(),
-        ),
-        (Some(_), None) | (None, Some(_)) => {}
+        );
     }
     (agent, bmc)
 }
@@ -126,8 +121,28 @@ pub fn of_bmc(bmc: &str) -> String {
 }
 
 impl EnclosureConfig {
-    /// Who tells of its drives, in words.
-    pub fn teller(&self) -> String {
+    /// As what its BMC says is kept by; `None` where it has none.
+    pub fn of_bmc(&self) -> Option<String> {
+        self.bmc.as_deref().map(of_bmc)
+    }
+
+    /// Whether nobody but a BMC speaks for it: nothing is lent there.
+    pub fn has_only_bmc(&self) -> bool {
+        self.of_bmc().as_deref() == Some(&self.agent)
+    }
+
+    /// Who lights its bays, as what is seen of them is kept by, and what that one calls a bay.
+    pub fn lighter<'a>(&self, bay: &'a DriveBayConfig) -> (String, &'a str) {
+        match self.of_bmc() {
+            Some(bmc) if bmc == self.agent => (bmc, bay.slot.as_str()),
+            // The bays' table says what the agent calls them; printed on the box is what the BMC does.
+            Some(bmc) => (bmc, bay.label.as_str()),
+            None => (self.agent.clone(), bay.slot.as_str()),
+        }
+    }
+
+    /// Who lights its bays, in words.
+    pub fn lighter_word(&self) -> String {
         match &self.bmc {
             Some(bmc) => format!("the BMC {bmc}"),
             None => format!("the agent of {}", self.agent),
@@ -196,21 +211,27 @@ pub(super) fn check(
     domains: &[String],
 ) {
     let mut lends: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut speaks: BTreeMap<&str, &str> = BTreeMap::new();
     for Placed { line, value } in enclosures {
         let name = &value.config.name;
         check_bmc(errors, value, bmcs);
-        if let Some(other) = lends.insert(&value.config.agent, name) {
-            let (line, key) = match (&value.agent, &value.bmc) {
-                (Some(agent), _) => (agent.line, "agent"),
-                (None, Some(bmc)) => (bmc.line, "bmc"),
-                (None, None) => (*line, "agent"),
-            };
-            let who = value.agent.as_ref().or(value.bmc.as_ref());
-            let who = who.map_or("", |who| who.value.as_str());
+        if let Some(bmc) = &value.bmc
+            && let Some(other) = speaks.insert(&bmc.value, name)
+        {
             let message = format!(
-                "{key} in [[enclosure]]: \"{who}\" lends the drives of \"{other}\" already; expected one enclosure a node or BMC"
+                "bmc in [[enclosure]]: \"{}\" speaks for \"{other}\" already; expected one enclosure a BMC",
+                bmc.value
             );
-            errors.at_line(line, message);
+            errors.at_line(bmc.line, message);
+        }
+        if let Some(agent) = &value.agent
+            && let Some(other) = lends.insert(&agent.value, name)
+        {
+            let message = format!(
+                "agent in [[enclosure]]: \"{}\" lends the drives of \"{other}\" already; expected one enclosure a node",
+                agent.value
+            );
+            errors.at_line(agent.line, message);
         }
         if domains.contains(name) {
             let message = format!(

@@ -342,7 +342,8 @@ impl RackConfig {
 
     /// Whether anybody of this name can tell of drives: a node, or the BMC of an enclosure.
     pub fn tells_of_drives(&self, name: &str) -> bool {
-        self.node(name).is_some() || self.lent_by(name).is_some()
+        let is_bmc = |enclosure: &EnclosureConfig| enclosure.of_bmc().as_deref() == Some(name);
+        self.node(name).is_some() || self.enclosures.iter().any(is_bmc)
     }
 
     /// One bay for a drive, and its enclosure.

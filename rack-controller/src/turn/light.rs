@@ -97,6 +97,7 @@ impl Waiting {
         now: Moment,
     ) -> Light {
         let agent = enclosure.agent.as_str();
+        let lighter = enclosure.of_bmc().unwrap_or_else(|| agent.to_owned());
         let action = Action::SetLed {
             place: self.place.clone(),
             on: self.on,
@@ -105,8 +106,8 @@ impl Waiting {
         if led == Some(self.on) && !moving {
             return Light::AsWanted;
         }
-        if rack.sight.drives.now(agent).is_none() {
-            return Light::Not(format!("{} does not answer", enclosure.teller()));
+        if rack.sight.drives.now(&lighter).is_none() {
+            return Light::Not(format!("{} does not answer", enclosure.lighter_word()));
         }
         if rack.is_node_paused(agent, now) {
             return Light::Not(format!("{agent} is paused"));

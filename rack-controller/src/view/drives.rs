@@ -59,7 +59,7 @@ fn one_enclosure(rack: &Rack, told: &AllTold<'_>, enclosure: &EnclosureConfig) -
     let seen = rack.sight.drives.nodes.get(&enclosure.agent);
     let now = seen.and_then(|seen| seen.now());
     let reason = match (seen, now) {
-        (_, Some(_)) if enclosure.bmc.is_some() => Some(
+        (_, Some(_)) if enclosure.has_only_bmc() => Some(
             "only its BMC speaks for it: it tells of drives and lights bays; nothing is lent there, erased or not"
                 .to_owned(),
         ),

@@ -60,12 +60,18 @@ fn who_speaks_for_an_enclosure_is_said_once_and_is_there() {
             "[[enclosure]] has no agent; expected the name of the [[node]] whose agent lends its drives; or bmc",
         ),
         (
-            format!("{begin}erase_unseen = true\nbays = 1\n"),
-            "erase_unseen in [[enclosure]]: an agent sees what is on its drives; expected it only beside bmc",
+            format!(
+                "{begin}bmc = \"shelf\"\nbays = 1\n[[enclosure]]\nname = \"other\"\nbmc = \"shelf\"\nbays = 1\n"
+            ),
+            "bmc in [[enclosure]]: \"shelf\" speaks for \"jbof\" already; expected one enclosure a BMC",
         ),
         (
-            format!("{begin}bmc = \"shelf\"\nbays = 1\n"),
-            "bmc in [[enclosure]]: it has an agent too; expected one of the two",
+            format!("{begin}erase_unseen = true\nbays = 1\n"),
+            "erase_unseen in [[enclosure]]: an agent sees what is on its drives; expected it only where bmc stands alone",
+        ),
+        (
+            format!("{begin}bmc = \"jbof\"\nbays = 1\n"),
+            "bmc in [[enclosure]]: there is no [[bmc]] \"jbof\"; expected the one that speaks for it",
         ),
         (
             "[[enclosure]]\nname = \"jbof\"\nbmc = \"jbof\"\nbays = 1\n".to_owned(),

@@ -65,7 +65,12 @@ pub struct Bench {
 impl Bench {
     /// A rack with an enclosure of these drives and two nodes, looked at once.
     pub fn new(serials: &[&str]) -> Bench {
-        let config = RackConfig::from_text(CONFIG, Path::new("rack.toml")).unwrap();
+        Bench::configured(CONFIG, serials)
+    }
+
+    /// The same with another configuration.
+    pub fn configured(config: &str, serials: &[&str]) -> Bench {
+        let config = RackConfig::from_text(config, Path::new("rack.toml")).unwrap();
         let mut world = World::default();
         world.node("box", Some("127.0.0.1:4420".parse().unwrap()));
         world.node("n01", None);

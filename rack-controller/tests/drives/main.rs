@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod beside;
 mod claims;
 mod days;
 mod life;

@@ -12,6 +12,7 @@ use crate::pools::drives::plan::{self, Told};
 use crate::pools::drives::{Denied, Drive, DriveId, Proof, Seat, Tenancy, Wear};
 use crate::rack::drives::NodeDrives;
 use crate::rack::event::{DriveBayChange, DriveCause, DrivesSeen, What};
+use crate::rack::state::Rack;
 
 pub(super) fn what(node: &str, view: &Arc<DrivesView>, now: Moment) -> What {
     let seen = NodeDrives {
@@ -90,10 +91,14 @@ fn findings(next: &Course<'_>) -> Vec<(DriveId, Vec<Finding>)> {
     for id in known {
         told.entry(id).or_default();
     }
-    let finding = |one: &Told<'_>| Finding {
-        seat: one.seat(),
-        told: one.drive.clone(),
-        access: plan::access(rack, one.drive),
+    let finding = |one: &Told<'_>| {
+        let mut told = one.drive.clone();
+        told.predicts_failure = fails(rack, one);
+        Finding {
+            seat: one.seat(),
+            told,
+            access: plan::access(rack, one.drive),
+        }
     };
     told.iter()
         .filter(|(id, places)| is_news(next, id, places))
@@ -120,7 +125,13 @@ fn is_news(next: &Course<'_>, id: &DriveId, places: &[Told<'_>]) -> bool {
     is_moving
         || known.seat.as_ref() != Some(&one.seat())
         || known.size != one.drive.size
-        || wear != (one.drive.percent_used, one.drive.predicts_failure)
+        || wear != (one.drive.percent_used, fails(&next.rack, one))
+}
+
+fn fails(rack: &Rack, told: &Told<'_>) -> bool {
+    let known = DriveId::of(&told.drive.identity).ok();
+    let known = known.and_then(|id| rack.kept.drives.get(&id));
+    plan::predicts_failure(rack, told, known.is_some_and(|known| known.wear.predicts_failure))
 }
 
 fn came_and_went(next: &mut Course<'_>, id: &DriveId, found: &[Finding], last: Option<u64>) {

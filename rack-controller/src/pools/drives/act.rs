@@ -43,7 +43,7 @@ impl DriveHand {
     pub fn new(config: &RackConfig, lines: &Lines, clock: Clock, own: Own) -> DriveHand {
         let bmcs = config.enclosures.iter().filter_map(|enclosure| {
             let line = lines.get(enclosure.bmc.as_ref()?)?;
-            Some((enclosure.agent.clone(), Arc::clone(line)))
+            Some((enclosure.of_bmc()?, Arc::clone(line)))
         });
         let nodes = config.nodes.iter().map(|node| (node.name.clone(), node.clone()));
         DriveHand {

@@ -145,7 +145,8 @@ fn left_over(rack: &Rack, now: Moment) -> Vec<Action> {
 fn lights(rack: &Rack, now: Moment) -> Vec<Action> {
     let mut actions = Vec::new();
     for enclosure in &rack.config.enclosures {
-        let is_there = rack.sight.drives.now(&enclosure.agent).is_some();
+        let lighter = enclosure.of_bmc().unwrap_or_else(|| enclosure.agent.clone());
+        let is_there = rack.sight.drives.now(&lighter).is_some();
         if !is_there || rack.is_node_paused(&enclosure.agent, now) {
             continue;
         }
@@ -176,8 +177,9 @@ pub fn order(rack: &Rack, action: &Action) -> Option<(String, DriveOrder)> {
         Action::DetachDrive { node, nqn } => Some((node.clone(), DriveOrder::Detach { nqn: nqn.clone() })),
         Action::SetLed { place, on } => {
             let (enclosure, bay) = rack.config.drive_bay(place)?;
-            let (slot, lit) = (bay.slot.clone(), *on);
-            Some((enclosure.agent.clone(), DriveOrder::Locate { slot, lit }))
+            let (lighter, slot) = enclosure.lighter(bay);
+            let (slot, lit) = (slot.to_owned(), *on);
+            Some((lighter, DriveOrder::Locate { slot, lit }))
         }
         Action::SetCap { .. } | Action::SwitchNode { .. } | Action::ReadSupplies { .. } => None,
     }

@@ -55,6 +55,27 @@ pub fn told(rack: &Rack) -> BTreeMap<DriveId, Vec<Told<'_>>> {
     told
 }
 
+/// Whether a drive says that it will fail, itself or by the BMC that speaks for its enclosure beside an agent. While nothing was heard of
+/// that BMC since our start, what was `known` stands: a restart makes no drive whole.
+pub fn predicts_failure(rack: &Rack, told: &Told<'_>, known: bool) -> bool {
+    if told.drive.predicts_failure {
+        return true;
+    }
+    let bmc = told.enclosure.of_bmc().filter(|_| !told.enclosure.has_only_bmc());
+    let Some(bmc) = bmc else { return false };
+    let seen = rack.sight.drives.nodes.get(&bmc);
+    let Some(view) = seen.and_then(|seen| seen.view.as_deref()) else {
+        return known;
+    };
+    // Makers and models are told differently by a BMC and by a kernel; serial numbers are not.
+    let serial = &told.drive.identity.serial;
+    let same = view
+        .drives
+        .iter()
+        .filter(|drive| drive.identity.serial == *serial);
+    serial.is_some() && same.into_iter().any(|drive| drive.predicts_failure)
+}
+
 /// Drives that stand in two bays at once: nobody knows which of them is meant.
 pub fn doubled<'a>(told: &'a BTreeMap<DriveId, Vec<Told<'_>>>) -> impl Iterator<Item = &'a DriveId> {
     let twice = told.iter().filter(|(_, places)| places.len() > 1);

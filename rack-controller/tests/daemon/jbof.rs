@@ -169,6 +169,8 @@ async fn a_bay_is_lit_over_redfish_and_a_wrong_pull_is_told_also_after_a_kill() 
     };
     let answer = client.drain(&drain).await.unwrap();
     assert_eq!(answer.led, Some(true), "{}", answer.sentence);
+    let unseen = "nobody here sees whether a host uses it";
+    assert!(answer.sentence.contains(unseen), "{}", answer.sentence);
 
     // kill -9: nobody came or went by that.
     let before = client.events(0).await.unwrap();

@@ -21,7 +21,7 @@ const USUAL_LOCATE: std::time::Duration = std::time::Duration::from_secs(600);
 /// # Errors
 /// The request contradicts itself or how things are.
 pub fn drain_answer(rack: &Rack, request: &DrainRequest) -> Option<Result<DrainAnswer, Refusal>> {
-    let (_, bay) = rack.config.drive_bay(&request.place)?;
+    let (enclosure, bay) = rack.config.drive_bay(&request.place)?;
     let leaving = rack.kept.drives.leaving.contains_key(&bay.place);
     if request.cancel && !leaving {
         let message = format!("{} is not being drained; there is nothing to cancel", bay.place);
@@ -35,6 +35,12 @@ pub fn drain_answer(rack: &Rack, request: &DrainRequest) -> Option<Result<DrainA
     let drive = rack.kept.drives.in_bay(&bay.place);
     let (answer, sentence) = match drive {
         None => (Interlock::Yes, format!("yes: {} is empty", bay.place)),
+        Some(drive) if enclosure.has_only_bmc() => {
+            let (answer, sentence) = verdict(drive);
+            let name = &enclosure.name;
+            let unseen = format!("only a BMC speaks for {name}, so nobody here sees whether a host uses it");
+            (answer, format!("{sentence}; {unseen}"))
+        }
         Some(drive) => verdict(drive),
     };
     let (answer, sentence) = if request.cancel {

@@ -172,3 +172,35 @@ fn in_a_deficit_too_who_is_served_again_is_raised() {
     assert_eq!(shed(&house).len(), 7);
     assert!(counted(&house) <= watts(9_000));
 }
+
+/// One lost renewal is enough to be silent: what the node has already is paid for once, and not by its neighbours once more.
+#[test]
+fn silence_alone_takes_nobodys_revocable_watts() {
+    let mut house = House::new(&Plan::default());
+    for node in house.names() {
+        house.claim(&node, &format!("w-{node}"), 234, 46).unwrap();
+    }
+    house.obey();
+    // 17,920 W are sold of 18,000: now all of it.
+    house.claim("n64", "rest", 0, 80).unwrap();
+    house.obey();
+    assert!(house.granted("rest"));
+    let before = house.bench.rack.kept.orders.clone();
+    house.node_falls_silent("n07");
+    house.later(1_000);
+    assert!(
+        house
+            .names()
+            .iter()
+            .all(|node| house.granted(&format!("w-{node}")))
+    );
+    assert_eq!(house.bench.rack.kept.orders, before);
+    // Who asks for more meanwhile gets nothing of what the silent one may still draw.
+    house.claim("n01", "more", 0, 40).unwrap();
+    assert!(!house.granted("more"));
+    house.later(20_000);
+    assert!(
+        !house.granted("w-n64"),
+        "it may have booted: others pay for all that it can draw"
+    );
+}

@@ -1,4 +1,4 @@
-//! `busbar swap`: a supply is swapped step by step. The controller's journal knows how far it is; this only shows it and asks what it
+//! `busbar swap`: a supply is swapped step by step; of drives: [`crate::drives`]. The controller's journal knows how far it is; this only shows it and asks what it
 //! wants of people, so that it may be left and run again at any time.
 
 use std::io::{IsTerminal, Write};
@@ -12,13 +12,14 @@ use rack_api::v1::{Interlock, RackView, SwapAnswer, SwapRequest, SwapStep, SwapV
 use tokio::time::Instant;
 
 use crate::args::{Cli, Output};
-use crate::failure::REFUSED;
+use crate::drives;
+use crate::failure::{REFUSED, USAGE};
 use crate::paint::{Paint, Tone};
 
 /// How often it is looked how far the swap is.
-const LOOK: Duration = Duration::from_millis(300);
+pub const LOOK: Duration = Duration::from_millis(300);
 /// How long a controller may be away until this gives up; the swap itself goes on.
-const AWAY: Duration = Duration::from_secs(60);
+pub const AWAY: Duration = Duration::from_secs(60);
 
 /// Below the options of `busbar swap`.
 pub const SWAP_HELP: &str = "\
@@ -33,7 +34,8 @@ Examples:
   busbar swap shelf/psu-3 --reason \"fan noise\"
   busbar swap shelf/psu-3 --accept-part        take the part that was stopped as the wrong one
   busbar swap shelf/psu-3 --cancel             give it up; what is still in its bay goes back to service
-  busbar swap shelf/psu-3 -o json              a line of JSON for each step";
+  busbar swap shelf/psu-3 -o json              a line of JSON for each step
+  busbar swap jbof/bay-7 --enrol S64HNX0T      the drive in bay 7 is drained and pulled, and S64HNX0T put in and taken in";
 
 /// `busbar swap`.
 #[derive(Debug, Args)]
@@ -49,9 +51,12 @@ pub struct SwapArgs {
     /// Go on although promises are broken (smoke does not wait); needs --reason.
     #[arg(long, requires = "reason")]
     pub force: bool,
-    /// Take the part that was stopped as the wrong one.
-    #[arg(long)]
+    /// Take the part that was stopped as the wrong one. Only of supplies.
+    #[arg(long, conflicts_with = "enrol")]
     pub accept_part: bool,
+    /// The new drive, by its serial number: it joins the pool, and everything on it goes. Without it a terminal is asked. Only of drives.
+    #[arg(long, value_name = "SERIAL")]
+    pub enrol: Option<String>,
     /// Give the swap up.
     #[arg(long, conflicts_with_all = ["exposed", "force", "accept_part"])]
     pub cancel: bool,
@@ -65,6 +70,16 @@ pub struct SwapArgs {
 
 /// Walks through a swap, or goes on where one is.
 pub async fn swap(cli: &Cli, rack: &RackClient, args: &SwapArgs) -> anyhow::Result<ExitCode> {
+    if let Some(bay) = drives::bay(rack, &args.place).await? {
+        return drives::swap(cli, rack, args, &bay).await;
+    }
+    if args.enrol.is_some() {
+        eprintln!(
+            "busbar: {} is no bay for a drive, so nothing is enrolled there",
+            args.place
+        );
+        return Ok(ExitCode::from(USAGE));
+    }
     let mut request = SwapRequest {
         place: args.place.clone(),
         dry_run: args.dry_run,
@@ -168,7 +183,7 @@ async fn follow(cli: &Cli, rack: &RackClient, first: SwapView) -> anyhow::Result
 }
 
 /// A controller that starts again is back soon.
-fn may_come_back(error: &ClientError) -> bool {
+pub fn may_come_back(error: &ClientError) -> bool {
     let busy = error.detail().is_some_and(|detail| detail.code == "busy");
     error.is_unreachable() || busy
 }

@@ -37,6 +37,11 @@ pub struct EnclosureConfig {
     pub overwrite_allowed: bool,
     /// Whether the BMC that speaks for it may be asked to erase drives although nobody sees what is on them.
     pub erase_unseen: bool,
+    /// So many of its free drives are kept back from asks, for claims that have theirs replaced.
+    pub spares: u32,
+    /// Whether somebody says that nobody touches its drives while it is dark: then claims of drives that were being written to when its node
+    /// stopped go on by themselves after its start.
+    pub believe_restarts: bool,
 }
 
 /// One bay for a drive.
@@ -79,6 +84,12 @@ pub(super) fn enclosure(section: Section<'_>) -> Option<Placed<RawEnclosure>> {
         let message = "erase_unseen in [[enclosure]]: an agent sees what is on its drives; expected it only where bmc stands alone";
         section.errors.at_line(section.line, message.to_owned());
     }
+    let spares = section.number(
+        "spares",
+        0..MOST_BAYS,
+        "how many free drives are kept back, as in 1",
+    );
+    let believe_restarts = section.flag("believe_restarts").unwrap_or(false);
     section.finish();
     let name = name?.value;
     let key = match (&agent, &bmc) {
@@ -96,6 +107,8 @@ pub(super) fn enclosure(section: Section<'_>) -> Option<Placed<RawEnclosure>> {
         notice: notice.unwrap_or(USUAL_NOTICE),
         overwrite_allowed,
         erase_unseen,
+        spares: spares.unwrap_or(0),
+        believe_restarts,
     };
     let value = RawEnclosure { config, agent, bmc };
     Some(Placed { line, value })

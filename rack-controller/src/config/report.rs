@@ -32,9 +32,13 @@ pub fn check_config_report(config: &RackConfig) -> String {
         } else {
             ""
         };
+        let spares = match enclosure.spares {
+            0 => String::new(),
+            spares => format!(", {spares} free ones are spares"),
+        };
         let _ = writeln!(
             text,
-            "{} (enclosure of {}): {} bays; what is given back is erased after {} h{overwrite}",
+            "{} (enclosure of {}): {} bays; what is given back is erased after {} h{overwrite}{spares}",
             enclosure.name,
             enclosure.agent,
             enclosure.bays.len(),

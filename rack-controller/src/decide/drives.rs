@@ -4,8 +4,11 @@
 mod ask;
 mod bays;
 mod check;
+mod news;
 mod people;
+mod restart;
 mod seen;
+mod spares;
 mod time;
 
 use std::sync::Arc;
@@ -15,13 +18,13 @@ use rack_api::v1::{DriveClaimAsk, EraseDrive, VouchDrive};
 
 use super::Refusal;
 use super::settle::Course;
-use crate::pools::drives::{Drive, Ending};
+use crate::pools::drives::{Drive, Ending, Stage, Tenancy};
 use crate::rack::event::{DriveCause, DriveChange, DriveClaimChange, DriveClaimTurn, What};
 
 pub use ask::preview;
 pub use people::find;
 
-pub(super) use ask::{release, release_asked, renew, withdraw};
+pub(super) use ask::{of_watts, release, release_asked, renew, withdraw};
 pub(super) use bays::{drain, drain_answer, locate};
 pub(super) use time::pass_time;
 
@@ -101,7 +104,16 @@ pub(super) fn seen_again(rack: &crate::rack::Rack, input: &DrivesInput, now: fac
         return None;
     };
     let before = rack.sight.drives.nodes.get(node)?;
-    (before.now() == Some(view)).then(|| seen::what(node, view, now))
+    // After a restart of the enclosure's node a user's node says what it said before, and that is what was waited for.
+    if rack.kept.drives.all().any(|drive| is_awaited(drive, node)) {
+        return None;
+    }
+    (before.now() == Some(view)).then(|| seen::what(rack, node, view, now))
+}
+
+/// Whether a node is yet to say that it sees a drive.
+fn is_awaited(drive: &Drive, node: &str) -> bool {
+    matches!(&drive.tenancy, Tenancy::Claimed(grant) if grant.stage == Stage::Admitted && grant.holder.node == node)
 }
 
 /// A drive's life goes on.

@@ -67,12 +67,14 @@ pub(super) fn way(rack: &Rack, ask: &PowerAsk, domain: &str) -> Option<String> {
 pub(super) fn take(next: &mut Course<'_>, taken: &[Claim], by: ClaimId, ask: &PowerAsk) {
     for claim in taken {
         let headroom = headroom_without(&next.rack, claim);
+        let drives = super::drives::of_watts(&next.rack, claim.id);
         next.happen(What::ClaimPreempted(Box::new(Preemption {
             claim: claim.clone(),
             by,
             by_for: ask.purpose.clone(),
             by_priority: ask.priority.unwrap_or(USUAL_PRIORITY),
             headroom,
+            drives,
         })));
     }
 }
@@ -85,6 +87,8 @@ pub(super) fn give_back(next: &mut Course<'_>, by: ClaimId) {
         .preempted
         .iter()
         .filter(|preempted| preempted.by == by)
+        // Drives that were claimed with them are fenced already, and watts without them would be half a claim.
+        .filter(|preempted| !preempted.had_drives)
         .map(|preempted| preempted.claim.clone())
         .collect();
     lost.sort_by_key(Claim::rank);

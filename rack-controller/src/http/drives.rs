@@ -1,11 +1,15 @@
 //! Routes of pooled drives.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use rack_api::v1::{DriveClaim, DriveClaimAsk, DriveView, DrivesView, EraseDrive, ProofView, VouchDrive};
+use rack_api::v1::{
+    Asked, DriveClaim, DriveClaimAsk, DriveView, DrivesView, EraseDrive, ProofView, VouchDrive,
+};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::ask::{Body, ClaimQuery, Named, is_dry, json, key, question};
 use super::people::By;
@@ -106,48 +110,61 @@ pub(super) async fn release(
     .map(Json)
 }
 
+/// What is asked of one drive: its serial number in the path and once more in the body, who asks, and whether nothing is to be done yet.
+pub(super) struct OfDrive<T> {
+    serial: String,
+    request: T,
+    asked: Option<Asked>,
+    dry_run: bool,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OfDrive<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<OfDrive<T>, Failure> {
+        let (mut parts, body) = request.into_parts();
+        let By(asked) = By::from_request_parts(&mut parts, state).await?;
+        let Named(serial) = Named::from_request_parts(&mut parts, state).await?;
+        let dry_run = is_dry(Query::from_request_parts(&mut parts, state).await)?;
+        let headers = parts.headers.clone();
+        let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
+        let request = json(&headers, body, "{\"serial\": \"S1234\"}")?;
+        Ok(OfDrive {
+            serial,
+            request,
+            asked,
+            dry_run,
+        })
+    }
+}
+
 pub(super) async fn enrol(
     State(app): State<App>,
-    By(asked): By,
-    Named(serial): Named,
-    query: Result<Query<ClaimQuery>, QueryRejection>,
-    headers: HeaderMap,
-    body: Body,
+    of: OfDrive<EraseDrive>,
 ) -> Result<Json<DriveView>, Failure> {
-    let dry_run = is_dry(query)?;
-    let request: EraseDrive = json(&headers, body, "{\"serial\": \"S1234\"}")?;
-    change(&app, asked, DrivesInput::Enrol { serial, request }, dry_run).await
+    let OfDrive { serial, request, .. } = of;
+    change(&app, of.asked, DrivesInput::Enrol { serial, request }, of.dry_run).await
 }
 
 pub(super) async fn erase(
     State(app): State<App>,
-    By(asked): By,
-    Named(serial): Named,
-    query: Result<Query<ClaimQuery>, QueryRejection>,
-    headers: HeaderMap,
-    body: Body,
+    of: OfDrive<EraseDrive>,
 ) -> Result<Json<DriveView>, Failure> {
-    let dry_run = is_dry(query)?;
-    let request: EraseDrive = json(&headers, body, "{\"serial\": \"S1234\"}")?;
-    change(&app, asked, DrivesInput::Erase { serial, request }, dry_run).await
+    let OfDrive { serial, request, .. } = of;
+    change(&app, of.asked, DrivesInput::Erase { serial, request }, of.dry_run).await
 }
 
 pub(super) async fn vouch(
     State(app): State<App>,
-    By(asked): By,
-    Named(serial): Named,
-    query: Result<Query<ClaimQuery>, QueryRejection>,
-    headers: HeaderMap,
-    body: Body,
+    of: OfDrive<VouchDrive>,
 ) -> Result<Json<DriveView>, Failure> {
-    let dry_run = is_dry(query)?;
-    let request: VouchDrive = json(&headers, body, "{\"serial\": \"S1234\"}")?;
-    change(&app, asked, DrivesInput::Vouch { serial, request }, dry_run).await
+    let OfDrive { serial, request, .. } = of;
+    change(&app, of.asked, DrivesInput::Vouch { serial, request }, of.dry_run).await
 }
 
 async fn change(
     app: &App,
-    asked: Option<rack_api::v1::Asked>,
+    asked: Option<Asked>,
     input: DrivesInput,
     dry_run: bool,
 ) -> Result<Json<DriveView>, Failure> {

@@ -72,6 +72,7 @@ impl DriveMeter {
             DriveCause::NotErased { .. } => self.erased("", "failed"),
             DriveCause::Found
             | DriveCause::Returned
+            | DriveCause::Restarted
             | DriveCause::Enrolled
             | DriveCause::GivenUp
             | DriveCause::HoldOver

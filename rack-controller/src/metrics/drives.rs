@@ -17,13 +17,14 @@ use super::sheet::{Series, count, number, seconds};
 const ONE: [&str; 5] = ["enclosure", "bay", "serial", "node", "device"];
 
 /// Endings by which a claim loses a drive, with the word of the label.
-const ENDINGS: [(DriveEnding, &str); 6] = [
+const ENDINGS: [(DriveEnding, &str); 7] = [
     (DriveEnding::Released, "released"),
     (DriveEnding::Expired, "expired"),
     (DriveEnding::NodeLost, "node_lost"),
     (DriveEnding::Pulled, "pulled"),
     (DriveEnding::WrongDrive, "wrong_drive"),
     (DriveEnding::Failing, "failing"),
+    (DriveEnding::Preempted, "preempted"),
 ];
 
 /// Each bay that has a drive, with its enclosure.
@@ -173,6 +174,21 @@ pub(super) static FAMILIES: &[Family] = &[
                 for bay in &enclosure.bays {
                     let is_bad = matches!(bay.life, BayLife::Faulted | BayLife::Condemned);
                     series.put(&[&enclosure.name, &bay.place], flag(is_bad));
+                }
+            }
+        },
+    },
+    Family {
+        name: "busbar_rack_drive_wrong_pulled",
+        kind: Kind::Gauge,
+        labels: &["enclosure", "bay", "serial"],
+        help: "1 while the drive of this serial number is out, which was pulled instead of the one in this bay; absent where none is",
+        fill: |source, series| {
+            for enclosure in &source.drives.enclosures {
+                for bay in &enclosure.bays {
+                    if let Some(serial) = &bay.wrong_pulled {
+                        series.put(&[&enclosure.name, &bay.place, serial], 1.0);
+                    }
                 }
             }
         },

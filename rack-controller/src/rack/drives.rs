@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent_api::v1::{DrivesView, PooledDrive};
 use facts::{Bytes, Moment, Power};
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::ClaimId;
 use crate::pools::drives::{Drive, DriveId, Ending, Proof};
+
+/// So long after its start an enclosure's node has found its drives, and has asked them for their counters: a minute is how often it asks.
+const SETTLED: Duration = Duration::from_secs(75);
 
 /// What the journal holds of drives. Shared between copies as the claims are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +107,21 @@ pub struct LeavingBay {
     pub drive: Option<DriveId>,
     /// Since when.
     pub since: Moment,
+    /// The drive of the same enclosure that was pulled instead, while it is out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<DriveId>,
+}
+
+impl LeavingBay {
+    /// What is wrong while another drive than the one that was to be is out; `None` where nothing is.
+    pub fn trouble(&self, place: &str) -> Option<String> {
+        let wrong = self.wrong.as_ref()?;
+        let meant = self.drive.as_ref().map_or("nothing", DriveId::serial);
+        Some(format!(
+            "{place} was to lose {meant}, {} was pulled: put it back",
+            wrong.serial()
+        ))
+    }
 }
 
 impl KeptDrives {
@@ -162,10 +181,24 @@ impl KeptDrives {
 pub struct DrivesSight {
     /// What each node's agent said of drives, by node.
     pub nodes: Arc<BTreeMap<String, Arc<NodeDrives>>>,
+    /// Where each drive was told to be last: found by its name, so that no decision reads all views. Which of the nodes answer now stands
+    /// with the nodes.
+    pub spots: Arc<BTreeMap<DriveId, Vec<Spot>>>,
     /// Since when drives do not answer.
     pub hung: Arc<BTreeMap<DriveId, Moment>>,
     /// Locate LEDs as they were read back, by place.
     pub leds: Arc<BTreeMap<String, bool>>,
+}
+
+/// Where a drive was told to be, by the numbers of the configuration and of its agent's view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    /// Which of the configured enclosures.
+    pub enclosure: usize,
+    /// Which of its bays.
+    pub bay: usize,
+    /// Which of the drives in its agent's view.
+    pub drive: usize,
 }
 
 /// What a node's agent said of drives.
@@ -175,6 +208,8 @@ pub struct NodeDrives {
     pub view: Option<Arc<DrivesView>>,
     /// When it last answered.
     pub at: Option<Moment>,
+    /// Since when it tells of the boot that it tells of now.
+    pub boot_since: Option<Moment>,
     /// Since when it does not answer; `None` where it does.
     pub silent_since: Option<Moment>,
     /// Why it does not.
@@ -182,6 +217,11 @@ pub struct NodeDrives {
 }
 
 impl NodeDrives {
+    /// Whether it tells long enough of its boot that what it does not tell of is not there: a kernel finds its drives one by one.
+    pub fn has_settled(&self, now: Moment) -> bool {
+        self.boot_since.is_some_and(|since| now.since(since) >= SETTLED)
+    }
+
     /// What it says now; `None` where it does not answer.
     pub fn now(&self) -> Option<&DrivesView> {
         self.view.as_deref().filter(|_| self.silent_since.is_none())

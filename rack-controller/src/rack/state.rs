@@ -114,6 +114,9 @@ pub struct Preempted {
     /// Who asked for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
+    /// Whether drives were claimed with its watts: they are held for whoever asks again for the same.
+    #[serde(default)]
+    pub had_drives: bool,
 }
 
 /// How the rack's clock stood to the time since the machine's boot.

@@ -18,11 +18,9 @@ fn doubt(resource: &str, message: String) -> Doubt {
 
 /// Drives that stand in two bays at once, that say nobody's name, that sit where no bay is configured; nodes that ask under one name.
 pub fn drive_doubts(rack: &Rack) -> Vec<Doubt> {
-    let told = plan::told(rack);
-    let mut doubts: Vec<Doubt> = plan::doubled(&told)
-        .map(|id| {
-            let places = told.get(id).into_iter().flatten();
-            let places: Vec<&str> = places.map(|place| place.bay.place.as_str()).collect();
+    let mut doubts: Vec<Doubt> = plan::doubled(rack)
+        .map(|(id, places)| {
+            let places: Vec<&str> = places.iter().map(|place| place.bay.place.as_str()).collect();
             let message = format!(
                 "{id} says that it is in {} at once: it is neither lent nor erased; pull the one that does not belong there",
                 places.join(" and ")

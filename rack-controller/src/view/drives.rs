@@ -1,6 +1,5 @@
 //! Pooled drives as people and programs see them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use agent_api::v1::{self as agent, ErasureState};
@@ -20,11 +19,8 @@ use crate::rack::drives::{DriveClaim, Proven};
 use crate::rack::event::Action;
 use crate::rack::state::Rack;
 
-type AllTold<'a> = BTreeMap<DriveId, Vec<Told<'a>>>;
-
 /// All pooled drives as they are known now.
 pub fn drives(rack: &Rack, now: Moment) -> DrivesView {
-    let told = plan::told(rack);
     let config = &rack.config;
     let enclosures = config.enclosures.iter();
     let is_away = |drive: &&Drive| {
@@ -36,14 +32,14 @@ pub fn drives(rack: &Rack, now: Moment) -> DrivesView {
         mode: config.actuators.of(intent::Actuator::Drives).word().to_owned(),
         at: now,
         enclosures: enclosures
-            .map(|enclosure| one_enclosure(rack, &told, enclosure))
+            .map(|enclosure| one_enclosure(rack, enclosure))
             .collect(),
         away: rack
             .kept
             .drives
             .all()
             .filter(is_away)
-            .map(|drive| one(rack, &told, drive))
+            .map(|drive| one(rack, drive))
             .collect(),
         claims: rack
             .kept
@@ -55,7 +51,7 @@ pub fn drives(rack: &Rack, now: Moment) -> DrivesView {
     }
 }
 
-fn one_enclosure(rack: &Rack, told: &AllTold<'_>, enclosure: &EnclosureConfig) -> EnclosureView {
+fn one_enclosure(rack: &Rack, enclosure: &EnclosureConfig) -> EnclosureView {
     let seen = rack.sight.drives.nodes.get(&enclosure.agent);
     let now = seen.and_then(|seen| seen.now());
     let reason = match (seen, now) {
@@ -80,26 +76,27 @@ fn one_enclosure(rack: &Rack, told: &AllTold<'_>, enclosure: &EnclosureConfig) -
         bays: enclosure
             .bays
             .iter()
-            .map(|bay| one_bay(rack, told, enclosure, bay))
+            .map(|bay| one_bay(rack, enclosure, bay))
             .collect(),
     }
 }
 
-fn one_bay(rack: &Rack, told: &AllTold<'_>, enclosure: &EnclosureConfig, bay: &DriveBayConfig) -> DriveBay {
+fn one_bay(rack: &Rack, enclosure: &EnclosureConfig, bay: &DriveBayConfig) -> DriveBay {
     let kept = &rack.kept.drives;
     let drive = kept.in_bay(&bay.place);
     let here = rack.sight.drives.slot(&enclosure.agent, &bay.slot);
     let reason = here.and_then(|here| match DriveId::of(&here.identity) {
         Err(error) => Some(format!("what is in it is never lent: {error}")),
-        Ok(id) if told.get(&id).is_some_and(|places| places.len() > 1) => Some(format!(
+        Ok(id) if plan::told(rack, &id).all().len() > 1 => Some(format!(
             "{id} says that it is in two bays at once: neither is lent"
         )),
         Ok(_) => None,
     });
     let leaving = kept.leaving.get(&bay.place);
     let is_released = drive.is_none_or(|drive| drive.tenancy.grant().is_none());
+    let trouble = leaving.and_then(|leaving| leaving.trouble(&bay.place));
     let life = match (leaving, drive, here) {
-        (Some(_), _, _) if is_released => BayLife::ReadyToPull,
+        (Some(_), _, _) if is_released && trouble.is_none() => BayLife::ReadyToPull,
         (Some(_), _, _) => BayLife::Draining,
         (None, _, _) if reason.is_some() => BayLife::Faulted,
         (None, Some(_), _) => BayLife::InService,
@@ -115,23 +112,23 @@ fn one_bay(rack: &Rack, told: &AllTold<'_>, enclosure: &EnclosureConfig, bay: &D
         life,
         since: since.or(drive.map(|drive| drive.since)).unwrap_or(Moment::EPOCH),
         until: None,
-        reason,
+        reason: trouble.or(reason),
+        wrong_pulled: leaving
+            .and_then(|leaving| leaving.wrong.as_ref())
+            .map(|wrong| wrong.serial().to_owned()),
         led: rack.sight.drives.leds.get(&bay.place).copied(),
-        drive: drive.map(|drive| one(rack, told, drive)),
+        drive: drive.map(|drive| one(rack, drive)),
     }
 }
 
 /// One drive by itself, as an answer to who asked something of it.
 pub fn drive(rack: &Rack, drive: &Drive) -> DriveView {
-    one(rack, &plan::told(rack), drive)
+    one(rack, drive)
 }
 
-fn one(rack: &Rack, told: &AllTold<'_>, drive: &Drive) -> DriveView {
-    let places = told.get(&drive.id).map_or(&[][..], Vec::as_slice);
-    let here = match places {
-        [one] => Some(one.drive),
-        _ => None,
-    };
+fn one(rack: &Rack, drive: &Drive) -> DriveView {
+    let told = plan::told(rack, &drive.id);
+    let here = told.one().map(|one| one.drive);
     let (ending, held_until) = match &drive.tenancy {
         Tenancy::Releasing { ending, .. } => (Some(ending), None),
         Tenancy::Held { ending, until, .. } => (Some(ending), *until),
@@ -167,7 +164,7 @@ fn one(rack: &Rack, told: &AllTold<'_>, drive: &Drive) -> DriveView {
         why: why(rack, drive),
         unsealed: drive.unsealed.clone(),
         obstacles: here.map(|here| here.obstacles.clone()).unwrap_or_default(),
-        doubts: doubts(drive, places),
+        doubts: doubts(drive, told.all()),
     }
 }
 
@@ -217,6 +214,7 @@ const fn ending_word(ending: &Ending) -> DriveEnding {
         Ending::Pulled => DriveEnding::Pulled,
         Ending::WrongDrive => DriveEnding::WrongDrive,
         Ending::Failing => DriveEnding::Failing,
+        Ending::Preempted => DriveEnding::Preempted,
     }
 }
 

@@ -90,6 +90,14 @@ impl Bench {
         bench
     }
 
+    /// The same on another configuration: another controller on the same journal.
+    pub fn on(mut self, config: &str) -> Bench {
+        let config = RackConfig::from_text(config, Path::new("rack.toml")).unwrap();
+        self.rack = Rack::restored(&config, self.rack.kept);
+        self.look();
+        self
+    }
+
     /// The same, with each of them enrolled and erased.
     pub fn with_pool(serials: &[&str]) -> Bench {
         let mut bench = Bench::new(serials);

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use agent_api::v1::DriveOrder;
-use rack_controller::decide::{Input, want};
+use rack_api::v1::VouchDrive;
+use rack_controller::decide::{DrivesInput, Input, want};
 use rack_controller::pools::drives::{Stage, Tenancy, plan};
-use rack_controller::rack::{Action, Outcome, Rack};
+use rack_controller::rack::event::DriveCause;
+use rack_controller::rack::{Action, Event, Outcome, Rack, What};
 
 use crate::bench::{Bench, ask};
 use crate::world::Part;
@@ -41,6 +43,8 @@ struct Day {
     may_go: BTreeSet<String>,
     lent: usize,
     erased: usize,
+    vouched: usize,
+    restarted: usize,
 }
 
 impl Day {
@@ -57,6 +61,8 @@ impl Day {
             may_go: BTreeSet::new(),
             lent: 0,
             erased: 0,
+            vouched: 0,
+            restarted: 0,
         }
     }
 
@@ -89,6 +95,8 @@ impl Day {
             5 | 6 => self.put(),
             7 if self.chance.below(6) == 0 => self.silence(),
             8 if self.chance.below(6) == 0 => self.again(),
+            22 if self.chance.below(6) == 0 => self.reboot(),
+            23 => self.vouch(),
             9 => {
                 let seconds = [1, 30, 400][self.chance.below(3)];
                 self.bench.now = self.bench.now.after(Duration::from_secs(seconds));
@@ -106,6 +114,10 @@ impl Day {
             .iter()
             .filter(|event| event.kind() == "drive_lent")
             .map(|event| event.subject().to_owned());
+        let kept = self.bench.events[events..]
+            .iter()
+            .filter(|event| is_kept_by_a_restart(event));
+        self.restarted += kept.count();
         for serial in lent.collect::<Vec<_>>() {
             self.may_go.remove(&serial);
             self.lent += 1;
@@ -168,6 +180,43 @@ impl Day {
         let name = names[self.chance.below(names.len())];
         let node = self.bench.world.nodes.get_mut(name).unwrap();
         node.is_silent = !node.is_silent;
+    }
+
+    /// The enclosure's node starts anew, and sometimes somebody writes to one of its drives before its agent is there.
+    fn reboot(&mut self) {
+        self.bench.world.reboot("box");
+        let serial = self.serial();
+        let is_here = self.bench.world.arrival(serial).is_some();
+        if is_here && self.chance.below(2) == 0 {
+            let part = self.bench.world.part(serial);
+            part.content = Some("written in the dark".to_owned());
+            part.written += 3;
+            self.may_go.remove(serial);
+        }
+    }
+
+    /// Somebody who knows says that what is on a drive is its holder's: they never lie.
+    fn vouch(&mut self) {
+        let serial = self.serial();
+        let contents = self.bench.world.contents();
+        let drives = self.bench.rack.kept.drives.of_serial(serial);
+        let is_its = drives.into_iter().any(|drive| {
+            let purpose = drive.tenancy.holder().map(|holder| holder.purpose.as_str());
+            contents
+                .get(serial)
+                .is_some_and(|content| content.is_none() || content.as_deref() == purpose)
+        });
+        if is_its {
+            let request = VouchDrive {
+                serial: serial.to_owned(),
+                model: None,
+            };
+            let serial = serial.to_owned();
+            let done = self
+                .bench
+                .run(&Input::Drives(DrivesInput::Vouch { serial, request }));
+            self.vouched += usize::from(done.is_ok());
+        }
     }
 
     /// kill -9, and another controller on what the journal holds.
@@ -250,9 +299,19 @@ impl Day {
     }
 }
 
+/// Whether a claim goes on by itself after its enclosure's node started anew.
+fn is_kept_by_a_restart(event: &Event) -> bool {
+    let What::DriveChanged(change) = &event.what else {
+        return false;
+    };
+    change.cause == DriveCause::Restarted
+        && change.drive.unsealed.is_none()
+        && matches!(change.drive.tenancy, Tenancy::Claimed(_))
+}
+
 #[test]
 fn no_day_has_a_second_tenant_or_destroys_what_nobody_gave_up() {
-    let (mut lent, mut erased) = (0, 0);
+    let (mut lent, mut erased, mut restarted, mut vouched) = (0, 0, 0, 0);
     for seed in 1..=SEEDS {
         let mut day = Day::new(seed);
         for _ in 0..STEPS {
@@ -261,13 +320,15 @@ fn no_day_has_a_second_tenant_or_destroys_what_nobody_gave_up() {
         day.bench.replays();
         lent += day.lent;
         erased += day.erased;
+        restarted += day.restarted;
+        vouched += day.vouched;
     }
     println!(
-        "{} operations: {lent} times lent, {erased} times erased",
+        "{} operations: {lent} times lent, {erased} times erased, {restarted} times kept through a restart, {vouched} times vouched",
         SEEDS * u64::try_from(STEPS).unwrap()
     );
     assert!(
-        lent > 500 && erased > 500,
-        "a day in which nothing happens shows nothing: {lent}, {erased}"
+        lent > 500 && erased > 500 && restarted > 20 && vouched > 20,
+        "a day in which nothing happens shows nothing: {lent}, {erased}, {restarted}, {vouched}"
     );
 }

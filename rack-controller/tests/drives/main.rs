@@ -11,6 +11,7 @@ mod beside;
 mod claims;
 mod days;
 mod life;
+mod restart;
 mod speed;
 mod story;
 mod trouble;

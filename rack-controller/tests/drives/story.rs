@@ -274,6 +274,8 @@ async fn a_controller_that_is_killed_at_each_step_goes_on_where_it_was() {
     let held = house.is("S1", DriveTenancy::Held).await;
     assert!(held.held_until.is_some());
     house.again();
+    // What was shown last may not have been in the journal yet.
+    house.is("S1", DriveTenancy::Held).await;
     let request = EraseDrive {
         serial: "S1".to_owned(),
         model: None,
@@ -284,4 +286,85 @@ async fn a_controller_that_is_killed_at_each_step_goes_on_where_it_was() {
     let proof = house.client.drive_proof("S1", None).await.unwrap();
     assert!(!proof.lent_since, "{proof:?}");
     assert!(house.world.lock().unwrap().reach("S1").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_dark_start_of_the_rack_a_claim_is_there_and_its_drive_is_attached_without_hands() {
+    let mut house = House::raise(&["S1"]).await;
+    house.enrol("S1").await;
+    house.is("S1", DriveTenancy::Free).await;
+    house.claims("db", "n01").await;
+    let before = house.attached("S1").await;
+    // Everything loses its power at once: what nobody flushed is gone, and each node is in another boot.
+    let mut running = house.running.take().unwrap();
+    running.kill().unwrap();
+    running.wait().unwrap();
+    for node in ["box", "n01", "n02"] {
+        house.world.lock().unwrap().reboot(node);
+    }
+    assert!(house.world.lock().unwrap().reach("S1").is_empty());
+    let (running, client) = start(&house.dir.path().join("rack.toml"));
+    (house.running, house.client) = (Some(running), client);
+    let reach = || house.world.lock().unwrap().reach("S1");
+    let began = Instant::now();
+    while reach() != ["n01".to_owned()].into() {
+        assert!(began.elapsed() < PATIENCE, "nobody was let in again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let after = house.attached("S1").await;
+    assert_eq!(after.generation, before.generation, "the same grant");
+    assert_eq!(after.holder, before.holder);
+    let events = house.client.events(0).await.unwrap();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    assert!(
+        kinds.contains(&"drive_restarted") && !kinds.contains(&"drive_pulled"),
+        "{kinds:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_of_one_drive_is_tried_refused_and_signed_over_http() {
+    let house = House::raise(&["S1"]).await;
+    house.is("S1", DriveTenancy::Foreign).await;
+    let typed = |serial: &str| EraseDrive {
+        serial: serial.to_owned(),
+        model: None,
+    };
+    // A dry run says how it would be and does nothing.
+    let would = house.client.enrol_drive("S1", &typed("S1"), true).await.unwrap();
+    assert_eq!(would.tenancy, DriveTenancy::Wiping);
+    house.is("S1", DriveTenancy::Foreign).await;
+    assert!(house.world.lock().unwrap().erased.is_empty());
+    let refused = house
+        .client
+        .enrol_drive("S1", &typed("S2"), false)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.detail().unwrap().code, "bad_request");
+    let nobody = house
+        .client
+        .erase_drive("S7", &typed("S7"), false)
+        .await
+        .unwrap_err();
+    assert_eq!(nobody.detail().unwrap().code, "not_found");
+    let vouch = rack_api::v1::VouchDrive {
+        serial: "S1".to_owned(),
+        model: None,
+    };
+    let undoubted = house
+        .client
+        .vouch_for_drive("S1", &vouch, false)
+        .await
+        .unwrap_err();
+    assert_eq!(undoubted.detail().unwrap().code, "conflict");
+
+    house.client.enrol_drive("S1", &typed("S1"), false).await.unwrap();
+    house.is("S1", DriveTenancy::Free).await;
+    // What is given back is held for as long as whoever gives it back says.
+    house.claims("db", "n01").await;
+    house.attached("S1").await;
+    house.client.release_drives("db", Some(7_200)).await.unwrap();
+    let held = house.is("S1", DriveTenancy::Held).await;
+    let held_for = held.held_until.unwrap().since(held.since).as_secs();
+    assert_eq!(held_for, 7_200);
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use agent_api::v1::DriveOrder;
-use rack_api::v1::{DrainRequest, Interlock, LocateRequest};
+use rack_api::v1::{BayLife, DrainRequest, Interlock, LocateRequest};
 use rack_controller::decide::{DrivesInput, Input, Refusal, drain_answer, want};
 use rack_controller::pools::drives::{Ending, Tenancy, plan};
 use rack_controller::rack::What;
-use rack_controller::view::drive_doubts;
+use rack_controller::view::{drive_doubts, drives};
 
 use crate::bench::{Bench, ask};
 use crate::world::Part;
@@ -297,7 +297,28 @@ fn a_bay_is_drained_with_who_loses_what_and_the_wrong_drive_is_named() {
     let expected =
         format!("jbof/bay-{free} was to lose S{free}, and S{lent} was pulled out of jbof/bay-{lent}");
     assert!(told.contains(&expected), "{told}");
+    // While it is out nothing else is pulled there, and whoever looks at the bay reads why.
+    let place = format!("jbof/bay-{free}");
+    let shown = |bench: &Bench| {
+        let view = drives(&bench.rack, bench.now);
+        let mut bays = view.enclosures[0].bays.clone().into_iter();
+        bays.find(|bay| bay.place == place).unwrap()
+    };
+    let bay = shown(&bench);
+    assert_eq!(bay.wrong_pulled, Some(format!("S{lent}")));
+    assert_eq!(bay.life, BayLife::Draining);
+    assert_eq!(
+        bay.reason,
+        Some(format!(
+            "jbof/bay-{free} was to lose S{free}, S{lent} was pulled: put it back"
+        ))
+    );
+    let beside = bench.run(&Input::Drain(drain("5"))).unwrap_err();
+    assert!(beside.to_string().contains("put it back"), "{beside}");
     bench.world.put("box", lent, wrong);
+    bench.settle();
+    let bay = shown(&bench);
+    assert_eq!((bay.wrong_pulled, bay.life), (None, BayLife::ReadyToPull));
     bench.world.pull("box", free);
     bench.settle();
     assert!(
@@ -307,6 +328,24 @@ fn a_bay_is_drained_with_who_loses_what_and_the_wrong_drive_is_named() {
     bench.world.put("box", free, Part::new("S8"));
     bench.settle();
     assert!(!bench.world.is_lit("box", free));
+    bench.replays();
+}
+
+#[test]
+fn an_empty_bay_that_is_drained_waits_for_a_drive_and_has_it_when_one_comes() {
+    let mut bench = Bench::new(&["S1"]);
+    let place = "jbof/bay-5".to_owned();
+    let drain = DrainRequest {
+        place: place.clone(),
+        ..DrainRequest::default()
+    };
+    bench.run(&Input::Drain(drain)).unwrap();
+    bench.settle();
+    assert!(bench.world.is_lit("box", "5"));
+    bench.world.put("box", "5", Part::new("S7"));
+    bench.settle();
+    assert!(!bench.rack.kept.drives.leaving.contains_key(&place));
+    assert!(!bench.world.is_lit("box", "5"));
     bench.replays();
 }
 

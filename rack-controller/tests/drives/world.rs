@@ -104,6 +104,8 @@ pub struct Node {
     attached: Vec<AttachedDrive>,
     leds: BTreeSet<String>,
     pub is_silent: bool,
+    /// The how-manieth boot this is.
+    boot: u64,
 }
 
 /// Everything outside the controller.
@@ -141,6 +143,29 @@ impl World {
         };
         let slots = &mut self.nodes.get_mut(node).unwrap().slots;
         assert!(slots.insert(slot.to_owned(), stay).is_none(), "{slot} is full");
+    }
+
+    /// A node starts anew: nothing that its kernel did is left, and each drive's stay is another one.
+    pub fn reboot(&mut self, node: &str) {
+        let node = self.nodes.get_mut(node).unwrap();
+        node.boot += 1;
+        node.attached.clear();
+        for stay in node.slots.values_mut() {
+            self.arrivals += 1;
+            *stay = Stay {
+                arrival: self.arrivals,
+                granted: 0,
+                closed: 0,
+                open: None,
+                erasure: None,
+                part: stay.part.clone(),
+            };
+        }
+    }
+
+    /// Agents lose what they have on disk: they count stays from the beginning.
+    pub fn forget(&mut self) {
+        self.arrivals = 0;
     }
 
     pub fn pull(&mut self, node: &str, slot: &str) -> Part {
@@ -194,7 +219,7 @@ impl World {
     pub fn view(&self, name: &str) -> DrivesView {
         let node = &self.nodes[name];
         DrivesView {
-            boot_id: "b1".to_owned(),
+            boot_id: format!("{name}-{}", node.boot),
             node: Some(name.to_owned()),
             host: Some(FabricHost {
                 nqn: node.nqn.clone(),

@@ -152,6 +152,11 @@ fn third(number: u64) -> What {
             by_for: "urgent".to_owned(),
             by_priority: 1,
             headroom: power,
+            drives: if number.is_multiple_of(3) {
+                vec!["S1".to_owned()]
+            } else {
+                Vec::new()
+            },
         })),
         _ if number.is_multiple_of(7) => What::ClaimRestored {
             claim: claim(number - 1),

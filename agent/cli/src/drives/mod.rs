@@ -4,12 +4,14 @@ mod by_name;
 mod claim;
 mod draw;
 mod size;
+mod swap;
 mod why;
 
 pub use by_name::{DRIVES_HELP, DriveVerb, drives};
 pub use claim::{CLAIM_DRIVES_HELP, ClaimDrives, claim, release, renew};
 pub use draw::{claims, pool};
 pub use size::decimal;
+pub use swap::{bay, swap};
 pub use why::{of_bay, of_claim, of_drive};
 
 use rack_api::client::{ClientError, RackClient};

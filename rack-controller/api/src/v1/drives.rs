@@ -80,6 +80,9 @@ pub struct DriveBay {
     /// Why, where there is a reason to tell: a drive that tells no serial number, one that stands twice in the rack.
     #[serde(default)]
     pub reason: Option<String>,
+    /// The serial number of the drive that was pulled out of another bay of its enclosure while this one was to be emptied, until it is back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong_pulled: Option<String>,
     /// Whether its locate LED is lit, as it was read back; `None` where that is not known.
     #[serde(default)]
     pub led: Option<bool>,
@@ -251,6 +254,8 @@ pub enum DriveEnding {
     WrongDrive,
     /// It is about to fail, or hangs.
     Failing,
+    /// Another claim took the watts that were claimed with it.
+    Preempted,
 }
 
 impl DriveEnding {
@@ -263,6 +268,7 @@ impl DriveEnding {
             DriveEnding::Pulled => "it was pulled",
             DriveEnding::WrongDrive => "its node saw another drive",
             DriveEnding::Failing => "it is about to fail, or hangs",
+            DriveEnding::Preempted => "another claim took its watts",
         }
     }
 }

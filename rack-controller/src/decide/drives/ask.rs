@@ -6,6 +6,7 @@ use facts::{Bytes, Moment};
 use rack_api::v1::{DriveClaimAsk, DriveShort, PowerAsk};
 
 use super::check::{LONGEST_HOLD, check, check_hold, check_quota, check_room, is_replayed};
+use super::spares::{Spares, kept_back};
 use super::{change, change_claim, end};
 use crate::claim::ClaimId;
 use crate::decide::Refusal;
@@ -104,7 +105,7 @@ fn picked(
         )));
     }
     let count = usize::try_from(ask.count).unwrap_or(usize::MAX);
-    let taken = choose(rack, ask, count, now).map_err(|short| refused(ask, *short))?;
+    let taken = choose(rack, ask, count, Spares::KeptBack, now).map_err(|short| refused(ask, *short))?;
     check_quota(rack, ask, &taken)?;
     let holder = holder(ask, claim);
     let lent = taken.into_iter().map(|drive| {
@@ -129,6 +130,7 @@ pub(super) fn choose<'a>(
     rack: &'a Rack,
     ask: &DriveClaimAsk,
     count: usize,
+    spares: Spares,
     now: Moment,
 ) -> Result<Vec<&'a Drive>, Box<DriveShort>> {
     let wanted = DriveAsk {
@@ -140,13 +142,12 @@ pub(super) fn choose<'a>(
         purpose: ask.purpose.clone(),
         tenant: ask.tenant.clone(),
     };
-    let told = plan::told(rack);
     let mut unfit: std::collections::BTreeMap<&'static str, usize> = std::collections::BTreeMap::new();
-    let stock: Vec<&Drive> = rack
+    let mut stock: Vec<&Drive> = rack
         .kept
         .drives
         .all()
-        .filter(|drive| match plan::gone_unfit(rack, &told, drive, now) {
+        .filter(|drive| match plan::gone_unfit(rack, drive, now) {
             Some(why) => {
                 *unfit.entry(why).or_default() += 1;
                 false
@@ -154,6 +155,13 @@ pub(super) fn choose<'a>(
             None => true,
         })
         .collect();
+    if spares == Spares::KeptBack {
+        let back = kept_back(rack, &stock);
+        stock.retain(|drive| !back.contains(&drive.id));
+        if !back.is_empty() {
+            unfit.insert("kept as spares", back.len());
+        }
+    }
     pick(stock.into_iter(), &wanted).map_err(|short| {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let unfit = unfit.iter().map(|(why, count)| format!("{count} {why}"));
@@ -234,6 +242,12 @@ pub fn release(next: &mut Course<'_>, id: ClaimId) {
     if let Some(claim) = next.rack.kept.drives.claims.get(&id).cloned() {
         given_back(next, claim, None);
     }
+}
+
+/// The serial numbers of the drives that a claim of watts has beside them.
+pub fn of_watts(rack: &Rack, id: ClaimId) -> Vec<String> {
+    let drives = rack.kept.drives.of_claim(id);
+    drives.map(|drive| drive.id.serial().to_owned()).collect()
 }
 
 fn given_back(next: &mut Course<'_>, claim: DriveClaim, erase_after_seconds: Option<u32>) {

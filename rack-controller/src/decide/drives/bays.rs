@@ -6,7 +6,7 @@ use super::end;
 use crate::decide::Refusal;
 use crate::decide::drain::LONGEST_LOCATE_SECONDS;
 use crate::decide::settle::Course;
-use crate::pools::drives::{Drive, Ending, Tenancy};
+use crate::pools::drives::{Drive, DriveId, Ending, Tenancy};
 use crate::rack::drives::LeavingBay;
 use crate::rack::event::{DriveBayChange, What};
 use crate::rack::evolve::SWAP_LIGHT;
@@ -33,15 +33,16 @@ pub fn drain_answer(rack: &Rack, request: &DrainRequest) -> Option<Result<DrainA
         )));
     }
     let drive = rack.kept.drives.in_bay(&bay.place);
-    let (answer, sentence) = match drive {
-        None => (Interlock::Yes, format!("yes: {} is empty", bay.place)),
-        Some(drive) if enclosure.has_only_bmc() => {
+    let (answer, sentence) = match (trouble_beside(rack, &bay.place), drive) {
+        (Some(trouble), _) => (Interlock::No, format!("no: {trouble}")),
+        (None, None) => (Interlock::Yes, format!("yes: {} is empty", bay.place)),
+        (None, Some(drive)) if enclosure.has_only_bmc() => {
             let (answer, sentence) = verdict(drive);
             let name = &enclosure.name;
             let unseen = format!("only a BMC speaks for {name}, so nobody here sees whether a host uses it");
             (answer, format!("{sentence}; {unseen}"))
         }
-        Some(drive) => verdict(drive),
+        (None, Some(drive)) => verdict(drive),
     };
     let (answer, sentence) = if request.cancel {
         (Interlock::Yes, format!("yes: {} stays as it is", bay.place))
@@ -69,6 +70,15 @@ pub fn drain_answer(rack: &Rack, request: &DrainRequest) -> Option<Result<DrainA
         would_help,
         led: None,
     }))
+}
+
+/// What is wrong in another bay of the same enclosure: before that is put right, nothing else is pulled there.
+fn trouble_beside(rack: &Rack, place: &str) -> Option<String> {
+    let (enclosure, _) = place.split_once('/')?;
+    let leaving = rack.kept.drives.leaving.iter();
+    let mut beside = leaving
+        .filter(|(bay, _)| *bay != place && bay.split_once('/').is_some_and(|(of, _)| of == enclosure));
+    beside.find_map(|(bay, leaving)| leaving.trouble(bay))
 }
 
 /// Whether a drive may be pulled, and what that does.
@@ -135,6 +145,7 @@ pub fn drain(next: &mut Course<'_>, request: &DrainRequest) -> Option<Result<(),
     let leaving = LeavingBay {
         drive: drive.as_ref().map(|drive| drive.id.clone()),
         since: next.now,
+        wrong: None,
     };
     next.happen(What::DriveBayChanged(Box::new(DriveBayChange {
         place: request.place.clone(),
@@ -163,8 +174,32 @@ pub(super) fn emptied(next: &mut Course<'_>, place: &str) {
     crate::decide::drain::light(next, place, until);
 }
 
-/// Something came into a bay that somebody looked for.
+/// A drive is in a bay again: where it was pulled instead of another one, that other one may be pulled now.
+pub(super) fn put_back(next: &mut Course<'_>, drive: &DriveId) {
+    let leaving = next.rack.kept.drives.leaving.iter();
+    let mut its = leaving.filter(|(_, leaving)| leaving.wrong.as_ref() == Some(drive));
+    let Some((place, leaving)) = its
+        .next()
+        .map(|(place, leaving)| (place.clone(), leaving.clone()))
+    else {
+        return;
+    };
+    next.happen(What::DriveBayChanged(Box::new(DriveBayChange {
+        place,
+        leaving: Some(LeavingBay {
+            wrong: None,
+            ..leaving
+        }),
+        wrong: None,
+    })));
+}
+
+/// Something came into a bay that somebody looked for, or had emptied.
 pub(super) fn filled(next: &mut Course<'_>, place: &str) {
+    let leaving = next.rack.kept.drives.leaving.get(place);
+    if leaving.is_some_and(|leaving| leaving.drive.is_none()) {
+        given_back(next, place);
+    }
     if next.rack.kept.located.contains_key(place) {
         next.happen(What::LocateEnded {
             place: place.to_owned(),

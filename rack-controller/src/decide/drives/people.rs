@@ -5,7 +5,7 @@ use rack_api::v1::{EraseDrive, VouchDrive};
 use super::change;
 use crate::decide::Refusal;
 use crate::decide::settle::Course;
-use crate::pools::drives::plan;
+use crate::pools::drives::plan::{self, Place};
 use crate::pools::drives::{Denied, Drive, Tenancy};
 use crate::rack::event::DriveCause;
 use crate::rack::state::Rack;
@@ -50,18 +50,17 @@ pub(super) fn denied(denied: &Denied) -> Refusal {
 
 /// What speaks against erasing a drive, as its enclosure's agent says now.
 fn obstacles(rack: &Rack, drive: &Drive) -> Result<Vec<String>, Refusal> {
-    let told = plan::told(rack);
-    match told.get(&drive.id).map(Vec::as_slice) {
-        Some([one]) if one.drive.is_hung => Err(Refusal::Conflict(format!(
+    match plan::told(rack, &drive.id) {
+        Place::One(one) if one.drive.is_hung => Err(Refusal::Conflict(format!(
             "{} does not answer, so nobody knows what is on it: nothing is erased",
             drive.id
         ))),
-        Some([one]) => Ok(one.drive.obstacles.clone()),
-        Some([_, _, ..]) => Err(Refusal::Conflict(format!(
+        Place::One(one) => Ok(one.drive.obstacles.clone()),
+        Place::Many(_) => Err(Refusal::Conflict(format!(
             "two drives say that they are {}: nothing is erased before one of them is out",
             drive.id
         ))),
-        Some([]) | None => Err(Refusal::Conflict(format!(
+        Place::Nowhere => Err(Refusal::Conflict(format!(
             "{} cannot be seen now, so nobody knows what is on it: nothing is erased",
             drive.id
         ))),

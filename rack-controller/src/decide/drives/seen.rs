@@ -1,23 +1,30 @@
 //! What an agent tells of drives: who came and went, who can reach what, how an erasure ended.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agent_api::v1::{DrivesView, EraseMethod, Erasure, ErasureState};
 use facts::Moment;
 
-use super::change;
+use super::news::{Finding, finding, findings};
+use super::{change, restart};
 use crate::decide::settle::Course;
-use crate::pools::drives::plan::{self, Told};
-use crate::pools::drives::{Denied, Drive, DriveId, Proof, Seat, Tenancy, Wear};
-use crate::rack::drives::NodeDrives;
+use crate::pools::drives::plan;
+use crate::pools::drives::{Denied, Drive, DriveId, Proof, Tenancy, Wear};
+use crate::rack::drives::{DrivesSight, LeavingBay, NodeDrives};
 use crate::rack::event::{DriveBayChange, DriveCause, DrivesSeen, What};
 use crate::rack::state::Rack;
 
-pub(super) fn what(node: &str, view: &Arc<DrivesView>, now: Moment) -> What {
+pub(super) fn what(rack: &Rack, node: &str, view: &Arc<DrivesView>, now: Moment) -> What {
+    let before = rack.sight.drives.nodes.get(node);
+    let is_same_boot = |before: &&Arc<NodeDrives>| {
+        let view_before = before.view.as_ref();
+        view_before.is_some_and(|before| before.boot_id == view.boot_id)
+    };
+    let boot_since = before.filter(is_same_boot).and_then(|before| before.boot_since);
     let seen = NodeDrives {
         view: Some(Arc::clone(view)),
         at: Some(now),
+        boot_since: boot_since.or(Some(now)),
         silent_since: None,
         reason: None,
     };
@@ -31,12 +38,14 @@ pub(super) fn seen(next: &mut Course<'_>, node: &str, view: &Arc<DrivesView>) {
     if !next.rack.config.tells_of_drives(node) {
         return;
     }
-    let counters = counters(next);
-    next.happen(what(node, view, next.now));
+    let before = next.rack.sight.drives.clone();
+    let what = what(&next.rack, node, view, next.now);
+    next.happen(what);
     // A drive may have gone from one enclosure to another, so all of them are held against what the journal says.
     let found = findings(next);
     for (id, seats) in found {
-        came_and_went(next, &id, &seats, counters.get(&id).copied().flatten());
+        let last = counter(next, &before, &id);
+        came_and_went(next, &id, &seats, last);
     }
     attached(next, node, view);
 }
@@ -64,74 +73,18 @@ pub(super) fn silent(next: &mut Course<'_>, node: &str, reason: &str) {
     }));
 }
 
-/// What each drive's counter was when it was read last: one that is gone is known by that when it comes back.
-fn counters(next: &Course<'_>) -> BTreeMap<DriveId, Option<u64>> {
-    let told = plan::told(&next.rack);
-    let counters = told
-        .into_iter()
-        .filter_map(|(id, places)| match places.as_slice() {
-            [one] => Some((id, one.drive.written)),
-            _ => None,
-        });
-    counters.collect()
+/// What a drive's counter was when it was read last: one that is gone is known by that when it comes back.
+fn counter(next: &Course<'_>, before: &DrivesSight, id: &DriveId) -> Option<u64> {
+    let told = plan::told_in(&next.rack.config, before, id);
+    told.one().and_then(|one| one.drive.written)
 }
 
-/// What is told of one drive, apart from the rack that told it.
-struct Finding {
-    seat: Seat,
-    told: agent_api::v1::PooledDrive,
-    access: crate::pools::drives::AccessSeen,
-}
-
-/// Every drive that is known or told of, with the bays that it is told to be in now.
-fn findings(next: &Course<'_>) -> Vec<(DriveId, Vec<Finding>)> {
+/// What is told of one drive is held against what the journal says once more, because time went by.
+pub(super) fn look_again(next: &mut Course<'_>, id: &DriveId) {
     let rack = &next.rack;
-    let mut told = plan::told(rack);
-    let known: Vec<DriveId> = rack.kept.drives.drives.keys().cloned().collect();
-    for id in known {
-        told.entry(id).or_default();
-    }
-    let finding = |one: &Told<'_>| {
-        let mut told = one.drive.clone();
-        told.predicts_failure = fails(rack, one);
-        Finding {
-            seat: one.seat(),
-            told,
-            access: plan::access(rack, one.drive),
-        }
-    };
-    told.iter()
-        .filter(|(id, places)| is_news(next, id, places))
-        .map(|(id, places)| (id.clone(), places.iter().map(finding).collect()))
-        .collect()
-}
-
-/// Whether something may follow from what is told of a drive: most of a rack's drives stay as they are for months.
-fn is_news(next: &Course<'_>, id: &DriveId, places: &[Told<'_>]) -> bool {
-    let Some(known) = next.rack.kept.drives.get(id) else {
-        return !places.is_empty();
-    };
-    let [one] = places else {
-        return known.seat.is_some();
-    };
-    let is_moving = match &known.tenancy {
-        Tenancy::Wiping { .. } | Tenancy::Releasing { .. } => true,
-        Tenancy::Claimed(grant) => grant.stage != crate::pools::drives::Stage::Attached,
-        Tenancy::Foreign { .. } | Tenancy::Free { .. } | Tenancy::Held { .. } | Tenancy::Failed { .. } => {
-            false
-        }
-    };
-    let wear = (known.wear.percent_used, known.wear.predicts_failure);
-    is_moving
-        || known.seat.as_ref() != Some(&one.seat())
-        || known.size != one.drive.size
-        || wear != (one.drive.percent_used, fails(&next.rack, one))
-}
-
-fn fails(rack: &Rack, told: &Told<'_>) -> bool {
-    let known = DriveId::of(&told.drive.identity).ok();
-    let known = known.and_then(|id| rack.kept.drives.get(&id));
-    plan::predicts_failure(rack, told, known.is_some_and(|known| known.wear.predicts_failure))
+    let told = plan::told(rack, id);
+    let found: Vec<Finding> = told.all().iter().map(|one| finding(rack, one)).collect();
+    came_and_went(next, id, &found, None);
 }
 
 fn came_and_went(next: &mut Course<'_>, id: &DriveId, found: &[Finding], last: Option<u64>) {
@@ -145,11 +98,17 @@ fn came_and_went(next: &mut Course<'_>, id: &DriveId, found: &[Finding], last: O
     let Some(mut drive) = known else {
         let found = Drive::found(id.clone(), one.told.size, one.seat.clone(), next.now);
         let wear = wear(one);
-        let found = Drive { wear, ..found }.counted(one.told.written);
+        let boot = one.boot.clone();
+        let found = Drive { wear, boot, ..found }.counted(one.told.written);
         change(next, DriveCause::Found, found);
         return super::bays::filled(next, &one.seat.place);
     };
-    if drive.seat.as_ref() != Some(&one.seat) {
+    if restart::is_one(&drive, one) {
+        match restart::restarted(next, &drive.counted(last), one) {
+            Some(after) => drive = after,
+            None => return,
+        }
+    } else if drive.seat.as_ref() != Some(&one.seat) {
         // It was pulled and put in between two looks, here or elsewhere.
         if drive.seat.is_some() {
             pull(next, &drive.counted(last));
@@ -157,8 +116,11 @@ fn came_and_went(next: &mut Course<'_>, id: &DriveId, found: &[Finding], last: O
         let Some(out) = next.rack.kept.drives.get(id) else {
             return;
         };
-        drive = out.returned(one.seat.clone(), one.told.written, next.now);
+        let boot = one.boot.clone();
+        let back = out.returned(one.seat.clone(), one.told.written, next.now);
+        drive = Drive { boot, ..back };
         change(next, DriveCause::Returned, drive.clone());
+        super::bays::put_back(next, id);
         super::bays::filled(next, &one.seat.place);
     }
     told(next, drive, one);
@@ -168,9 +130,11 @@ fn came_and_went(next: &mut Course<'_>, id: &DriveId, found: &[Finding], last: O
 fn gone(next: &mut Course<'_>, drive: &Drive) {
     let Some(seat) = &drive.seat else { return };
     let config = &next.rack.config;
-    let is_seen = config
-        .drive_bay(&seat.place)
-        .is_some_and(|(enclosure, _)| next.rack.sight.drives.now(&enclosure.agent).is_some());
+    let is_seen = config.drive_bay(&seat.place).is_some_and(|(enclosure, _)| {
+        let agent = next.rack.sight.drives.nodes.get(&enclosure.agent);
+        // A node that has just started may not have found it yet.
+        agent.is_some_and(|agent| restart::has_looked(drive, agent, next.now))
+    });
     if is_seen {
         pull(next, drive);
     }
@@ -187,6 +151,10 @@ fn pull(next: &mut Course<'_>, drive: &Drive) {
     );
     if let Some((bay, wrong)) = wrong {
         let leaving = next.rack.kept.drives.leaving.get(&bay).cloned();
+        let leaving = leaving.map(|leaving| LeavingBay {
+            wrong: Some(drive.id.clone()),
+            ..leaving
+        });
         let changed = DriveBayChange {
             place: bay,
             leaving,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use facts::Moment;
 use rack_api::v1::DriveClaimAsk;
 
-use super::{ask, change, change_claim, end};
+use super::spares::Spares;
+use super::{ask, change, change_claim, end, restart};
 use crate::claim::ClaimId;
 use crate::decide::settle::Course;
 use crate::pools::drives::{Drive, DriveId, Ending, Grant, Tenancy};
@@ -23,6 +24,7 @@ pub fn pass_time(next: &mut Course<'_>) {
     if next.rack.kept.drives.drives.is_empty() && next.rack.kept.drives.claims.is_empty() {
         return;
     }
+    restart::pass_time(next);
     claims_that_end(next);
     let moving: Vec<(Drive, Option<Ending>)> = next
         .rack
@@ -66,7 +68,13 @@ fn ends(rack: &Rack, drive: &Drive, grant: &Grant, now: Moment) -> Option<Ending
     let kept = &rack.kept.drives;
     let Some(claim) = kept.claims.get(&grant.holder.claim) else {
         // Whatever ended its claim: nobody said that what is on it may go.
-        return Some(Ending::Expired);
+        let mut preempted = rack.kept.preempted.iter();
+        let is_preempted = preempted.any(|lost| lost.claim.id == grant.holder.claim);
+        return Some(if is_preempted {
+            Ending::Preempted
+        } else {
+            Ending::Expired
+        });
     };
     let is_over = |(failing, until): &(DriveId, Moment)| *failing == drive.id && *until <= now;
     let hangs = rack.sight.drives.hung.get(&drive.id);
@@ -140,7 +148,7 @@ fn replacements(next: &mut Course<'_>) {
             purpose: String::new(),
             ..claim.ask.clone()
         };
-        let lent: Vec<Drive> = match ask::choose(&next.rack, &fresh, 1, next.now) {
+        let lent: Vec<Drive> = match ask::choose(&next.rack, &fresh, 1, Spares::Used, next.now) {
             Ok(taken) => taken
                 .into_iter()
                 .filter_map(|drive| drive.lend(ask::holder(&claim.ask, claim.id), next.now).ok())

@@ -43,6 +43,7 @@ fn bay(number: u32, life: BayLife, drive: Option<DriveView>) -> DriveBay {
         since: Moment::EPOCH,
         until: None,
         reason: None,
+        wrong_pulled: (number == 7).then(|| "S9".to_owned()),
         led: None,
         drive,
     }
@@ -152,6 +153,7 @@ fn drives_are_counted_by_whose_they_are() {
         "busbar_rack_drive_wear_ratio{enclosure=\"jbof\",bay=\"jbof/bay-1\",serial=\"S1\",node=\"node-of-jbof\",device=\"nvme1n1\"} 1.2\n",
         "busbar_rack_drive_info{enclosure=\"jbof\",bay=\"jbof/bay-1\",serial=\"S1\",model=\"M1\",tenancy=\"claimed\",claim=\"db\",node=\"n01\"} 1\n",
         "busbar_rack_drive_bay_faulted{enclosure=\"jbof\",bay=\"jbof/bay-7\"} 1\n",
+        "busbar_rack_drive_wrong_pulled{enclosure=\"jbof\",bay=\"jbof/bay-7\",serial=\"S9\"} 1\n",
         "busbar_rack_drive_oldest_hold_timestamp_seconds{enclosure=\"jbof\"} 3\n",
         "busbar_rack_drive_oldest_endless_hold_timestamp_seconds{enclosure=\"jbof\"} 4\n",
         "busbar_rack_drive_claim_ready{claim=\"db\",node=\"n01\"} 0\n",

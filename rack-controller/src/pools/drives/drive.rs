@@ -35,6 +35,9 @@ pub struct Drive {
     pub wear: Wear,
     /// Where it sits; `None` while it is in no bay.
     pub seat: Option<Seat>,
+    /// The boot of its enclosure's node in which this stay began; `None` where that is not known. Another boot is another stay, and no pull.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
     /// Whose it is.
     pub tenancy: Tenancy,
     /// Since when.
@@ -60,6 +63,7 @@ impl Drive {
                 predicts_failure: false,
             },
             seat: Some(seat),
+            boot: None,
             tenancy: Tenancy::Foreign { why: None },
             since: now,
             generation: 0,

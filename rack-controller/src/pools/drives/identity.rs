@@ -1,6 +1,7 @@
 //! Which drive: what it says of itself, never where it sits nor what an operating system calls it today.
 
 use std::fmt;
+use std::sync::Arc;
 
 use facts::Identity;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,11 @@ const LONGEST: usize = 64;
 /// A pooled drive, by what it says of itself. The same serial number of two models is two drives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DriveId {
-    serial: String,
-    model: Option<String>,
+    // Shared: each decision copies the names of all drives.
+    #[serde(with = "shared")]
+    serial: Arc<str>,
+    #[serde(default, with = "shared_or_none")]
+    model: Option<Arc<str>>,
 }
 
 /// Why a drive cannot be told from another one.
@@ -44,7 +48,10 @@ impl DriveId {
     pub fn of(identity: &Identity) -> Result<DriveId, NoIdentity> {
         let serial = plain("serial number", identity.serial.as_deref())?.ok_or(NoIdentity::NoSerial)?;
         let model = plain("model", identity.model.as_deref())?;
-        Ok(DriveId { serial, model })
+        Ok(DriveId {
+            serial: serial.into(),
+            model: model.map(Arc::from),
+        })
     }
 
     /// The serial number.
@@ -78,6 +85,36 @@ fn plain(what: &'static str, text: Option<&str>) -> Result<Option<String>, NoIde
     }
     let shown = text.chars().take(LONGEST).collect();
     Err(NoIdentity::NotPlain { what, shown })
+}
+
+/// Written down as if it were not shared.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Arc::from)
+    }
+}
+
+/// The same, where it may be none.
+mod shared_or_none {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+        text.as_deref().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Arc::from))
+    }
 }
 
 #[cfg(test)]

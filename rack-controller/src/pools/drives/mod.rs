@@ -12,6 +12,7 @@ mod identity;
 mod pick;
 pub mod plan;
 mod proof;
+mod restart;
 mod step;
 mod tenancy;
 #[cfg(test)]

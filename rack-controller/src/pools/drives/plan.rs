@@ -4,4 +4,4 @@ mod orders;
 mod told;
 
 pub use orders::{deadlines, is_light_wanted, is_of, order, want};
-pub use told::{Told, access, doubled, gone_unfit, host_of, predicts_failure, told};
+pub use told::{Place, Told, access, doubled, gone_unfit, host_of, predicts_failure, told, told_in};

@@ -110,12 +110,7 @@ impl Drive {
             | Tenancy::Failed { .. } => return Err(self.not_now("free, or held for the same purpose")),
         }
         let arrival = self.in_its_bay()?.arrival;
-        if let Some(why) = &self.unsealed {
-            return Err(Denied::Unsealed {
-                drive: self.id.clone(),
-                why: why.clone(),
-            });
-        }
+        self.sealed()?;
         if self.wear.predicts_failure {
             return Err(Denied::WillFail(self.id.clone()));
         }
@@ -138,6 +133,7 @@ impl Drive {
     /// It is not being admitted; the target has not heard of this grant; others can reach it.
     pub fn admitted(&self, seen: &AccessSeen, now: Moment) -> Result<Drive, Denied> {
         let grant = self.granted(Stage::Admitting, "being admitted")?;
+        self.sealed()?;
         self.same_stay(seen)?;
         self.on_time(seen.granted, grant.generation)?;
         let wanted = BTreeSet::from([grant.holder.node.clone()]);
@@ -248,9 +244,12 @@ impl Drive {
         }
         let until = match ending {
             Ending::Released { erase_after } => Some(now.after(*erase_after)),
-            Ending::Expired | Ending::NodeLost | Ending::Pulled | Ending::WrongDrive | Ending::Failing => {
-                None
-            }
+            Ending::Expired
+            | Ending::NodeLost
+            | Ending::Pulled
+            | Ending::WrongDrive
+            | Ending::Failing
+            | Ending::Preempted => None,
         };
         let held = Tenancy::Held {
             holder: grant.holder.clone(),
@@ -381,10 +380,11 @@ impl Drive {
     /// Somebody who knows where it was says that what is on it is what its holder left.
     ///
     /// # Errors
-    /// It is not held, or nobody doubts it.
+    /// It is neither held nor claimed, or nobody doubts it.
     pub fn vouched(&self) -> Result<Drive, Denied> {
-        if !matches!(self.tenancy, Tenancy::Held { .. }) || self.unsealed.is_none() {
-            return Err(self.not_now("held, and was away"));
+        let is_kept = matches!(self.tenancy, Tenancy::Held { .. } | Tenancy::Claimed(_));
+        if !is_kept || self.unsealed.is_none() {
+            return Err(self.not_now("held or claimed, and was away"));
         }
         Ok(Drive {
             unsealed: None,

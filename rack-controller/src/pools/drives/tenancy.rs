@@ -76,6 +76,8 @@ pub enum Ending {
     WrongDrive,
     /// It is about to fail, or hangs.
     Failing,
+    /// Another claim took the watts that were claimed with it.
+    Preempted,
 }
 
 /// Whose a drive is.

@@ -84,6 +84,8 @@ impl Drive {
         let seen = seen.filter(|seen| seen.arrival == seat.arrival);
         let is_open = seen.is_some_and(|seen| !seen.nodes.is_empty());
         match &self.tenancy {
+            // Nobody is let in before somebody vouches for what is on it.
+            Tenancy::Claimed(_) if self.unsealed.is_some() => None,
             Tenancy::Claimed(grant) => {
                 let node = grant.holder.node.clone();
                 match grant.stage {

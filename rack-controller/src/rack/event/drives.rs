@@ -24,6 +24,8 @@ pub enum DriveCause {
     Found,
     /// It is in a bay again.
     Returned,
+    /// It is where it was, and its enclosure's node started anew meanwhile.
+    Restarted,
     /// It is in no bay any more.
     Pulled {
         /// Where it was.

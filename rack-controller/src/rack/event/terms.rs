@@ -18,6 +18,9 @@ pub struct Preemption {
     pub by_priority: u8,
     /// Firm watts that are free meanwhile.
     pub headroom: Power,
+    /// The serial numbers of the drives that were claimed with these watts: both or neither, so they are fenced and held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drives: Vec<String>,
 }
 
 /// What is lent of a node's firm watts changed.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_api::v1::{DrivesView, PooledDrive};
 use facts::Moment;
 
 use super::MOST_ANSWERED;
 use crate::pools::drives::{Drive, DriveId, Tenancy};
-use crate::rack::drives::{AnsweredDrives, Lost, Proven};
+use crate::rack::drives::{AnsweredDrives, Lost, Proven, Spot};
 use crate::rack::event::{
     Action, DriveBayChange, DriveCause, DriveChange, DriveClaimChange, DriveClaimTurn, DrivesSeen, Outcome,
 };
@@ -98,9 +99,18 @@ pub(super) fn bay_changed(rack: &mut Rack, change: &DriveBayChange) {
 
 pub(super) fn seen(rack: &mut Rack, seen: &DrivesSeen, at: Moment) {
     let sight = &mut rack.sight.drives;
-    Arc::make_mut(&mut sight.nodes).insert(seen.node.clone(), Arc::clone(&seen.seen));
+    let before = Arc::make_mut(&mut sight.nodes).insert(seen.node.clone(), Arc::clone(&seen.seen));
+    let before = before.as_ref().and_then(|before| before.view.as_deref());
     let Some(view) = seen.seen.now() else { return };
+    if !are_same_places(before, view) {
+        find(rack, &seen.node, view);
+    }
+    let sight = &mut rack.sight.drives;
     for told in &view.drives {
+        // Nearly always nothing hangs, and nothing did.
+        if !told.is_hung && sight.hung.is_empty() {
+            continue;
+        }
         let Ok(id) = DriveId::of(&told.identity) else {
             continue;
         };
@@ -108,6 +118,46 @@ pub(super) fn seen(rack: &mut Rack, seen: &DrivesSeen, at: Moment) {
             (true, false) => drop(Arc::make_mut(&mut sight.hung).insert(id, at)),
             (false, true) => drop(Arc::make_mut(&mut sight.hung).remove(&id)),
             (_, _) => {}
+        }
+    }
+}
+
+/// Whether two views of one agent tell of the same drives in the same slots, in the same order.
+fn are_same_places(before: Option<&DrivesView>, view: &DrivesView) -> bool {
+    let Some(before) = before else { return false };
+    let is_same =
+        |(one, other): (&PooledDrive, &PooledDrive)| one.slot == other.slot && one.identity == other.identity;
+    before.drives.len() == view.drives.len() && before.drives.iter().zip(&view.drives).all(is_same)
+}
+
+/// Finds the drives of one agent's view by their names.
+fn find(rack: &mut Rack, node: &str, view: &DrivesView) {
+    let enclosures = &rack.config.enclosures;
+    let spots = Arc::make_mut(&mut rack.sight.drives.spots);
+    let is_its = |number: usize| {
+        enclosures
+            .get(number)
+            .is_some_and(|enclosure| enclosure.agent == node)
+    };
+    spots.retain(|_, spots| {
+        spots.retain(|spot| !is_its(spot.enclosure));
+        !spots.is_empty()
+    });
+    let its = enclosures.iter().enumerate();
+    for (enclosure, config) in its.filter(|(_, enclosure)| enclosure.agent == node) {
+        let bays = config.bays.iter().enumerate();
+        let bays: BTreeMap<&str, usize> = bays.map(|(number, bay)| (bay.slot.as_str(), number)).collect();
+        for (drive, told) in view.drives.iter().enumerate() {
+            let bay = bays.get(told.slot.as_str()).copied();
+            if let (Some(bay), Ok(id)) = (bay, DriveId::of(&told.identity)) {
+                let spots = spots.entry(id).or_default();
+                spots.push(Spot {
+                    enclosure,
+                    bay,
+                    drive,
+                });
+                spots.sort();
+            }
         }
     }
 }

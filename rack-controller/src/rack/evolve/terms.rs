@@ -38,6 +38,9 @@ fn forget(rack: &mut Rack, claim: &Claim) {
 
 pub(super) fn preempted(rack: &mut Rack, preemption: &Preemption, event: &Event) {
     gone(rack, &preemption.claim);
+    if rack.kept.drives.claims.contains_key(&preemption.claim.id) {
+        Arc::make_mut(&mut rack.kept.drives.claims).remove(&preemption.claim.id);
+    }
     rack.kept.preemptions = rack.kept.preemptions.saturating_add(1);
     let preempted = Arc::make_mut(&mut rack.kept.preempted);
     preempted.push_back(Preempted {
@@ -47,6 +50,7 @@ pub(super) fn preempted(rack: &mut Rack, preemption: &Preemption, event: &Event)
         by_priority: preemption.by_priority,
         at: event.at,
         asked: event.asked.clone(),
+        had_drives: !preemption.drives.is_empty(),
     });
     while preempted.len() > MOST_PREEMPTED {
         preempted.pop_front();

@@ -38,9 +38,18 @@ pub(super) fn preempted(preemption: &Preemption) -> String {
         by_for,
         by_priority,
         headroom,
+        drives,
     } = preemption;
+    let with = if drives.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; its drives ({}) are fenced and held, and not erased",
+            drives.join(", ")
+        )
+    };
     format!(
-        "\"{}\" ({}, priority {}) ended: \"{by_for}\" ({by}, priority {by_priority}) took its {} in {}; {} free meanwhile",
+        "\"{}\" ({}, priority {}) ended: \"{by_for}\" ({by}, priority {by_priority}) took its {} in {}; {} free meanwhile{with}",
         claim.purpose,
         claim.id,
         claim.priority,

@@ -8,6 +8,7 @@ pub(super) const fn kind(cause: &DriveCause) -> &'static str {
     match cause {
         DriveCause::Found => "drive_found",
         DriveCause::Returned => "drive_returned",
+        DriveCause::Restarted => "drive_restarted",
         DriveCause::Pulled { .. } => "drive_pulled",
         DriveCause::Enrolled => "drive_enrolled",
         DriveCause::GivenUp => "drive_given_up",
@@ -57,6 +58,7 @@ pub(super) const fn ending(ending: &Ending) -> &'static str {
         Ending::Pulled => "it was pulled",
         Ending::WrongDrive => "its node saw another drive than was lent",
         Ending::Failing => "it will fail, hangs, or is not what it said",
+        Ending::Preempted => "another claim took the watts that were claimed with it",
     }
 }
 
@@ -81,6 +83,7 @@ pub(super) fn message(change: &DriveChange) -> String {
     match &change.cause {
         DriveCause::Found => format!("{name} was found: foreign, until somebody enrols it"),
         DriveCause::Returned => returned(drive, &name),
+        DriveCause::Restarted => restarted(drive, &name),
         DriveCause::Pulled { place } => {
             let lost = if let Tenancy::Releasing { grant, .. } = &drive.tenancy {
                 format!(
@@ -145,6 +148,22 @@ fn returned(drive: &Drive, name: &str) -> String {
         (tenancy, None) => tenancy.word().to_owned(),
     };
     format!("{name} is in a bay again; it is {doubt}")
+}
+
+fn restarted(drive: &Drive, name: &str) -> String {
+    let how = match (&drive.tenancy, &drive.unsealed) {
+        (Tenancy::Claimed(_), None) => format!("{} has it still, and is let in again", holder(drive)),
+        (Tenancy::Claimed(_), Some(why)) => {
+            format!(
+                "{} has it still, and is not let in before somebody vouches for it: {why}",
+                holder(drive)
+            )
+        }
+        (Tenancy::Foreign { why: Some(why) }, _) => format!("it is foreign again: {why}"),
+        (tenancy, Some(why)) => format!("it is {}, and doubted: {why}", tenancy.word()),
+        (tenancy, None) => format!("it is {}", tenancy.word()),
+    };
+    format!("{name} is where it was, and its enclosure's node started anew: {how}")
 }
 
 fn erased(drive: &Drive, name: &str) -> String {

@@ -45,6 +45,7 @@ fn bay(number: u32, drive: Option<DriveView>) -> DriveBay {
         since: Moment::EPOCH,
         until: None,
         reason: None,
+        wrong_pulled: None,
         led: None,
         drive,
     }

@@ -1,7 +1,5 @@
 //! What should be done about drives now and is not, and how that is said to an agent.
 
-use std::collections::BTreeMap;
-
 use agent_api::v1::{AttachedDrive, DriveOrder, ErasureState, PooledDrive};
 use facts::{Identity, Moment};
 
@@ -19,11 +17,10 @@ pub fn want(rack: &Rack, now: Moment) -> Vec<Action> {
     if rack.config.enclosures.is_empty() {
         return Vec::new();
     }
-    let told = told(rack);
     let drives = rack.kept.drives.all();
     let mut actions: Vec<Action> = drives
         .filter_map(|drive| {
-            let wish = wish(rack, &told, drive, now)?;
+            let wish = wish(rack, drive, now)?;
             let drive = drive.id.clone();
             Some(Action::OrderDrive { drive, wish })
         })
@@ -37,10 +34,11 @@ pub fn want(rack: &Rack, now: Moment) -> Vec<Action> {
     actions
 }
 
-fn wish(rack: &Rack, told: &BTreeMap<DriveId, Vec<Told<'_>>>, drive: &Drive, now: Moment) -> Option<Wish> {
+fn wish(rack: &Rack, drive: &Drive, now: Moment) -> Option<Wish> {
     // Of two that say the same of themselves nobody knows which is meant: nothing is opened and nothing erased, but both may be closed.
     let seat = drive.seat.as_ref()?;
-    let places = told.get(&drive.id)?;
+    let told = told(rack, &drive.id);
+    let places = told.all();
     let place = places.iter().find(|place| place.seat() == *seat)?;
     if rack.is_node_paused(&place.enclosure.agent, now) {
         return None;

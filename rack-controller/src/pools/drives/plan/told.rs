@@ -1,12 +1,13 @@
 //! What agents tell of drives: which is in which bay, who can reach it, and what cannot be believed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use agent_api::v1::{FabricHost, PooledDrive};
 
-use crate::config::{DriveBayConfig, EnclosureConfig};
+use crate::config::{DriveBayConfig, EnclosureConfig, RackConfig};
 use crate::pools::drives::{AccessSeen, Drive, DriveId, Seat};
+use crate::rack::drives::DrivesSight;
 use crate::rack::state::Rack;
 
 /// A drive that an enclosure's agent tells of now, in a bay that is configured.
@@ -30,29 +31,15 @@ impl Told<'_> {
     }
 }
 
-/// Every drive that is told of now and says who it is. One that stands there twice is told of twice.
-pub fn told(rack: &Rack) -> BTreeMap<DriveId, Vec<Told<'_>>> {
-    let mut told: BTreeMap<DriveId, Vec<Told<'_>>> = BTreeMap::new();
-    for enclosure in &rack.config.enclosures {
-        let Some(view) = rack.sight.drives.now(&enclosure.agent) else {
-            continue;
-        };
-        // Looked up for each of its drives at each decision.
-        let bays = enclosure.bays.iter().map(|bay| (bay.slot.as_str(), bay));
-        let bays: BTreeMap<&str, &DriveBayConfig> = bays.collect();
-        for drive in &view.drives {
-            let bay = bays.get(drive.slot.as_str()).copied();
-            if let (Some(bay), Ok(id)) = (bay, DriveId::of(&drive.identity)) {
-                let one = Told {
-                    enclosure,
-                    bay,
-                    drive,
-                };
-                told.entry(id).or_default().push(one);
-            }
-        }
-    }
-    told
+/// Where one drive is told to be now.
+#[derive(Clone, Debug)]
+pub enum Place<'a> {
+    /// In no bay that can be seen.
+    Nowhere,
+    /// In one bay.
+    One(Told<'a>),
+    /// In two bays at once or more, by what they tell: nobody knows which of them is meant.
+    Many(Vec<Told<'a>>),
 }
 
 /// Whether a drive says that it will fail, itself or by the BMC that speaks for its enclosure beside an agent. While nothing was heard of
@@ -76,10 +63,61 @@ pub fn predicts_failure(rack: &Rack, told: &Told<'_>, known: bool) -> bool {
     serial.is_some() && same.into_iter().any(|drive| drive.predicts_failure)
 }
 
-/// Drives that stand in two bays at once: nobody knows which of them is meant.
-pub fn doubled<'a>(told: &'a BTreeMap<DriveId, Vec<Told<'_>>>) -> impl Iterator<Item = &'a DriveId> {
-    let twice = told.iter().filter(|(_, places)| places.len() > 1);
-    twice.map(|(id, _)| id)
+impl<'a> Place<'a> {
+    /// The only bay that it is told to be in.
+    pub const fn one(&self) -> Option<&Told<'a>> {
+        match self {
+            Place::One(told) => Some(told),
+            Place::Nowhere | Place::Many(_) => None,
+        }
+    }
+
+    /// All bays that it is told to be in.
+    pub fn all(&self) -> &[Told<'a>] {
+        match self {
+            Place::Nowhere => &[],
+            Place::One(told) => std::slice::from_ref(told),
+            Place::Many(told) => told,
+        }
+    }
+}
+
+/// Where one drive is told to be now.
+pub fn told<'a>(rack: &'a Rack, id: &DriveId) -> Place<'a> {
+    told_in(&rack.config, &rack.sight.drives, id)
+}
+
+/// The same by what was seen at another time.
+pub fn told_in<'a>(config: &'a RackConfig, sight: &'a DrivesSight, id: &DriveId) -> Place<'a> {
+    let spots = sight.spots.get(id).map_or(&[][..], Vec::as_slice);
+    let mut told = spots.iter().filter_map(|spot| {
+        let enclosure = config.enclosures.get(spot.enclosure)?;
+        let bay = enclosure.bays.get(spot.bay)?;
+        // One in an enclosure that does not answer is told of by nobody.
+        let drive = sight.now(&enclosure.agent)?.drives.get(spot.drive)?;
+        Some(Told {
+            enclosure,
+            bay,
+            drive,
+        })
+    });
+    match (told.next(), told.next()) {
+        (None, _) => Place::Nowhere,
+        (Some(one), None) => Place::One(one),
+        (Some(one), Some(other)) => Place::Many([one, other].into_iter().chain(told).collect()),
+    }
+}
+
+/// Drives that stand in two bays at once, with the bays.
+pub fn doubled(rack: &Rack) -> impl Iterator<Item = (&DriveId, Vec<Told<'_>>)> {
+    rack.sight
+        .drives
+        .spots
+        .keys()
+        .filter_map(move |id| match told(rack, id) {
+            Place::Many(places) => Some((id, places)),
+            Place::Nowhere | Place::One(_) => None,
+        })
 }
 
 /// As whom a node asks to be let in, where its agent tells it now and no other node asks under the same name: two nodes of one name could
@@ -142,19 +180,14 @@ pub fn access(rack: &Rack, drive: &PooledDrive) -> AccessSeen {
 }
 
 /// Why a drive is not lent now although nothing in its tenancy speaks against it; `None` where nothing does.
-pub fn gone_unfit(
-    rack: &Rack,
-    told: &BTreeMap<DriveId, Vec<Told<'_>>>,
-    drive: &Drive,
-    now: facts::Moment,
-) -> Option<&'static str> {
+pub fn gone_unfit(rack: &Rack, drive: &Drive, now: facts::Moment) -> Option<&'static str> {
     let seat = drive.seat.as_ref()?;
-    let place = match told.get(&drive.id).map(Vec::as_slice) {
-        Some([one]) => one,
-        Some([_, ..]) => return Some("in two bays at once, by what they tell"),
-        Some([]) | None => return Some("not seen now"),
+    let place = match told(rack, &drive.id) {
+        Place::One(one) => one,
+        Place::Many(_) => return Some("in two bays at once, by what they tell"),
+        Place::Nowhere => return Some("not seen now"),
     };
-    let is_there = place.seat() == *seat;
+    let is_there = place.bay.place == seat.place && place.drive.arrival == seat.arrival;
     let offers = rack.sight.drives.now(&place.enclosure.agent);
     if !is_there {
         Some("not seen now")

@@ -109,7 +109,7 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
 /// same commands as the others, and minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 17] = [
+const LEFT_TO_LAB: [&str; 18] = [
     "adopt",
     "antagonist",
     "cap",
@@ -125,6 +125,7 @@ const LEFT_TO_LAB: [&str; 17] = [
     "peers",
     "pooled",
     "power-loss",
+    "rack-of-drives",
     "storm",
     "vm",
 ];

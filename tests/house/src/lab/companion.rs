@@ -16,6 +16,24 @@ const GRACE: Duration = Duration::from_secs(5);
 const FOLDER: &str = "BUSBAR_LAB_FOLDER";
 /// The workspace, as it is told.
 const ROOT: &str = "BUSBAR_ROOT";
+/// Our programs, the guest's kernel and its initramfs, as they are told: for a companion that runs some of ours or boots more guests.
+const PROGRAMS: &str = "BUSBAR_PROGRAMS";
+const KERNEL: &str = "BUSBAR_LAB_KERNEL";
+const INITRAMFS: &str = "BUSBAR_LAB_INITRAMFS";
+
+/// What a companion is told of where it stands.
+pub struct Around<'a> {
+    /// The workspace.
+    pub root: &'a Path,
+    /// A folder of its own, where it runs.
+    pub folder: &'a Path,
+    /// Where our programs are.
+    pub programs: &'a Path,
+    /// The guest's kernel.
+    pub kernel: &'a Path,
+    /// The guest's initramfs, which is there already.
+    pub initramfs: &'a Path,
+}
 
 /// What a companion said before the guest starts.
 pub enum Start {
@@ -37,14 +55,17 @@ pub struct Companion {
 }
 
 /// Starts a companion and waits until it is ready.
-pub fn start(script: &Path, root: &Path, folder: &Path, log: &PathBuf) -> Result<Start, String> {
+pub fn start(script: &Path, around: &Around<'_>, log: &PathBuf) -> Result<Start, String> {
     let errors =
         std::fs::File::create(log).map_err(|err| format!("cannot write {}: {err}", log.display()))?;
     let mut child = Command::new("sh")
         .arg(script)
-        .current_dir(folder)
-        .env(FOLDER, folder)
-        .env(ROOT, root)
+        .current_dir(around.folder)
+        .env(FOLDER, around.folder)
+        .env(ROOT, around.root)
+        .env(PROGRAMS, around.programs)
+        .env(KERNEL, around.kernel)
+        .env(INITRAMFS, around.initramfs)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(errors)

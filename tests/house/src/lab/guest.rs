@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Checks;
-use super::companion::{self, Start};
+use super::companion::{self, Around, Start};
 use super::kernel::{self, Kernel};
 use super::pack;
 use super::relay::Lines;
@@ -108,22 +108,24 @@ fn once(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path, may: boo
         }
     };
     let folder = Folder::new(&name)?;
-    let companion_log = place.log(&format!("lab-{name}-host"));
-    let mut companion = match &story.companion {
-        None => None,
-        Some(script) => {
-            match companion::start(script, &place.root, &folder.0, &companion_log).map_err(failed)? {
-                Start::Ready(companion) => Some(companion),
-                Start::Skip(why) => {
-                    screen.begin(&title, None).end(Verdict::Skip, &why);
-                    return Ok(Told::Skipped(why));
-                }
-            }
-        }
-    };
     let initramfs = place.records.join(format!("lab-{name}.cpio"));
     let archive = pack::pack(place, kernel, &story, packages.as_deref()).map_err(failed)?;
     fs::write(&initramfs, archive).map_err(|err| format!("cannot write {}: {err}", initramfs.display()))?;
+    let around = Around {
+        root: &place.root,
+        folder: &folder.0,
+        programs: &place.binaries(story.is_measured),
+        kernel: &kernel.image,
+        initramfs: &initramfs,
+    };
+    let mut companion = match beside(place, &story, &around).map_err(failed)? {
+        None => None,
+        Some(Start::Ready(companion)) => Some(companion),
+        Some(Start::Skip(why)) => {
+            screen.begin(&title, None).end(Verdict::Skip, &why);
+            return Ok(Told::Skipped(why));
+        }
+    };
     let log = place.log(&format!("lab-{name}"));
     let lines = Lines::within(&folder.0);
     let mut command = emulator(kernel, &initramfs, &log, &story);
@@ -161,6 +163,13 @@ fn once(place: &Place, screen: &Screen, kernel: &Kernel, script: &Path, may: boo
         let _ = fs::rename(&log, place.log(&format!("lab-{name}-cut")));
     }
     Ok(Told::Checks(checks))
+}
+
+/// The story's companion, where it has one.
+fn beside(place: &Place, story: &Story, around: &Around<'_>) -> Result<Option<Start>, String> {
+    let log = place.log(&format!("lab-{}-host", story.name()));
+    let start = |script: &PathBuf| companion::start(script, around, &log);
+    story.companion.as_ref().map(start).transpose()
 }
 
 /// What a story cannot do without, other than a companion: where its packages are, or what is missing.

@@ -176,7 +176,8 @@ pub struct LeaveArgs {
     /// Which ledger, and how it is said.
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// Leave although a rack holds this node's lease of power: its limits are put back, and the rack counts the node as uncapped
+    /// Leave although a rack holds this node's lease of power: its limits are put back, and the rack counts the node as uncapped; and
+    /// although somebody has a pooled drive: it is taken from him, and what is on it stays
     #[arg(long)]
     pub force: bool,
 }

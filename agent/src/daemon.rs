@@ -202,7 +202,7 @@ async fn live(config: Config, root: Root, cgroup: Option<String>) -> Result<(), 
     let watcher = watcher(&config, &root, clock, &board, &desk, &events).remembering(shelf);
     let asked_at = owners::Doors::of(&root);
     let judging = watch_workloads(&config, watcher, &board, &desk, &events, &stopping, &asked_at);
-    let drives = drives_of(&config, &root, &board, &events, &stopping);
+    let drives = drives_of(&config, &root, &board, &events, clock, &stopping);
     let prover = Prover::new(root, clock, board.clone(), for_proofs, told, stopping.clone());
     prove(&prover, config.proof_every);
     let house = House {
@@ -239,6 +239,7 @@ fn drives_of(
     root: &Root,
     board: &Board,
     events: &Events,
+    clock: Clock,
     stopping: &watch::Receiver<bool>,
 ) -> Drives {
     let drives = Drives::open(drives::Place {
@@ -248,6 +249,7 @@ fn drives_of(
         lending: config.pooled.clone(),
         board: board.clone(),
         events: events.clone(),
+        clock,
     });
     tokio::spawn(drives.clone().keep(stopping.clone()));
     drives

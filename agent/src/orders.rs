@@ -79,6 +79,9 @@ pub fn footprint(args: &PlaceArgs) -> Result<ExitCode, ExitCode> {
     for (file, before) in &placed.changed {
         println!("changed  {} (said {before:?})", file.display());
     }
+    for drive in &placed.drives {
+        println!("drive    {drive}");
+    }
     for file in &placed.files {
         println!("file     {}", file.display());
     }

@@ -5,6 +5,7 @@
 
 mod configfs;
 pub mod initiator;
+pub mod keys;
 mod name;
 mod step;
 pub mod target;

@@ -34,8 +34,8 @@ pub use lease::{Head, Lease, LeaseEnd, LeaseInForce, LeaseView};
 pub use near::{Near, NotNear};
 pub use offer::{Offer, OfferedDrive, OfferedGpu, TopologyHint};
 pub use pooled::{
-    AttachedDrive, DriveAccess, DriveAnswer, DriveOrder, DrivesView, EraseMethod, Erasure, ErasureState,
-    FabricHost, PooledDrive,
+    AttachedDrive, BayLed, DriveAccess, DriveAnswer, DriveOrder, DrivesView, EraseMethod, Erasure,
+    ErasureState, FabricHost, PooledDrive,
 };
 pub use proof::{
     Control, Intruder, IntruderKind, LONGEST_WATCH, MemoryPlaces, NumaBytes, Proof, ProofRequest,

@@ -1,9 +1,9 @@
 //! `[pooled_drives]` of the configuration: which of its own drives the node lends to others, and where. Without `lend` it lends none.
 
 use super::reader::{Faults, Reader};
-use crate::drives::{Lending, Pick};
+use crate::drives::{Authentication, Lending, Pick};
 
-const KEYS: [&str; 3] = ["lend", "listen_address", "configfs_port"];
+const KEYS: [&str; 4] = ["lend", "listen_address", "configfs_port", "authentication"];
 
 /// Reads the section; `None` where nothing is lent.
 pub(super) fn read(section: &Reader<'_>, faults: &mut Faults<'_>) -> Option<Lending> {
@@ -23,7 +23,17 @@ pub(super) fn read(section: &Reader<'_>, faults: &mut Faults<'_>) -> Option<Lend
         picks,
         listen: Lending::USUAL_ADDRESS,
         port: Lending::USUAL_PORT,
+        authentication: Authentication::default(),
     };
+    if let Some((policy, place)) = section.text("authentication", faults) {
+        match policy.parse() {
+            Ok(policy) => lending.authentication = policy,
+            Err(()) => {
+                let expected = "expected \"require\", \"where_possible\" or \"off\"";
+                faults.add(place, format!("authentication = {policy:?}; {expected}"));
+            }
+        }
+    }
     if let Some((address, place)) = section.text("listen_address", faults) {
         match address.parse() {
             Ok(address) => lending.listen = address,
@@ -107,6 +117,10 @@ mod tests {
             ),
             ("lend = [\"slot:\"]", "names no drives"),
             ("lend = [\"pci:x\"]", "names no drives"),
+            (
+                "lend = [\"all_but_boot\"]\nauthentication = \"maybe\"",
+                "agent.toml:3: authentication = \"maybe\"; expected \"require\"",
+            ),
             ("lend = [\"slot:1\", \"slot:1\"]", "twice"),
             (
                 "configfs_port = 2",

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use agent_api::v1::DriveAnswer;
 use facts::Identity;
-use intent::Actuator;
+use intent::{Actuator, DriveKey};
 use isolators::block;
 use isolators::fabric::initiator::{self, Attachment};
-use isolators::fabric::{DriveIdentity, NotAName, Nqn, Peer};
+use isolators::fabric::{DriveIdentity, NotAName, Nqn, Peer, keys};
 
 use super::show::LIVE;
 use super::state::Wanted;
@@ -20,6 +20,7 @@ pub(super) fn wanted(
     generation: u64,
     nqn: &str,
     address: SocketAddr,
+    key: Option<DriveKey>,
 ) -> Result<Wanted, Refusal> {
     let bad = |error: NotAName| Refusal::BadOrder(error.to_string());
     let nqn: Nqn = nqn.parse().map_err(bad)?;
@@ -35,6 +36,7 @@ pub(super) fn wanted(
         generation,
         drive: DriveIdentity::new(serial, drive.model.as_deref(), nguid).map_err(bad)?,
         address,
+        key,
     })
 }
 
@@ -49,6 +51,7 @@ impl Inner {
                 host_id: host.id,
             },
             drive: wanted.drive.clone(),
+            key: wanted.key.clone().filter(|_| keys::can_prove(&self.host)),
         })
     }
 
@@ -58,7 +61,7 @@ impl Inner {
             let mut attached = books.state().attached.iter();
             Ok(attached.find(|other| other.nqn == wanted.nqn).cloned())
         })?;
-        if let Some(before) = before.as_ref().filter(|before| *before != wanted) {
+        if let Some(before) = before.as_ref().filter(|before| !before.is_same(wanted)) {
             return Err(Refusal::Conflict(format!(
                 "{} is attached as drive {} at {} by grant {}; detach that first",
                 wanted.nqn, before.drive, before.address, before.generation

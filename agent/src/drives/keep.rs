@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use isolators::fabric::keys::HostKey;
 use isolators::fabric::target::{self, Standing};
 use isolators::fabric::{Nqn, OURS, initiator};
 use tokio::sync::watch;
@@ -94,6 +95,7 @@ impl Drives {
     }
 
     async fn round(&self, kept: &mut Kept) {
+        self.tend_lights();
         let inner = self.0.clone();
         let lane = self.0.lane(LOOKING);
         let found = match lane.run(LOOKING, move || inner.found()).await {
@@ -171,7 +173,12 @@ impl Drives {
     }
 
     /// Does something in a lane that is free, and waits for nobody.
-    fn spawn(&self, lane: &str, of: String, work: impl FnOnce() -> Result<(), Refusal> + Send + 'static) {
+    pub(super) fn spawn(
+        &self,
+        lane: &str,
+        of: String,
+        work: impl FnOnce() -> Result<(), Refusal> + Send + 'static,
+    ) {
         let lane: Arc<Lane> = self.0.lane(lane);
         if lane.is_busy() {
             return;
@@ -197,7 +204,9 @@ fn drives_of(view: &View) -> Vec<(String, Option<String>)> {
 fn stands(is: &Standing, here: &Here, open: &Open) -> bool {
     let host = BTreeSet::from([open.host.to_string()]);
     let device = format!("/dev/{}", here.device);
+    let is_proved = open.key.is_none() || is.keys.values().all(|key| *key == HostKey::Set);
     !is.any_host
+        && is_proved
         && is.enabled
         && is.hosts == host
         && !is.ports.is_empty()

@@ -22,6 +22,33 @@ pub struct Lending {
     pub listen: SocketAddr,
     /// The number of the target's port: a name for it in configfs.
     pub port: u16,
+    /// Whether a host must prove who it is.
+    pub authentication: Authentication,
+}
+
+/// Whether a host must prove that it knows a key (DH-HMAC-CHAP) before it is let in to a drive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authentication {
+    /// Nobody is let in without.
+    Require,
+    /// Where both kernels can.
+    #[default]
+    WherePossible,
+    /// Its name is enough.
+    Off,
+}
+
+impl FromStr for Authentication {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Authentication, ()> {
+        match text {
+            "require" => Ok(Authentication::Require),
+            "where_possible" => Ok(Authentication::WherePossible),
+            "off" => Ok(Authentication::Off),
+            _ => Err(()),
+        }
+    }
 }
 
 impl Lending {

@@ -5,11 +5,15 @@
 //! in no order of messages and after no crash; a drive that left its bay comes back as another stay, of which nothing is granted.
 
 mod attach;
+mod authenticate;
 mod boot;
 mod erase;
+mod hand;
 mod here;
 mod keep;
 mod lane;
+mod leave;
+mod leds;
 mod lending;
 mod offer;
 mod refusal;
@@ -25,22 +29,22 @@ use agent_api::v1::{DriveAnswer, DriveOrder, DrivesView};
 use collectors::Root;
 use facts::Identity;
 use intent::{Actuator, Actuators, Mode};
-use isolators::apply::{apply, held};
-use isolators::{Host, Outcome, Phase, Step, locate};
+use isolators::apply::held;
+use isolators::{Host, Phase, Step};
 
+use crate::clock::Clock;
 use crate::events::Events;
 use crate::view::Board;
 use lane::Lane;
 use refusal::told;
 use state::Books;
 
-pub use lending::{Lending, Lent, NotAPick, Pick};
+pub use leave::{Gone, Leaving, files, standing};
+pub use lending::{Authentication, Lending, Lent, NotAPick, Pick};
 pub use refusal::Refusal;
 pub use show::Counted;
 pub use state::{BooksError, DRIVES_FILE};
 
-/// Plan and apply alternate at most this often.
-const MOST_ROUNDS: usize = 4;
 /// The lane of whoever only looks.
 const LOOKING: &str = "this node's list of drives";
 
@@ -59,6 +63,8 @@ pub struct Place {
     pub board: Board,
     /// Where it is told what happens.
     pub events: Events,
+    /// The daemon's clock.
+    pub clock: Clock,
 }
 
 /// The node's pooled drives. Cheap to clone.
@@ -77,6 +83,8 @@ struct Inner {
     obstacles: Mutex<BTreeMap<u64, Vec<String>>>,
     /// Erasures of this run, a stay each.
     erasures: Mutex<erase::Erasures>,
+    /// Locate LEDs that were lit by order.
+    lights: Mutex<leds::Lights>,
     /// Troubles that were told, so that each is told once.
     warned: Mutex<BTreeSet<String>>,
 }
@@ -88,6 +96,11 @@ impl Drives {
         if let Err(why) = &books {
             place.events.tell("pooled_drives_unknown", why.clone());
         }
+        let lit = books
+            .as_ref()
+            .map(|books| books.state().lit.as_slice())
+            .unwrap_or_default();
+        let lit = leds::kept(lit, place.clock.now());
         Drives(Arc::new(Inner {
             host: Host::at(place.root.directory()),
             boot_id: place.board.latest().about.boot_id.clone(),
@@ -95,6 +108,7 @@ impl Drives {
             lanes: Mutex::default(),
             obstacles: Mutex::default(),
             erasures: Mutex::default(),
+            lights: Mutex::new(lit),
             warned: Mutex::default(),
             place,
         }))
@@ -122,10 +136,12 @@ impl Drives {
                 arrival,
                 generation,
                 host,
+                key,
             } => {
                 let stay = stays::Named { drive, arrival };
-                self.on_drive(&stay.drive.clone(), move || inner.admit(&stay, generation, &host))
-                    .await
+                let of = stay.drive.clone();
+                let work = move || inner.admit(&stay, generation, &host, key.as_ref());
+                self.on_drive(&of, work).await
             }
             DriveOrder::Shut {
                 drive,
@@ -142,8 +158,9 @@ impl Drives {
                 generation,
                 nqn,
                 address,
+                key,
             } => {
-                let wanted = attach::wanted(&drive, nguid.as_deref(), generation, &nqn, address)?;
+                let wanted = attach::wanted(&drive, nguid.as_deref(), generation, &nqn, address, key)?;
                 let lane = self.0.lane(&nqn);
                 lane.run(&nqn, move || inner.attach(&wanted)).await
             }
@@ -169,7 +186,7 @@ impl Drives {
                     .await
             }
             DriveOrder::Locate { slot, lit } => {
-                let of = format!("the locate LED of bay {slot}");
+                let of = leds::lane_of(&slot);
                 let lane = self.0.lane(&of);
                 lane.run(&of, move || inner.locate(&slot, lit)).await
             }
@@ -240,46 +257,13 @@ impl Inner {
         )))
     }
 
-    /// Lights a bay's locate LED, or puts it out; the bay may be empty.
-    fn locate(&self, slot: &str, lit: bool) -> Result<DriveAnswer, Refusal> {
-        self.converge(Actuator::Led, || {
-            let steps = locate::steps(&self.host, slot, lit)?;
-            Ok(steps.into_iter().map(|step| (Phase::Grant, step)).collect())
-        })?;
-        let lit = locate::is_lit(&self.host, slot).map_err(|error| Refusal::Conflict(told(&error)))?;
-        let slot = slot.to_owned();
-        Ok(DriveAnswer::Located { slot, lit })
-    }
-
     /// Plans and applies until nothing is left to do.
     fn converge(
         &self,
         actuator: Actuator,
-        mut plan: impl FnMut() -> Result<Vec<(Phase, Step)>, isolators::IsolateError>,
+        plan: impl FnMut() -> Result<Vec<(Phase, Step)>, isolators::IsolateError>,
     ) -> Result<(), Refusal> {
-        let mut last = None;
-        for _ in 0..MOST_ROUNDS {
-            let steps = plan().map_err(|error| Refusal::Conflict(told(&error)))?;
-            if steps.is_empty() {
-                return Ok(());
-            }
-            let steps: Vec<Step> = steps.into_iter().map(|(_, step)| step).collect();
-            let gate = &self.place.gate;
-            match apply(gate, actuator, &self.host, &steps, &mut |_| {}) {
-                Ok(Outcome::Done(_)) => last = None,
-                Ok(Outcome::Would { mode, .. }) => {
-                    return Err(Refusal::Forbidden(format!(
-                        "mode {mode} of the actuator {actuator}"
-                    )));
-                }
-                // Another drive's lane may have taken something away that both needed: planned anew it is made again.
-                Err(error) if last.is_none() => last = Some(told(&error)),
-                Err(error) => return Err(Refusal::Conflict(told(&error))),
-            }
-        }
-        Err(Refusal::Failed(last.unwrap_or_else(|| {
-            format!("the kernel does not keep what was written, {MOST_ROUNDS} times")
-        })))
+        hand::converge(&self.place.gate, &self.host, actuator, plan)
     }
 }
 

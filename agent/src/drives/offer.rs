@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use agent_api::v1::DriveAnswer;
 use facts::{Bytes, Identity};
-use intent::Actuator;
+use intent::{Actuator, DriveKey};
 use isolators::fabric::target::{self, Export, Offered, Standing};
 use isolators::fabric::{Nqn, OURS};
 
 use super::here::Here;
-use super::state::{Open, Stay};
+use super::state::{Listens, Open, Stay};
 use super::stays::Named;
 use super::{Inner, Lending, Refusal, shown};
 
@@ -67,7 +67,13 @@ impl Inner {
     }
 
     /// Lets one host in to a drive, and nobody else.
-    pub(super) fn admit(&self, named: &Named, generation: u64, host: &str) -> Result<DriveAnswer, Refusal> {
+    pub(super) fn admit(
+        &self,
+        named: &Named,
+        generation: u64,
+        host: &str,
+        key: Option<&DriveKey>,
+    ) -> Result<DriveAnswer, Refusal> {
         self.lending()?;
         let guest: Nqn = host
             .parse()
@@ -82,9 +88,18 @@ impl Inner {
         }
         here.drive()
             .map_err(|error| Refusal::Conflict(format!("{}: {error}", shown(&here.identity))))?;
+        let is_new = stay.granted < generation;
+        if is_new && self.hangs(&self.place.board.latest().seen.inventory, &here) {
+            return Err(Refusal::Conflict(format!(
+                "{} does not answer; nobody is let in before it does",
+                shown(&here.identity)
+            )));
+        }
+        let key = self.key_for(&guest, key)?;
         let open = Open {
             generation,
             host: guest,
+            key,
             nqn: name_of(&here.identity, generation)?,
         };
         let kept = self.change_stay(stay.arrival, false, |stay| {
@@ -155,6 +170,7 @@ impl Inner {
                 device: here.device.clone(),
                 drive,
                 host: open.host.clone(),
+                key: open.key.clone(),
             })
         });
         let offered = Offered {
@@ -162,8 +178,23 @@ impl Inner {
             address: lending.listen,
             exports: export.transpose()?.into_iter().collect(),
         };
+        if !offered.exports.is_empty() {
+            self.keep_port(&offered)?;
+        }
         self.converge(Actuator::Drives, || {
             target::steps_of(&self.host, &offered, &|nqn, is| leads_to(nqn, is, here))
+        })
+    }
+
+    /// Where drives are offered is known before the port is made: who leaves finds it without the configuration.
+    fn keep_port(&self, offered: &Offered) -> Result<(), Refusal> {
+        let listens = Listens {
+            port: offered.port,
+            address: offered.address,
+        };
+        self.with_books(|books| {
+            let kept = books.change(|state| state.listens = Some(listens));
+            kept.map_err(|error| Refusal::Failed(super::told(&error)))
         })
     }
 

@@ -11,9 +11,10 @@ use isolators::block;
 use isolators::erase::obstacles;
 use isolators::fabric::initiator::{self, Attached};
 use isolators::fabric::target::{self, Standing};
-use isolators::fabric::{HostId, Nqn};
+use isolators::fabric::{HostId, Nqn, keys};
 use uuid::Uuid;
 
+use super::authenticate;
 use super::here::{Here, is_same};
 use super::offer::{key, leads_to};
 use super::state::{KeptHost, Stay, Wanted};
@@ -77,7 +78,8 @@ impl Inner {
         })
     }
 
-    fn hangs(&self, inventory: &Inventory, here: &Here) -> bool {
+    /// Whether a drive does not end what it was told, or did not answer when it was asked how it feels.
+    pub(super) fn hangs(&self, inventory: &Inventory, here: &Here) -> bool {
         self.lane(&key(&here.identity)).is_hung() || does_not_answer(inventory, here)
     }
 
@@ -96,10 +98,12 @@ impl Inner {
             host: host.map(|host| FabricHost {
                 nqn: host.nqn.to_string(),
                 id: host.id.as_str().to_owned(),
+                proves: keys::can_prove(&self.host),
             }),
             target: target.map(|lending| lending.listen),
             drives: drives.collect(),
             attached: self.attached()?,
+            leds: Some(self.leds()),
         })
     }
 
@@ -120,6 +124,9 @@ impl Inner {
         let used = health.and_then(|health| health.used_percent.value());
         let written = health.and_then(|health| health.written_bytes.value());
         let state = health.and_then(|health| health.state.value());
+        let mut access = access(here, stay, standing);
+        access.authentication =
+            authenticate::words(self.place.lending.as_ref(), standing, access.nqn.as_deref());
         PooledDrive {
             identity: here.identity.clone(),
             nguid: here
@@ -135,7 +142,7 @@ impl Inner {
             is_hung: self.hangs(inventory, here),
             written: written.map(|bytes| bytes.get() / DATA_UNIT),
             obstacles: self.obstacles_of(stay),
-            access: access(here, stay, standing),
+            access,
             erasure: self.erasure_of(stay),
         }
     }

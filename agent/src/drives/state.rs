@@ -9,16 +9,17 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use facts::Identity;
+use facts::{Identity, Moment};
+use intent::DriveKey;
 use isolators::fabric::{DriveIdentity, HostId, Nqn};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 /// The file in the agent's state directory.
 pub const DRIVES_FILE: &str = "drives.json";
-const NEXT_FILE: &str = "drives.json.next";
+pub(super) const NEXT_FILE: &str = "drives.json.next";
 /// Held by the agent that writes the file.
-const LOCK_FILE: &str = "drives.lock";
+pub(super) const LOCK_FILE: &str = "drives.lock";
 /// The format; a file with another number is refused.
 const VERSION: u32 = 1;
 /// The longest file that is read: a thousand drives take less than 1 MiB.
@@ -41,6 +42,30 @@ pub(super) struct State {
     pub stays: Vec<Stay>,
     /// Drives of others that this node uses.
     pub attached: Vec<Wanted>,
+    /// Locate LEDs that were lit by order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lit: Vec<Lit>,
+    /// Where drives were offered last: whoever leaves without the configuration finds the port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listens: Option<Listens>,
+}
+
+/// A locate LED that was lit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lit {
+    /// The bay.
+    pub slot: String,
+    /// When it is put out, where nobody orders it again.
+    pub until: Moment,
+}
+
+/// The port of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listens {
+    pub port: u16,
+    pub address: SocketAddr,
 }
 
 /// As whom this node asks.
@@ -91,6 +116,9 @@ pub(super) struct Open {
     pub generation: u64,
     pub host: Nqn,
     pub nqn: Nqn,
+    /// What the host must know; an agent that starts again sets it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<DriveKey>,
 }
 
 /// A drive of another node that this node shall use.
@@ -101,6 +129,17 @@ pub(super) struct Wanted {
     pub generation: u64,
     pub drive: DriveIdentity,
     pub address: SocketAddr,
+    /// What this node proves to know there, also when it comes back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<DriveKey>,
+}
+
+impl Wanted {
+    /// Whether both lead to one drive by one grant, whatever the key.
+    pub(super) fn is_same(&self, other: &Wanted) -> bool {
+        let key = other.key.clone();
+        *other == Wanted { key, ..self.clone() }
+    }
 }
 
 impl Default for State {
@@ -111,6 +150,8 @@ impl Default for State {
             host: None,
             stays: Vec::new(),
             attached: Vec::new(),
+            lit: Vec::new(),
+            listens: None,
         }
     }
 }
@@ -180,8 +221,11 @@ pub enum BooksError {
 pub(super) struct Books {
     dir: PathBuf,
     state: State,
-    lock: Option<Flock<File>>,
+    lock: Option<Lock>,
 }
+
+/// The hold on the state: as long as it lives no other process writes it.
+pub(super) type Lock = Flock<File>;
 
 impl Books {
     /// Reads the file of a state directory; there may be none. Writes nothing.
@@ -209,6 +253,14 @@ impl Books {
             state,
             lock: None,
         })
+    }
+
+    /// Takes hold of the state, so that no agent writes it meanwhile.
+    pub(super) fn hold(&mut self) -> Result<(), BooksError> {
+        if self.lock.is_none() {
+            self.lock = Some(locked(&self.dir)?);
+        }
+        Ok(())
     }
 
     pub(super) fn state(&self) -> &State {
@@ -244,9 +296,7 @@ impl Books {
         };
         let made = DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.dir);
         made.map_err(failed("make", &self.dir))?;
-        if self.lock.is_none() {
-            self.lock = Some(locked(&self.dir)?);
-        }
+        self.hold()?;
         let (path, next) = (self.dir.join(DRIVES_FILE), self.dir.join(NEXT_FILE));
         let mut text = serde_json::to_vec_pretty(state)
             .map_err(io::Error::from)
@@ -283,7 +333,8 @@ fn written(path: &Path, text: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn locked(dir: &Path) -> Result<Flock<File>, BooksError> {
+/// Takes hold of the state of a directory.
+pub(super) fn locked(dir: &Path) -> Result<Lock, BooksError> {
     let path = dir.join(LOCK_FILE);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(FILE_MODE);

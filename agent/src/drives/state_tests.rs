@@ -20,6 +20,7 @@ fn stay(arrival: u64) -> Stay {
         granted: 4,
         closed: 3,
         open: Some(Open {
+            key: None,
             generation: 4,
             host: "nqn.2014-08.org.nvmexpress:uuid:a".parse().unwrap(),
             nqn: "nqn.2026-11.dev.busbar:drive:S1:4".parse().unwrap(),

@@ -60,6 +60,7 @@ fn a_grant_goes_with_its_stay() {
     stay.granted = 3;
     stay.closed = 2;
     stay.open = Some(Open {
+        key: None,
         generation: 3,
         host: "nqn.h".parse().unwrap(),
         nqn: "nqn.s".parse().unwrap(),

@@ -14,8 +14,10 @@ use serde::Serialize;
 
 use super::config::{DEFAULT_CDI_DIR, OWN_CGROUP};
 use super::hand::unplanned;
+use super::keeper::drives_of;
 use super::recover::unopened;
 use super::{Keeper, KeeperConfig, KeeperError};
+use crate::drives::{self, BooksError, Leaving};
 use crate::interfere;
 use crate::ledger::{Ledger, ORIGINALS_FILE, files};
 use crate::owners::{Doors, give_back_now};
@@ -33,6 +35,8 @@ pub struct Footprint {
     /// Files of the host that are not ours and that were changed (interrupts, work queues, cache classes, power limits), with
     /// what they said before.
     pub changed: BTreeMap<PathBuf, String>,
+    /// Pooled drives: subsystems of the kernel's NVMe target that are ours, and connections to other nodes' drives.
+    pub drives: Vec<String>,
     /// Files of the state directory, and specifications for containers.
     pub files: Vec<PathBuf>,
 }
@@ -46,6 +50,10 @@ pub struct Left {
     pub removed: Vec<WorkloadId>,
     /// Power limits that are again as they were found.
     pub limits: usize,
+    /// Drives of this node to which nobody is let in any more.
+    pub withdrawn: usize,
+    /// Drives of other nodes that were let go.
+    pub detached: usize,
     /// What could not be removed, and why.
     pub kept: Vec<String>,
 }
@@ -62,6 +70,12 @@ impl fmt::Display for Left {
         if self.limits > 0 {
             let plural = if self.limits == 1 { "" } else { "s" };
             write!(f, ", {} power limit{plural} put back", self.limits)?;
+        }
+        for (count, what) in [(self.withdrawn, "withdrawn"), (self.detached, "detached")] {
+            if count > 0 {
+                let plural = if count == 1 { "" } else { "s" };
+                write!(f, ", {count} pooled drive{plural} {what}")?;
+            }
         }
         if self.kept.is_empty() {
             f.write_str("; nothing left")
@@ -89,6 +103,7 @@ pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError
     let dir = dir.unwrap_or_else(|| PathBuf::from(DEFAULT_CDI_DIR));
     let mut files = files(state_dir);
     files.extend(interfere::files(state_dir));
+    files.extend(drives::files(state_dir));
     files.extend(cdi::files(&host, &dir).map_err(unplanned)?);
     Ok(Footprint {
         workloads: workloads.collect(),
@@ -100,6 +115,7 @@ pub fn footprint(root: &Root, state_dir: &Path) -> Result<Footprint, KeeperError
         changed: Record::read(&host, &state_dir.join(ORIGINALS_FILE))
             .map_err(unplanned)?
             .originals,
+        drives: drives::standing(root).map_err(unplanned)?,
         files,
     })
 }
@@ -121,17 +137,17 @@ fn cgroups(host: &Host, name: &str, below: Option<&Path>) -> Vec<PathBuf> {
     found
 }
 
-/// Moves what still runs back to where it came from, removes every cgroup that the ledger names, and puts power limits back
-/// that were capped. It is an order of the
-/// person who calls it, so it acts in every mode; the agent must have stopped.
+/// Moves what still runs back to where it came from, removes every cgroup that the ledger names, puts power limits back that were
+/// capped, puts out whoever is let in to this node's drives, and lets drives of other nodes go. It is an order of the person who calls
+/// it, so it acts in every mode; the agent must have stopped.
 ///
 /// # Errors
-/// When the ledger cannot be read, an agent is running, or a rack holds the node's lease of power.
+/// When the ledger cannot be read, an agent is running, a rack holds the node's lease of power, or somebody would lose a pooled drive.
 pub fn leave(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> {
     go(root, state_dir, false)
 }
 
-/// The same, although a rack holds the node's lease of power: the lease is forgotten.
+/// The same, although a rack holds the node's lease of power, which is forgotten, and although somebody loses a pooled drive.
 ///
 /// # Errors
 /// When the ledger cannot be read or an agent is running.
@@ -139,9 +155,45 @@ pub fn leave_leased(root: &Root, state_dir: &Path) -> Result<Left, KeeperError> 
     go(root, state_dir, true)
 }
 
-fn go(root: &Root, state_dir: &Path, although_leased: bool) -> Result<Left, KeeperError> {
+fn go(root: &Root, state_dir: &Path, forced: bool) -> Result<Left, KeeperError> {
+    let ledger = Ledger::read(state_dir).map_err(unopened)?;
+    let drives = Leaving::look(root, state_dir).map_err(unheld)?;
+    let held = ledger.as_ref().map(drives_of).unwrap_or_default();
+    let against = drives
+        .as_ref()
+        .map(|drives| drives.against(&held))
+        .unwrap_or_default();
+    if !against.is_empty() && !forced {
+        return Err(KeeperError::Refused(format!(
+            "{}. Release that first; or take it from its holder with --force: what is on a drive stays as it is",
+            against.join("; ")
+        )));
+    }
+    let mut left = leave_workloads(root, state_dir, ledger, forced)?;
+    if let Some(drives) = drives {
+        let gone = drives.go();
+        (left.withdrawn, left.detached) = (gone.withdrawn, gone.detached);
+        left.kept.extend(gone.kept);
+    }
+    Ok(left)
+}
+
+fn unheld(error: BooksError) -> KeeperError {
+    match error {
+        BooksError::Held { .. } => KeeperError::Conflict(error.to_string()),
+        BooksError::Damaged { .. } => KeeperError::Refused(error.to_string()),
+        BooksError::Io { ref cause, .. } => KeeperError::Failed(format!("{error}: {cause}")),
+    }
+}
+
+fn leave_workloads(
+    root: &Root,
+    state_dir: &Path,
+    ledger: Option<Ledger>,
+    forced: bool,
+) -> Result<Left, KeeperError> {
     let boot_id = root.read(BOOT_ID).ok();
-    let ledger = match Ledger::read(state_dir).map_err(unopened)? {
+    let ledger = match ledger {
         Some(ledger) => ledger,
         // Who only ever capped power has no ledger.
         None if Host::at(root.directory()).has(&state_dir.join(ORIGINALS_FILE)) => {
@@ -161,7 +213,7 @@ fn go(root: &Root, state_dir: &Path, although_leased: bool) -> Result<Left, Keep
     config.cdi_dir = ledger.cdi_dir.clone().or(config.cdi_dir);
     let mut left = Left::default();
     let mut keeper = Keeper::open(config)?;
-    if let Some(holder) = keeper.lease_holder().filter(|_| !although_leased) {
+    if let Some(holder) = keeper.lease_holder().filter(|_| !forced) {
         return Err(KeeperError::Refused(format!(
             "{holder}. Let the rack end it, as its controller does when the node leaves the rack; or take the node from it with \
              --force: the rack then counts it as uncapped"
@@ -177,6 +229,19 @@ fn go(root: &Root, state_dir: &Path, although_leased: bool) -> Result<Left, Keep
         }
         keeper.squeeze(now);
     }
+    undo_all(&mut keeper, root, &ledger, &mut left);
+    let rest = cgroups(
+        &keeper.host,
+        &keeper.config.cgroup_name,
+        keeper.config.below.as_deref(),
+    );
+    left.kept
+        .extend(rest.iter().map(|dir| format!("{} is still there", dir.display())));
+    Ok(left)
+}
+
+/// Ends every workload of the ledger.
+fn undo_all(keeper: &mut Keeper, root: &Root, ledger: &Ledger, left: &mut Left) {
     let known: Vec<WorkloadId> = ledger.workloads.iter().map(|entry| entry.id.clone()).collect();
     for id in known {
         if keeper.ledger.entry(&id).is_some() {
@@ -197,14 +262,6 @@ fn go(root: &Root, state_dir: &Path, although_leased: bool) -> Result<Left, Keep
         }
         left.removed.push(id);
     }
-    let rest = cgroups(
-        &keeper.host,
-        &keeper.config.cgroup_name,
-        keeper.config.below.as_deref(),
-    );
-    left.kept
-        .extend(rest.iter().map(|dir| format!("{} is still there", dir.display())));
-    Ok(left)
 }
 
 fn limits(steps: &[Step]) -> usize {

@@ -93,13 +93,7 @@ impl Keeper {
 
     /// Who holds which drive, by what the OS calls it.
     pub fn drives(&self) -> BTreeMap<String, WorkloadId> {
-        let each = taken(&self.ledger).into_iter();
-        let drives = each.flat_map(|one| {
-            let names = one.drives.into_iter();
-            let names = names.filter_map(|drive| drive.device);
-            names.map(move |name| (name, one.workload.clone()))
-        });
-        drives.collect()
+        drives_of(&self.ledger)
     }
 
     /// Takes note of the machine as it is now: from it follow the reserved and the shared CPUs. Changes nothing on the
@@ -303,6 +297,17 @@ impl Keeper {
             why,
         }
     }
+}
+
+/// Who holds which drive by a ledger, by what the OS calls it.
+pub(super) fn drives_of(ledger: &Ledger) -> BTreeMap<String, WorkloadId> {
+    let each = taken(ledger).into_iter();
+    let drives = each.flat_map(|one| {
+        let names = one.drives.into_iter();
+        let names = names.filter_map(|drive| drive.device);
+        names.map(move |name| (name, one.workload.clone()))
+    });
+    drives.collect()
 }
 
 /// What everybody holds, with what each asked for.

@@ -4,136 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use agent_api::v1::{DriveAnswer, DriveOrder, DrivesView, PooledDrive};
-use agent_api::{AgentClient, ClientError};
-use facts::Identity;
+use agent_api::v1::DriveOrder;
 
-use crate::rehearsal::Machine;
+use crate::pooled_stand::{
+    A, B, FOREIGN, NVMET, STRAY, admit, client, has, identity, machine, make, names, obeyed, plug, pull,
+    refused, shut, start, view,
+};
 use crate::stand::{Agent, until, wait};
-
-const A: &str = "nqn.2014-08.org.nvmexpress:uuid:aaaaaaaa-0000-4000-8000-000000000001";
-const B: &str = "nqn.2014-08.org.nvmexpress:uuid:bbbbbbbb-0000-4000-8000-000000000002";
-const NVMET: &str = "sys/kernel/config/nvmet";
-const STRAY: &str = "nqn.2026-11.dev.busbar:drive:S9:4";
-const FOREIGN: &str = "nqn.2020-01.org.other:x";
-
-/// A machine with two NVMe drives, a target that offers nothing of ours, and an agent that may act.
-fn machine(mode: &str, more: &str) -> Machine {
-    let machine = Machine::new();
-    let config = format!(
-        "[agent]\nmode = \"{mode}\"\n{more}[reserved]\ncpus = \"0\"\n[pooled_drives]\nlend = [\"all_but_boot\"]\n"
-    );
-    machine.home.write("agent.toml", &config);
-    plug(&machine, "nvme0n1", "S1", 11);
-    plug(&machine, "nvme1n1", "S2", 12);
-    // A drive of another node, as the kernel shows one with several paths: below its subsystem, which has no transport of its own.
-    plug(&machine, "nvme4n1", "S1", 13);
-    let far = machine.home.path("machine/sys/class/block/nvme4n1/device");
-    fs::remove_file(far.join("transport")).unwrap();
-    fs::create_dir_all(far.join("nvme4")).unwrap();
-    machine.write("sys/class/nvme/nvme4/transport", "tcp\n");
-    for folder in ["ports", "hosts"] {
-        make(&machine, &format!("{NVMET}/{folder}"));
-    }
-    make(&machine, &format!("{NVMET}/subsystems/{FOREIGN}/allowed_hosts"));
-    machine
-}
-
-fn make(machine: &Machine, folder: &str) {
-    fs::create_dir_all(machine.home.path("machine").join(folder)).unwrap();
-}
-
-fn plug(machine: &Machine, device: &str, serial: &str, disk: u64) {
-    let dir = format!("sys/class/block/{device}");
-    for (file, text) in [
-        ("dev", format!("259:{disk}\n")),
-        ("size", "131072\n".to_owned()),
-        ("diskseq", format!("{disk}\n")),
-        ("device/serial", format!("{serial:20}\n")),
-        ("device/model", "M1\n".to_owned()),
-        ("device/transport", "pcie\n".to_owned()),
-    ] {
-        machine.write(&format!("{dir}/{file}"), &text);
-    }
-}
-
-fn pull(machine: &Machine, device: &str) {
-    fs::remove_dir_all(machine.home.path("machine/sys/class/block").join(device)).unwrap();
-}
-
-fn identity(serial: &str) -> Identity {
-    Identity {
-        maker: None,
-        model: Some("M1".to_owned()),
-        serial: Some(serial.to_owned()),
-    }
-}
-
-fn admit(arrival: u64, generation: u64, host: &str) -> DriveOrder {
-    DriveOrder::Admit {
-        drive: identity("S1"),
-        arrival,
-        generation,
-        host: host.to_owned(),
-    }
-}
-
-fn shut(arrival: u64, generation: u64) -> DriveOrder {
-    DriveOrder::Shut {
-        drive: identity("S1"),
-        arrival,
-        generation,
-    }
-}
-
-fn client(machine: &Machine) -> AgentClient {
-    machine.home.client()
-}
-
-fn view(machine: &Machine) -> DrivesView {
-    wait(client(machine).drives()).unwrap()
-}
-
-fn obeyed(machine: &Machine, order: &DriveOrder) -> PooledDrive {
-    let answer = wait(client(machine).order_drive(order)).unwrap();
-    let told = format!("{answer:?}");
-    let DriveAnswer::Drive(drive) = answer else {
-        panic!("{told}");
-    };
-    *drive
-}
-
-/// The code and the sentence with which an order is refused.
-fn refused(machine: &Machine, order: &DriveOrder) -> (String, String) {
-    let error = wait(client(machine).order_drive(order)).unwrap_err();
-    let told = error.to_string();
-    let ClientError::Refused { code, message, .. } = error else {
-        panic!("{told}");
-    };
-    (code, message)
-}
-
-fn names(machine: &Machine, folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(machine.home.path("machine").join(NVMET).join(folder));
-    let mut names: Vec<String> = entries
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
-fn has(machine: &Machine, path: &str) -> bool {
-    let path = machine.home.path("machine").join(NVMET).join(path);
-    path.symlink_metadata().is_ok()
-}
-
-fn start(machine: &Machine) -> Agent {
-    let root = machine.home.path("machine");
-    machine
-        .home
-        .start(&["--root", root.to_str().unwrap(), "--rehearse"])
-}
 
 #[test]
 fn a_drive_is_lent_to_one_host_by_one_grant_and_late_orders_change_nothing() {
@@ -330,35 +207,4 @@ fn over_tcp_a_rack_orders_with_its_own_token() {
     let agent = start(&guarded);
     assert_eq!(ask(&agent, "").0, 401);
     assert_eq!(ask(&agent, &format!("Authorization: Bearer {token}x\r\n")).0, 401);
-}
-
-#[test]
-fn the_led_of_a_bay_is_lit_by_order_also_of_an_empty_one() {
-    const LED: &str = "sys/bus/pci/slots/12/attention";
-    let machine = machine("enforce", "");
-    machine.write("sys/bus/pci/slots/12/address", "0000:3c:00\n");
-    machine.write(LED, "0\n");
-    let agent = start(&machine);
-    let locate = |slot: &str, lit| DriveOrder::Locate {
-        slot: slot.to_owned(),
-        lit,
-    };
-    for (lit, said) in [(true, "2"), (true, "2"), (false, "0")] {
-        let answer = wait(client(&machine).order_drive(&locate("12", lit))).unwrap();
-        let slot = "12".to_owned();
-        assert_eq!(answer, DriveAnswer::Located { slot, lit });
-        assert_eq!(machine.read(LED), said);
-    }
-    let (code, why) = refused(&machine, &locate("13", true));
-    assert!(code == "conflict" && why.contains("13"), "{why}");
-    drop(agent);
-    let config = "[agent]\nmode = \"enforce\"\n[actuators]\nled = \"observe\"\n";
-    machine.home.write("agent.toml", config);
-    let _agent = start(&machine);
-    let (code, why) = refused(&machine, &locate("12", true));
-    assert!(
-        code == "refused" && why.contains("actuator led") && why.contains("would light"),
-        "{why}"
-    );
-    assert_eq!(machine.read(LED), "0");
 }

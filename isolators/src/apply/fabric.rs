@@ -7,7 +7,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use intent::DriveKey;
 use nix::libc::EBUSY;
+use zeroize::Zeroizing;
 
 use super::{REMOVE_PAUSE, REMOVE_TRIES, StepError, failed, read, write};
 use crate::fabric::initiator::device_of;
@@ -24,6 +26,8 @@ const CTRL_LOSS_TMO: u32 = 30;
 const RECONNECT_DELAY: u32 = 1;
 /// How soon a silent target is noticed, in seconds.
 const KEEP_ALIVE_TMO: u32 = 5;
+/// What this host proves to know.
+const SECRET: &str = ",dhchap_secret=";
 /// The longest answer to an order for a connection: `instance=3,cntlid=1`.
 const LONGEST_ANSWER: usize = 4_096;
 
@@ -31,6 +35,7 @@ pub(super) fn perform(host: &Host, step: &FabricStep) -> Result<(), StepError> {
     match step {
         FabricStep::Make { dir } => make(host, dir),
         FabricStep::Remove { dir } => remove(host, dir),
+        FabricStep::Key { file, key } => keyed(host, file, key),
         FabricStep::Link { link, to } => linked(host, link, to),
         FabricStep::Unlink { link } => unlinked(host, link),
         FabricStep::Connect(connect) => connected(host, connect),
@@ -110,6 +115,19 @@ fn unlinked(host: &Host, link: &Path) -> Result<(), StepError> {
     })
 }
 
+/// What went wrong with it is told without it.
+fn keyed(host: &Host, file: &Path, key: &DriveKey) -> Result<(), StepError> {
+    write(host, file, key.as_str())?;
+    if Zeroizing::new(read(host, file)?).as_str() == key.as_str() {
+        return Ok(());
+    }
+    Err(StepError::ReadBack {
+        file: file.to_owned(),
+        wrote: "a key".to_owned(),
+        said: "another one, or none".to_owned(),
+    })
+}
+
 fn options(connect: &Connect) -> String {
     let Connect { nqn, peer, .. } = connect;
     format!(
@@ -127,9 +145,13 @@ fn connected(host: &Host, connect: &Connect) -> Result<(), StepError> {
     let file = Path::new(FABRICS);
     let opened = OpenOptions::new().read(true).write(true).open(host.real(file));
     let mut opened = opened.map_err(|error| failed(file, error))?;
-    opened
-        .write_all(options(connect).as_bytes())
-        .map_err(StepError::Refused)?;
+    let mut said = Zeroizing::new(options(connect));
+    if let Some(key) = &connect.key {
+        said.reserve_exact(SECRET.len() + key.as_str().len());
+        said.push_str(SECRET);
+        said.push_str(key.as_str());
+    }
+    opened.write_all(said.as_bytes()).map_err(StepError::Refused)?;
     let answer = answer(&mut opened).map_err(StepError::Refused)?;
     let instance = answer
         .split(',')

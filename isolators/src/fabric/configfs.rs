@@ -1,10 +1,12 @@
 //! The kernel's NVMe target as configfs shows it (drivers/nvme/target/configfs.c): where things stand, and how each subsystem does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::{HostKey, host_key};
 use crate::host::Host;
 use crate::isolator::IsolateError;
 
@@ -19,6 +21,9 @@ pub(super) const ENABLE: &str = "enable";
 pub(super) const DEVICE_PATH: &str = "device_path";
 pub(super) const ANY_HOST: &str = "attr_allow_any_host";
 pub(super) const SERIAL: &str = "attr_serial";
+/// Where a port listens.
+pub(super) const ADDRESS: &str = "addr_traddr";
+pub(super) const SERVICE: &str = "addr_trsvcid";
 /// The only namespace of a subsystem of ours.
 pub(super) const FIRST: &str = "1";
 
@@ -37,6 +42,9 @@ pub struct Standing {
     pub device: Option<String>,
     /// The serial number that hosts are told.
     pub serial: Option<String>,
+    /// How each of the hosts proves who it is.
+    #[serde(default)]
+    pub keys: BTreeMap<String, HostKey>,
 }
 
 impl Standing {
@@ -72,9 +80,15 @@ pub fn standing(host: &Host) -> Result<BTreeMap<String, Standing>, IsolateError>
         let dir = subsystem(&nqn);
         let first = namespace(&nqn);
         let said = |file: PathBuf| text(host, &file);
+        let hosts: BTreeSet<String> = list(host, &dir.join(ALLOWED_HOSTS))?.into_iter().collect();
+        let mut keys = BTreeMap::new();
+        for guest in &hosts {
+            keys.extend(host_key(host, guest)?.map(|key| (guest.clone(), key)));
+        }
         let standing = Standing {
             ports: BTreeSet::new(),
-            hosts: list(host, &dir.join(ALLOWED_HOSTS))?.into_iter().collect(),
+            hosts,
+            keys,
             any_host: said(dir.join(ANY_HOST))?.as_deref() == Some("1"),
             enabled: said(first.join(ENABLE))?.as_deref() == Some("1"),
             device: said(first.join(DEVICE_PATH))?.filter(|path| !path.is_empty()),
@@ -90,6 +104,19 @@ pub fn standing(host: &Host) -> Result<BTreeMap<String, Standing>, IsolateError>
         }
     }
     Ok(all)
+}
+
+/// Where a port of the target listens, by its number; `None` where there is none, or one that is not of IP.
+///
+/// # Errors
+/// When configfs cannot be read.
+pub fn listens(host: &Host, number: u16) -> Result<Option<SocketAddr>, IsolateError> {
+    let dir = port(&number.to_string());
+    let says = |name: &str| text(host, &dir.join(name));
+    let (address, service) = (says(ADDRESS)?, says(SERVICE)?);
+    let address = address.and_then(|text| text.parse::<IpAddr>().ok());
+    let service = service.and_then(|text| text.parse::<u16>().ok());
+    Ok(address.zip(service).map(SocketAddr::from))
 }
 
 pub(super) fn list(host: &Host, dir: &Path) -> Result<Vec<String>, IsolateError> {

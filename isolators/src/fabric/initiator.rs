@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use intent::DriveKey;
 use serde::{Deserialize, Serialize};
 
 use super::name::{DriveIdentity, Nqn, OURS};
@@ -30,6 +31,9 @@ pub struct Attachment {
     pub peer: Peer,
     /// Who it must be.
     pub drive: DriveIdentity,
+    /// What this host proves to know; for a kernel that can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<DriveKey>,
 }
 
 /// A connection as it is read back.
@@ -160,6 +164,7 @@ fn missing(host: &Host, now: &[Attached], wanted: &[Attachment]) -> Result<Vec<(
                 nqn: one.nqn.clone(),
                 peer: one.peer.clone(),
                 drive: one.drive.clone(),
+                key: one.key.clone(),
             };
             steps.push((Phase::Grant, Step::Fabric(FabricStep::Connect(Box::new(connect)))));
         }
@@ -200,3 +205,6 @@ fn list(host: &Host, dir: &Path) -> Result<Vec<String>, IsolateError> {
         cause,
     })
 }
+
+#[cfg(test)]
+mod tests;

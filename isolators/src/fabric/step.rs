@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use intent::DriveKey;
 use serde::{Deserialize, Serialize};
 
 use super::name::{DriveIdentity, HostId, Nqn};
@@ -38,6 +39,9 @@ pub struct Connect {
     pub peer: Peer,
     /// Who the drive must be: another one is disconnected at once.
     pub drive: DriveIdentity,
+    /// What this host proves to know; it is written nowhere.
+    #[serde(default, skip_serializing)]
+    pub key: Option<DriveKey>,
 }
 
 /// One change to a fabric.
@@ -53,6 +57,14 @@ pub enum FabricStep {
     Remove {
         /// Its directory.
         dir: PathBuf,
+    },
+    /// Set the key that a host must know.
+    Key {
+        /// Its file.
+        file: PathBuf,
+        /// The key; it is written nowhere else.
+        #[serde(skip_serializing)]
+        key: DriveKey,
     },
     /// Link an item of configfs to another one.
     Link {
@@ -82,6 +94,7 @@ impl FabricStep {
     pub fn path(&self) -> PathBuf {
         match self {
             FabricStep::Make { dir } | FabricStep::Remove { dir } => dir.clone(),
+            FabricStep::Key { file, .. } => file.clone(),
             FabricStep::Link { link, .. } | FabricStep::Unlink { link } => link.clone(),
             FabricStep::Connect(_) => PathBuf::from(FABRICS),
             FabricStep::Disconnect { controller, .. } => {
@@ -96,10 +109,11 @@ impl fmt::Display for FabricStep {
         match self {
             FabricStep::Make { dir } => write!(f, "make {}", dir.display()),
             FabricStep::Remove { dir } => write!(f, "remove {}", dir.display()),
+            FabricStep::Key { file, .. } => write!(f, "write a key to {}", file.display()),
             FabricStep::Link { link, to } => write!(f, "link {} to {}", link.display(), to.display()),
             FabricStep::Unlink { link } => write!(f, "unlink {}", link.display()),
             FabricStep::Connect(connect) => {
-                let Connect { nqn, peer, drive } = connect.as_ref();
+                let Connect { nqn, peer, drive, .. } = connect.as_ref();
                 write!(f, "connect to {nqn} at {} for drive {drive}", peer.address)
             }
             FabricStep::Disconnect { controller, nqn } => write!(f, "disconnect {controller} ({nqn})"),

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use intent::DriveKey;
 use serde::{Deserialize, Serialize};
 
 use super::configfs::{
-    ALLOWED_HOSTS, ANY_HOST, DEVICE_PATH, ENABLE, HOSTS, SERIAL, SUBSYSTEMS, list, namespace, nvmet, port,
-    subsystem, text,
+    ADDRESS, ALLOWED_HOSTS, ANY_HOST, DEVICE_PATH, ENABLE, HOSTS, SERIAL, SERVICE, SUBSYSTEMS, list,
+    namespace, nvmet, port, subsystem, text,
 };
-pub use super::configfs::{Standing, standing};
+pub use super::configfs::{Standing, listens, standing};
+use super::keys;
 use super::name::{DriveIdentity, Nqn, OURS};
 use super::step::FabricStep;
 use crate::block::{CLASS_BLOCK, in_use};
@@ -34,6 +36,9 @@ pub struct Export {
     pub drive: DriveIdentity,
     /// The one host that is let in.
     pub host: Nqn,
+    /// What it must prove to know; for a target that knows keys. `None` where its name is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<DriveKey>,
 }
 
 /// Everything that this node's target shall offer. What is ours and not among it is withdrawn.
@@ -115,6 +120,12 @@ fn exported(
             // Made and not offered yet: a kill came in between.
             may_be_offered(host, all, export)?;
             steps.push((Phase::Grant, link(offered.port, &export.nqn)));
+        }
+        if let Some(key) = export.key.as_ref().filter(|_| is.is_some()) {
+            let said = text(host, &keys::file(export.host.as_str()))?;
+            if said.as_deref() != Some(key.as_str()) {
+                steps.push((Phase::Shape, keys::step(&export.host, key)));
+            }
         }
         stay.insert(export.nqn.as_str());
     }
@@ -255,6 +266,8 @@ fn offer(host: &Host, offered: &Offered, export: &Export, steps: &mut Vec<(Phase
     if !host.has(&guest) {
         all.push(make(&guest));
     }
+    // Before anybody is let in.
+    all.extend(export.key.as_ref().map(|key| keys::step(&export.host, key)));
     all.push(Step::Fabric(FabricStep::Link {
         link: dir.join(ALLOWED_HOSTS).join(export.host.as_str()),
         to: guest,
@@ -293,8 +306,8 @@ fn listen(host: &Host, offered: &Offered, steps: &mut Vec<(Phase, Step)>) -> Res
     let wanted = [
         ("addr_trtype", "tcp".to_owned()),
         ("addr_adrfam", family.to_owned()),
-        ("addr_traddr", offered.address.ip().to_string()),
-        ("addr_trsvcid", offered.address.port().to_string()),
+        (ADDRESS, offered.address.ip().to_string()),
+        (SERVICE, offered.address.port().to_string()),
     ];
     if !host.has(&dir) {
         steps.push((Phase::Shape, Step::Fabric(FabricStep::Make { dir: dir.clone() })));
@@ -358,8 +371,7 @@ fn close(
 ) -> Result<(), IsolateError> {
     let number = offered.port.to_string();
     let dir = port(&number);
-    let listens = text(host, &dir.join("addr_traddr"))? == Some(offered.address.ip().to_string())
-        && text(host, &dir.join("addr_trsvcid"))? == Some(offered.address.port().to_string());
+    let listens = listens(host, offered.port)? == Some(offered.address);
     let mut served = all.iter().filter(|(_, is)| is.ports.contains(&number));
     if listens && served.all(|(nqn, _)| nqn.starts_with(OURS)) {
         steps.push((Phase::Release, Step::Fabric(FabricStep::Remove { dir })));

@@ -123,6 +123,7 @@ async fn look(duty: &Duty, nerve: &Nerve, known: &mut Known) -> Result<DrivesVie
         target: None,
         drives: told,
         attached: Vec::new(),
+        leds: None,
     })
 }
 

@@ -24,6 +24,7 @@ use crate::eyes::Lines;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Own;
 use crate::pools::drives::act::DriveHand;
+use crate::pools::drives::keys::KeyName;
 use crate::pools::drives::plan as drives;
 use crate::pools::power::act::lessor::Lessors;
 use crate::pools::power::act::{Hand, Would};
@@ -206,7 +207,8 @@ impl Turn {
             } else if self.waits_for_the_journal(&action) {
                 // It is wanted again when the journal has come further.
             } else if let Some((node, order)) = drives::order(&self.rack, &action) {
-                self.order_drive(action, node, order);
+                let key = drives::key_of(&self.rack, &action);
+                self.order_drive(action, node, order, key);
             } else if self
                 .moving
                 .iter()
@@ -234,7 +236,7 @@ impl Turn {
     }
 
     /// One task an order, and one order a drive at a time: whatever hangs, no other one waits for it.
-    fn order_drive(&mut self, action: Action, node: String, order: DriveOrder) {
+    fn order_drive(&mut self, action: Action, node: String, order: DriveOrder, key: Option<KeyName>) {
         let is_moving = self.moving.iter().any(|moving| same_target(moving, &action));
         if is_moving || self.moving.len() >= MOST_ORDERS {
             return;
@@ -242,6 +244,7 @@ impl Turn {
         self.moving.insert(action.clone());
         let hand = self.drive_hand.clone();
         self.actions.spawn(async move {
+            let order = hand.keyed(order, key.as_ref());
             let outcome = hand.act(&node, &order).await;
             (action, outcome)
         });

@@ -30,6 +30,7 @@ fn says(bench: &mut Bench, failing: Option<&str>) {
         target: None,
         drives,
         attached: Vec::new(),
+        leds: None,
     });
     let node = "bmc jbof".to_owned();
     bench

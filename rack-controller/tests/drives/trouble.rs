@@ -362,6 +362,10 @@ fn an_empty_bay_is_lit_and_goes_out_by_itself() {
     bench.run(&locate(true)).unwrap();
     bench.pass(3);
     assert!(bench.world.is_lit("box", "7"));
+    // Its agent puts it out, as it does when its time is over: what was read back counts, and somebody looks for it still.
+    bench.world.put_out("box");
+    bench.pass(3);
+    assert!(bench.world.is_lit("box", "7"));
     bench.pass(60);
     assert!(!bench.world.is_lit("box", "7"));
     bench.run(&locate(true)).unwrap();

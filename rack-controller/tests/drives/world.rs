@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use agent_api::v1::{
-    AttachedDrive, DriveAccess, DriveAnswer, DriveOrder, DrivesView, EraseMethod, Erasure, ErasureState,
-    FabricHost, PooledDrive,
+    AttachedDrive, BayLed, DriveAccess, DriveAnswer, DriveOrder, DrivesView, EraseMethod, Erasure,
+    ErasureState, FabricHost, PooledDrive,
 };
 use facts::{Bytes, Identity, Moment};
 
@@ -85,6 +85,7 @@ impl Stay {
             written: Some(part.written),
             obstacles: part.obstacles.clone(),
             access: DriveAccess {
+                authentication: None,
                 nqn: self.nqn(),
                 hosts: self.open.iter().map(|(_, host)| host.clone()).collect(),
                 granted: self.granted,
@@ -205,6 +206,11 @@ impl World {
         self.nodes[node].leds.contains(slot)
     }
 
+    /// All LEDs of a node go out, by nobody's order.
+    pub fn put_out(&mut self, node: &str) {
+        self.nodes.get_mut(node).unwrap().leds.clear();
+    }
+
     /// Nodes that can write to a drive now, by their names.
     pub fn reach(&self, serial: &str) -> BTreeSet<String> {
         let stays = self.nodes.values().flat_map(|node| node.slots.values());
@@ -224,10 +230,12 @@ impl World {
             host: Some(FabricHost {
                 nqn: node.nqn.clone(),
                 id: "00000000-0000-4000-8000-000000000001".to_owned(),
+                proves: false,
             }),
             target: node.target,
             drives: node.slots.iter().map(|(slot, stay)| stay.view(slot)).collect(),
             attached: node.attached.clone(),
+            leds: Some(node.leds.iter().map(|slot| lit(slot)).collect()),
         }
     }
 
@@ -261,6 +269,7 @@ impl World {
                 arrival,
                 generation,
                 host,
+                ..
             } => self.at(name, drive, *arrival, |stay| {
                 if *generation <= stay.closed || *generation < stay.granted {
                     return Err(format!("grants up to {} are closed", stay.closed));
@@ -374,5 +383,14 @@ fn erasure(part: &Part, generation: u64, began: Moment) -> Erasure {
             dirty: part.dirty,
             written: Some(part.written),
         },
+    }
+}
+
+fn lit(slot: &str) -> BayLed {
+    BayLed {
+        slot: slot.to_owned(),
+        lit: Some(true),
+        until: Moment::from_millis(1_800_000),
+        trouble: None,
     }
 }

@@ -118,6 +118,7 @@ impl Pool {
             host: Some(FabricHost {
                 nqn: format!("nqn.2014-08.org.nvmexpress:uuid:{node}"),
                 id: node.to_string(),
+                proves: false,
             }),
             target: lends
                 .then(|| "127.0.0.1:4420".parse())
@@ -125,6 +126,7 @@ impl Pool {
                 .context("an address")?,
             drives: drives.collect::<anyhow::Result<_>>()?,
             attached: Vec::new(),
+            leds: None,
         })
     }
 

@@ -109,7 +109,7 @@ pub fn lab(words: &[String]) -> Result<ExitCode, Wrong> {
 
 /// Stories that the short form leaves to `cargo lab` and `cargo verify --long`: what they show stands on the same isolators and the
 /// same commands as the others, and minutes of every run are worth more than a second look.
-const LEFT_TO_LAB: [&str; 18] = [
+const LEFT_TO_LAB: [&str; 20] = [
     "adopt",
     "antagonist",
     "cap",
@@ -124,6 +124,8 @@ const LEFT_TO_LAB: [&str; 18] = [
     "owners",
     "peers",
     "pooled",
+    "pooled-hung",
+    "pooled-keys",
     "power-loss",
     "rack-of-drives",
     "storm",

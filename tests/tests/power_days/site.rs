@@ -139,6 +139,7 @@ impl Site {
             model: None,
             serial,
             milliwatts,
+            bytes: None,
         };
         self.world.act(&verb).unwrap();
         self.changed = now;

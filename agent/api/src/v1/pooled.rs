@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use facts::{Bytes, Identity, Moment};
+use intent::DriveKey;
 use serde::{Deserialize, Serialize};
 
 /// How a node stands to pooled drives: answer of `GET /v1/drives`.
@@ -26,6 +27,24 @@ pub struct DrivesView {
     pub drives: Vec<PooledDrive>,
     /// Drives of other nodes that it uses.
     pub attached: Vec<AttachedDrive>,
+    /// Locate LEDs that were lit by order and are not out, as they were read back. `None` of an agent that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leds: Option<Vec<BayLed>>,
+}
+
+/// A bay's locate LED that was lit by order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BayLed {
+    /// The bay, as it was named in the order.
+    pub slot: String,
+    /// Whether it is lit, as it was read back last; `None` where it was not read yet, or cannot be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lit: Option<bool>,
+    /// When the node puts it out by itself, where nobody orders it again.
+    pub until: Moment,
+    /// Why it is not as it should be: it cannot be read, or does not go out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// As whom a node asks to be let in.
@@ -35,6 +54,9 @@ pub struct FabricHost {
     pub nqn: String,
     /// Its identifier: a UUID.
     pub id: String,
+    /// Whether its kernel can prove that it knows a key (DH-HMAC-CHAP).
+    #[serde(default)]
+    pub proves: bool,
 }
 
 /// A drive that its node lends.
@@ -84,6 +106,10 @@ pub struct DriveAccess {
     /// Names of hosts that may connect, or are connected. `*` where anybody may.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// How the host that is let in proves who it is, as it was read back: `DH-HMAC-CHAP`, or `none` with the reason. `None` where nobody is
+    /// let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<String>,
     /// The latest grant of this stay that was obeyed; 0 before the first.
     #[serde(default)]
     pub granted: u64,
@@ -193,6 +219,9 @@ pub enum DriveOrder {
         generation: u64,
         /// The name of the host.
         host: String,
+        /// What that host proves to know; `None` where it cannot.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<DriveKey>,
     },
     /// To the node that has it: let nobody in, end what is connected, close this grant and all before it, and read that back.
     Shut {
@@ -229,6 +258,9 @@ pub enum DriveOrder {
         nqn: String,
         /// Where it is offered.
         address: SocketAddr,
+        /// What this node proves to know there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<DriveKey>,
     },
     /// To the node that used it: disconnect. Refused while somebody uses it, unless it is gone.
     Detach {

@@ -34,6 +34,7 @@ fn export(guest: &str) -> Export {
         device: "nvme0n1".to_owned(),
         drive: DriveIdentity::new("S1", Some("M"), None).unwrap(),
         host: guest.parse().unwrap(),
+        key: None,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::config::{NodeConfig, RackConfig};
 use crate::eyes::erasures::{Asked, Erasures, Stands};
 use crate::eyes::{AgentFailure, Line, Lines, Looks, agent_client, chain, is_it};
 use crate::metrics::Own;
+use crate::pools::drives::keys::{KeyName, Keys};
 use crate::rack::Outcome;
 
 /// For one order, its read-back included: a kernel needs 10 s to let go of a connection (6.1), and a connect waits for as long.
@@ -36,6 +37,7 @@ pub struct DriveHand {
     looks: Looks,
     clock: Clock,
     own: Own,
+    keys: Keys,
 }
 
 impl DriveHand {
@@ -56,6 +58,7 @@ impl DriveHand {
             looks: lines.looks().clone(),
             clock,
             own,
+            keys: Keys::at(&config.state_dir),
         }
     }
 
@@ -70,6 +73,20 @@ impl DriveHand {
             | DriveOrder::Detach { .. } => Actuator::Drives,
         };
         (!self.actuators.may_act(actuator)).then_some(actuator)
+    }
+
+    /// An order with the key that goes with it, where one does. Without the secret it goes without: a lender that asks for one says so.
+    pub fn keyed(&self, order: DriveOrder, name: Option<&KeyName>) -> DriveOrder {
+        let Some(name) = name.filter(|_| self.held_back(&order).is_none()) else {
+            return order;
+        };
+        match self.keys.told(order.clone(), name) {
+            Ok(order) => order,
+            Err(error) => {
+                tracing::warn!(%error, "no node can prove to a lender of drives who it is");
+                order
+            }
+        }
     }
 
     /// Gives one order to a node's agent, or to the BMC of an enclosure, or says that it would.

@@ -9,6 +9,7 @@ mod denied;
 mod doubt;
 mod drive;
 mod identity;
+pub mod keys;
 mod pick;
 pub mod plan;
 mod proof;

@@ -3,5 +3,5 @@
 mod orders;
 mod told;
 
-pub use orders::{deadlines, is_light_wanted, is_of, order, want};
+pub use orders::{deadlines, is_light_wanted, is_of, key_of, order, want};
 pub use told::{Place, Told, access, doubled, gone_unfit, host_of, predicts_failure, told, told_in};

@@ -105,6 +105,7 @@ pub(super) fn seen(rack: &mut Rack, seen: &DrivesSeen, at: Moment) {
     if !are_same_places(before, view) {
         find(rack, &seen.node, view);
     }
+    lights_seen(rack, &seen.node, view);
     let sight = &mut rack.sight.drives;
     for told in &view.drives {
         // Nearly always nothing hangs, and nothing did.
@@ -158,6 +159,25 @@ fn find(rack: &mut Rack, node: &str, view: &DrivesView) {
                 });
                 spots.sort();
             }
+        }
+    }
+}
+
+/// An agent puts LEDs out by itself, and one that somebody else put out is not lit: what it reads counts, not what was ordered.
+fn lights_seen(rack: &mut Rack, node: &str, view: &agent_api::v1::DrivesView) {
+    let Some(told) = &view.leds else { return };
+    let enclosures = rack.config.enclosures.iter();
+    let bays = enclosures.flat_map(|enclosure| enclosure.bays.iter().map(move |bay| (enclosure, bay)));
+    for (enclosure, bay) in bays {
+        let (lighter, slot) = enclosure.lighter(bay);
+        if lighter != node {
+            continue;
+        }
+        let was = rack.sight.drives.leds.get(&bay.place).copied();
+        let led = told.iter().find(|led| led.slot == slot);
+        let is = led.map_or(was.map(|_| false), |led| led.lit.or(was));
+        if let Some(is) = is.filter(|is| was != Some(*is)) {
+            Arc::make_mut(&mut rack.sight.drives.leds).insert(bay.place.clone(), is);
         }
     }
 }

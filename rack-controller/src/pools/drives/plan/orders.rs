@@ -4,6 +4,7 @@ use agent_api::v1::{AttachedDrive, DriveOrder, ErasureState, PooledDrive};
 use facts::{Identity, Moment};
 
 use super::told::{Told, access, host_of, told};
+use crate::pools::drives::keys::KeyName;
 use crate::pools::drives::{Drive, DriveId, Grant, Stage, Tenancy, Wish};
 use crate::rack::event::Action;
 use crate::rack::state::Rack;
@@ -183,6 +184,23 @@ pub fn order(rack: &Rack, action: &Action) -> Option<(String, DriveOrder)> {
     }
 }
 
+/// Whose key goes with an action's order: the host that proves who it is, and the node that lends. `None` where there is nothing to prove,
+/// or the host's kernel cannot.
+pub fn key_of(rack: &Rack, action: &Action) -> Option<KeyName> {
+    let Action::OrderDrive { wish, .. } = action else {
+        return None;
+    };
+    let (Wish::Admit { node, .. } | Wish::Attach { node, .. }) = wish else {
+        return None;
+    };
+    let (enclosure, _) = rack.config.drive_bay(&wish.seat().place)?;
+    let host = host_of(rack, node).ok().filter(|host| host.proves)?;
+    Some(KeyName {
+        host: host.nqn.clone(),
+        lender: enclosure.agent.clone(),
+    })
+}
+
 fn about(rack: &Rack, id: &DriveId, wish: &Wish) -> Option<(String, DriveOrder)> {
     let (enclosure, bay) = rack.config.drive_bay(&wish.seat().place)?;
     let told = rack.sight.drives.slot(&enclosure.agent, &bay.slot)?;
@@ -199,6 +217,7 @@ fn about(rack: &Rack, id: &DriveId, wish: &Wish) -> Option<(String, DriveOrder)>
             arrival,
             generation: *generation,
             host: host_of(rack, node).ok()?.nqn.clone(),
+            key: None,
         },
         Wish::Shut { generation, .. } => DriveOrder::Shut {
             drive,
@@ -224,6 +243,7 @@ fn about(rack: &Rack, id: &DriveId, wish: &Wish) -> Option<(String, DriveOrder)>
                 generation: *generation,
                 nqn: told.access.nqn.clone()?,
                 address: rack.sight.drives.now(&agent)?.target?,
+                key: None,
             };
             return Some((node.clone(), order));
         }

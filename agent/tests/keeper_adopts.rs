@@ -139,12 +139,15 @@ impl Tree {
             .unwrap();
         let mut said = BufReader::new(shell.stdout.take().unwrap());
         let mut pids = vec![shell.id()];
-        while pids.len() < 3 {
+        // Both lines are read, in whichever order they come: a shell that has nobody to tell anything any more ends.
+        for _ in 0..2 {
             let mut line = String::new();
             assert!(said.read_line(&mut line).unwrap() > 0, "the shells ended");
-            pids.extend(line.split_whitespace().map(|word| word.parse::<u32>().unwrap()));
-            pids.sort_unstable();
-            pids.dedup();
+            for pid in line.split_whitespace().map(|word| word.parse::<u32>().unwrap()) {
+                if !pids.contains(&pid) {
+                    pids.push(pid);
+                }
+            }
         }
         let mut one = KernelSet::new();
         one.set(0).unwrap();

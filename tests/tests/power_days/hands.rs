@@ -44,7 +44,7 @@ impl Day {
         let which = self.some_site();
         let site = &mut self.sites[which];
         // A loss that nobody can see outlasts the ride: that is two faults at once, as a loss at a silent BMC is (`losses.rs`).
-        let is_seen = self.now >= site.changed + RIDES_MS;
+        let is_seen = self.now >= site.changed + RIDES_MS && self.busy_until <= self.now;
         if site.silent_until <= self.now && is_seen {
             site.silent_since = self.now;
             site.silent_until = self.now + self.dice.below(40_000);
